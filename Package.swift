@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is compiled with the same settings. The links say what each upcoming feature changes.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("ImmutableWeakCaptures"),  // SE-0481
+    .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .strictMemorySafety(),  // SE-0458
+    .treatAllWarnings(as: .error),  // SE-0443
+    // Small functions of the lower layers are inlined into the request path of the upper ones.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+/// A target of the agent, with the settings that all of them share.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// An executable of a few lines over a library.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one target, or of the whole.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "squire",
+    products: [
+        .executable(name: "squired", targets: ["squired"]),
+        .executable(name: "rpc", targets: ["rpc"]),
+    ],
+    targets: [
+        // C libraries: a module map and a header each, imported by one Swift target each.
+        .systemLibrary(name: "CHiredis"),
+        .systemLibrary(name: "CJansson"),
+        .systemLibrary(name: "CLinux"),
+
+        // Ground: bytes, the kernel, JSON text, logs and counters.
+        module("Bytes"),
+        module("Linux", ["Bytes", "CLinux"]),
+        module("JSON", ["Bytes", "CJansson"]),
+        module("Observability", ["Bytes", "JSON", "Linux"]),
+
+        // Mechanism: knows neither Valkey nor any method.
+        module("EventLoop", ["Linux"]),
+        module("JSONRPC", ["Bytes", "JSON"]),
+        module("Resilience"),
+        module("Contract", ["Bytes", "JSON", "JSONRPC"]),
+
+        // Link: everything about talking to Valkey.
+        module("Valkey", ["Bytes", "CHiredis", "EventLoop", "Linux", "Observability", "Resilience"]),
+
+        // Features: one target for each family of methods; none imports another.
+        module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Observability", "Valkey"]),
+
+        // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
+        module(
+            "Agent",
+            [
+                "Bytes", "Cache", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Resilience",
+                "Valkey",
+            ]
+        ),
+        module("RPCClient", ["Bytes", "JSON", "Linux"]),
+        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "RPCClient"]),
+
+        // Programs.
+        program("squired", ["Agent"]),
+        program("rpc", ["RPCCommand"]),
+        program("DevTools", ["JSON", "Linux"]),
+    ]
+)

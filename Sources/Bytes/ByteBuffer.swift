@@ -1,0 +1,188 @@
+import Glibc
+
+/// A queue of bytes in one block of memory: appended at the end, consumed at the front.
+///
+/// Sockets are read into one and written out of one. It owns its memory, grows by doubling, and moves its content to
+/// the front of the block only when that costs less than growing, so a byte is moved at most once on average.
+@safe
+package struct ByteBuffer: ~Copyable {
+    private var base: UnsafeMutablePointer<UInt8>?
+    private var start = 0
+    private var end = 0
+    /// Size of the block of memory held, in bytes.
+    package private(set) var capacity = 0
+
+    /// An empty buffer that holds no memory.
+    package init() {
+        unsafe base = nil
+    }
+
+    deinit {
+        unsafe free(base)
+    }
+
+    /// Number of bytes held.
+    package var count: Int { end - start }
+
+    /// Whether no byte is held.
+    package var isEmpty: Bool { end == start }
+
+    /// The bytes held, lent until the next change of the buffer.
+    package var view: ByteView {
+        guard let base = unsafe base else { return .empty }
+        return unsafe ByteView(base: UnsafePointer(base) + start, count: end - start)
+    }
+
+    /// Makes room for `count` more bytes.
+    package mutating func reserve(_ count: Int) {
+        if capacity - end < count { grow(by: count) }
+    }
+
+    /// Appends one byte.
+    package mutating func append(_ byte: UInt8) {
+        reserve(1)
+        if let base = unsafe base { unsafe base[end] = byte }
+        end += 1
+    }
+
+    /// Appends the bytes of `view`, which must not be of this buffer.
+    package mutating func append(_ view: ByteView) {
+        reserve(view.count)
+        if let base = unsafe base { unsafe _ = memcpy(base + end, view.base, view.count) }
+        end += view.count
+    }
+
+    /// Appends the UTF-8 of a literal.
+    package mutating func append(_ literal: StaticString) {
+        append(ByteView(literal))
+    }
+
+    /// Appends an owned copy of bytes.
+    package mutating func append(_ bytes: [UInt8]) {
+        bytes.withByteView { append($0) }
+    }
+
+    /// Appends the UTF-8 of `text`.
+    package mutating func append(text: String) {
+        text.withByteView { append($0) }
+    }
+
+    /// Appends `value` in decimal, with a leading `-` where it is negative.
+    package mutating func append(decimal value: Int64) {
+        if value < 0 {
+            append(UInt8(ascii: "-"))
+        }
+        append(decimal: value.magnitude)
+    }
+
+    /// Appends `value` in decimal.
+    package mutating func append(decimal value: UInt64) {
+        reserve(20)
+        guard let base = unsafe base else { return }
+        var digits = 1
+        var bound: UInt64 = 10
+        while digits < 20, value >= bound {
+            digits += 1
+            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
+            if overflow { break }
+            bound = next
+        }
+        var rest = value
+        var index = end + digits
+        repeat {
+            index -= 1
+            unsafe base[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while index > end
+        end += digits
+    }
+
+    /// Appends `value` in decimal.
+    package mutating func append(decimal value: Int) {
+        append(decimal: Int64(value))
+    }
+
+    /// Drops the first `count` bytes, at most as many as are held.
+    package mutating func consume(_ count: Int) {
+        assert(count >= 0 && count <= self.count)
+        start += count
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Drops what was appended after the buffer held `count` bytes.
+    package mutating func truncate(to count: Int) {
+        assert(count >= 0 && count <= self.count)
+        end = start + count
+    }
+
+    /// Drops every byte.
+    ///
+    /// - Parameter limit: The block of memory is freed when it is larger than this many bytes.
+    package mutating func removeAll(keepingCapacityUpTo limit: Int = .max) {
+        start = 0
+        end = 0
+        guard capacity > limit else { return }
+        unsafe free(base)
+        unsafe base = nil
+        capacity = 0
+    }
+
+    /// Overwrites the byte at `index`, 0 ..< `count`.
+    package mutating func replace(at index: Int, with byte: UInt8) {
+        assert(index >= 0 && index < count)
+        if let base = unsafe base { unsafe base[start + index] = byte }
+    }
+
+    /// Cuts `bounds` out; what follows moves forward.
+    package mutating func remove(_ bounds: Range<Int>) {
+        assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
+        guard let base = unsafe base, !bounds.isEmpty else { return }
+        let tail = count - bounds.upperBound
+        unsafe _ = memmove(base + start + bounds.lowerBound, base + start + bounds.upperBound, tail)
+        end -= bounds.upperBound - bounds.lowerBound
+    }
+
+    /// Lets `body` write into free memory after the last byte.
+    ///
+    /// - Parameters:
+    ///   - minimum: Bytes of free memory wanted, at least.
+    ///   - body: Receives the memory and its size, returns how many bytes it wrote there.
+    /// - Returns: What `body` returned.
+    @unsafe
+    package mutating func withSpareCapacity(
+        _ minimum: Int,
+        _ body: (UnsafeMutablePointer<UInt8>, Int) -> Int
+    ) -> Int {
+        reserve(minimum)
+        guard let base = unsafe base else { return 0 }
+        let written = unsafe body(base + end, capacity - end)
+        assert(written >= 0 && written <= capacity - end)
+        end += written
+        return written
+    }
+
+    private mutating func grow(by count: Int) {
+        let held = end - start
+        if let base = unsafe base, start >= held, capacity - held >= count {
+            unsafe _ = memmove(base, base + start, held)
+            start = 0
+            end = held
+            return
+        }
+        var size = max(64, capacity)
+        while size - held < count { size *= 2 }
+        guard let block = unsafe malloc(size) else { fatalError("out of memory: \(size) bytes") }
+        let fresh = unsafe block.assumingMemoryBound(to: UInt8.self)
+        if let base = unsafe base {
+            unsafe _ = memcpy(fresh, base + start, held)
+            unsafe free(base)
+        }
+        unsafe self.base = fresh
+        capacity = size
+        start = 0
+        end = held
+    }
+}

@@ -1,0 +1,10 @@
+/// What a JSON value is, told by its first byte (RFC 8259 section 3).
+package enum JSONKind: UInt8 {
+    case object
+    case array
+    case string
+    case number
+    case `true`
+    case `false`
+    case null
+}
