@@ -49,6 +49,23 @@ struct CommandRecord {
     /// Whether the receiver has been told already; the record only keeps the replies' order.
     var isAbandoned = false
 
+    /// The same command in a new place.
+    func again(length: Int, replies: Int) -> CommandRecord {
+        var record = unsafe CommandRecord(
+            receiver: receiver,
+            completion: completion,
+            deadline: deadline,
+            length: length,
+            replies: replies,
+            repliesLeft: replies,
+            effect: effect
+        )
+        record.isReloaded = true
+        record.wasSent = wasSent
+        record.isAbandoned = isAbandoned
+        return record
+    }
+
     /// What became of the effect, where the bytes may have left.
     var outcomeWhenSent: LinkFailure.Outcome { effect == .read ? .none : .unknown }
 
