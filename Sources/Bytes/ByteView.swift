@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 /// Bytes that somebody else owns, lent for the length of a call.
 ///
@@ -68,23 +68,23 @@ package struct ByteView {
 
     /// Whether the bytes equal those of `literal`.
     package func equals(_ literal: StaticString) -> Bool {
-        count == literal.utf8CodeUnitCount && unsafe memcmp(base, literal.utf8Start, count) == 0
+        unsafe count == literal.utf8CodeUnitCount && memcmp(base, literal.utf8Start, count) == 0
     }
 
     /// Whether the bytes equal those of `other`.
     package func equals(_ other: ByteView) -> Bool {
-        count == other.count && unsafe memcmp(base, other.base, count) == 0
+        unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
 
     /// Whether the first bytes are those of `literal`.
     package func hasPrefix(_ literal: StaticString) -> Bool {
-        count >= literal.utf8CodeUnitCount
-            && unsafe memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
+        unsafe count >= literal.utf8CodeUnitCount
+            && memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
     }
 
     /// Whether the first bytes are those of `other`.
     package func hasPrefix(_ other: ByteView) -> Bool {
-        count >= other.count && unsafe memcmp(base, other.base, other.count) == 0
+        unsafe count >= other.count && memcmp(base, other.base, other.count) == 0
     }
 
     /// Runs `body` with the address of the first byte.
@@ -98,7 +98,7 @@ package struct ByteView {
         unsafe [UInt8](UnsafeBufferPointer(start: base, count: count))
     }
 
-    /// The bytes as text, with U+FFFD in place of what is not UTF-8. For logs and messages.
+    /// The bytes as text for logs and messages, with U+FFFD in place of what is not UTF-8.
     package func text() -> String {
         unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
     }

@@ -1,0 +1,116 @@
+// What the kernel offers and Swift's Glibc module does not show, and the few calls whose C types Swift cannot spell.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+// Not declared without _GNU_SOURCE, which would make this module's types differ from those of Swift's Glibc module.
+#define SQUIRE_EAI_ADDRFAMILY (-9)
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+// epoll_event is packed and holds a union; these keep both out of Swift.
+typedef struct squire_event {
+    uint64_t token;
+    uint32_t events;
+} squire_event;
+
+static inline int squire_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+#define SQUIRE_EVENTS_MAX 256
+
+static inline int squire_epoll_wait(int epoll, squire_event *events, int timeout_ms) {
+    struct epoll_event raw[SQUIRE_EVENTS_MAX];
+    int count = epoll_wait(epoll, raw, SQUIRE_EVENTS_MAX, timeout_ms);
+    for (int index = 0; index < count; index += 1) {
+        events[index].token = raw[index].data.u64;
+        events[index].events = raw[index].events;
+    }
+    return count;
+}
+
+// Fills a Unix socket address; 0, or -1 with errno ENAMETOOLONG where the path has more than 107 bytes.
+static inline int squire_unix_address(const uint8_t *path, size_t length, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+static inline int squire_unix_bind(int descriptor, const uint8_t *path, size_t length) {
+    struct sockaddr_un address;
+    if (squire_unix_address(path, length, &address) != 0) return -1;
+    return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
+static inline int squire_unix_connect(int descriptor, const uint8_t *path, size_t length) {
+    struct sockaddr_un address;
+    if (squire_unix_address(path, length, &address) != 0) return -1;
+    return connect(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
+static inline int squire_connect(int descriptor, const struct sockaddr_storage *address, socklen_t length) {
+    return connect(descriptor, (const struct sockaddr *)address, length);
+}
+
+static inline int squire_accept(int descriptor) {
+    return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static inline int squire_set_option(int descriptor, int level, int name, int value) {
+    return setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+static inline int squire_socket_error(int descriptor) {
+    int code = 0;
+    socklen_t length = sizeof code;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) != 0) return errno;
+    return code;
+}
+
+// open(2) is variadic, which Swift cannot call.
+static inline int squire_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+// Blocks the signals of `mask` in the calling thread and gives a descriptor that reports them.
+static inline int squire_signal_descriptor(const int *signals, int count) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (int index = 0; index < count; index += 1) sigaddset(&mask, signals[index]);
+    if (pthread_sigmask(SIG_BLOCK, &mask, NULL) != 0) return -1;
+    return signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+// The number of the next signal, or -1.
+static inline int squire_next_signal(int descriptor) {
+    struct signalfd_siginfo info;
+    ssize_t count = read(descriptor, &info, sizeof info);
+    return count == (ssize_t)sizeof info ? (int)info.ssi_signo : -1;
+}
+
+static inline void squire_ignore_signal(int signal_number) { signal(signal_number, SIG_IGN); }

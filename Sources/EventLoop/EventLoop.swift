@@ -1,0 +1,50 @@
+import Linux
+
+/// The one thread that owns everything, as a global actor.
+///
+/// Client sockets, Valkey sockets, timers and the features' state are isolated to this actor, whose executor is an
+/// epoll loop. Calls between them are plain function calls; `await` only means "until something outside answers".
+/// There is one loop in a process: whoever calls ``run()`` becomes its thread.
+@globalActor
+package actor EventLoop {
+    /// The actor's only instance.
+    package static let shared = EventLoop()
+
+    /// Runs jobs of this actor on the loop's thread.
+    nonisolated package var unownedExecutor: UnownedSerialExecutor {
+        unsafe LoopExecutor.shared.asUnownedSerialExecutor()
+    }
+
+    /// The loop's descriptors and timers.
+    @EventLoop package static let reactor = Reactor()
+
+    /// Makes the calling thread the loop's, and runs until ``stop()``.
+    ///
+    /// - Parameter start: Runs first, on the loop; what it registers is what the loop then serves.
+    nonisolated package static func run(_ start: @EventLoop () -> Void = {}) {
+        LoopExecutor.shared.adoptThread()
+        assumeIsolated {
+            start()
+            reactor.run()
+        }
+    }
+
+    /// Ends ``run(_:)`` after the present turn.
+    @EventLoop
+    package static func stop() {
+        reactor.isStopping = true
+    }
+
+    /// Runs `body` at once, on the loop's own thread.
+    ///
+    /// - Important: Traps on any other thread.
+    nonisolated package static func assumeIsolated<Result>(
+        _ body: @EventLoop () throws -> Result
+    ) rethrows -> Result {
+        precondition(LoopExecutor.shared.isOnThread, "this code belongs on the event loop's thread")
+        return try withoutActuallyEscaping(body) { isolated in
+            // The same cast by which the standard library's MainActor.assumeIsolated drops the isolation just checked.
+            try unsafe unsafeBitCast(isolated, to: (() throws -> Result).self)()
+        }
+    }
+}

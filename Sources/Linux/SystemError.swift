@@ -1,0 +1,46 @@
+import Glibc
+
+/// A system call that failed.
+package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The error number (`errno`), such as `ECONNREFUSED`.
+    package let code: Int32
+    /// The call, such as `connect`.
+    package let operation: String
+
+    /// Records that `operation` failed with `code`.
+    package init(code: Int32, operation: String) {
+        self.code = code
+        self.operation = operation
+    }
+
+    /// Records that `operation` failed with the thread's current error number.
+    package static func current(_ operation: String) -> SystemError {
+        SystemError(code: errno, operation: operation)
+    }
+
+    /// The C library's words for the code, such as "Connection refused".
+    package var reason: String {
+        guard let text = unsafe strerror(code) else { return "error \(code)" }
+        return unsafe String(cString: text)
+    }
+
+    /// The call and the reason, such as "connect: Connection refused".
+    package var description: String { "\(operation): \(reason)" }
+}
+
+/// Runs `call` again while a signal interrupts it.
+///
+/// - Returns: What `call` returned last: a value ≥ 0, or -1 with the reason in `errno`.
+/// - Important: Traps on `EBADF` and `EFAULT`: both mean that this program confused a descriptor or an address, and
+///   going on would do to one connection what was meant for another.
+func retryingInterrupts<Value: SignedInteger>(_ call: () -> Value) -> Value {
+    while true {
+        let value = call()
+        if value >= 0 { return value }
+        switch errno {
+        case EINTR: continue
+        case EBADF, EFAULT: preconditionFailure("a system call got a bad descriptor or address")
+        default: return value
+        }
+    }
+}
