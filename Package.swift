@@ -81,5 +81,8 @@ let package = Package(
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
         program("DevTools", ["JSON", "Linux"]),
+
+        // Tests.
+        tests("JSONTests", ["Bytes", "JSON"]),
     ]
 )
