@@ -61,7 +61,7 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Valkey"]),
+        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
