@@ -76,5 +76,20 @@ let package = Package(
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
         program("DevTools", ["JSON", "Linux"]),
+
+        // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Bytes", "Linux"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "LinuxTestProgram",
+            dependencies: ["Linux"],
+            path: "Tests/LinuxTestProgram",
+            swiftSettings: settings
+        ),
+        tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
     ]
 )
