@@ -90,6 +90,8 @@ let package = Package(
             path: "Tests/LinuxTestProgram",
             swiftSettings: settings
         ),
+        tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
+        tests("IntegrationTests", ["TestSupport"]),
     ]
 )

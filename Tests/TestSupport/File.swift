@@ -72,6 +72,16 @@ package enum File {
         unsafe access(path, F_OK) == 0
     }
 
+    /// Shows `text` to whoever runs the tests.
+    static func writeToStandardError(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
     /// The last lines of a log, empty where it cannot be read.
     static func tail(of path: String, lines: Int = 20) -> String {
         guard let text = try? text(path) else { return "" }

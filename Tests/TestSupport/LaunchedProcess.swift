@@ -24,19 +24,23 @@ package final class LaunchedProcess: Sendable {
     ///   - command: What to start. Its death signal is set here, its standard error becomes `log` where it has none.
     ///   - log: Path of a file that is appended to, and whose end is part of every failure's message.
     ///   - output: Path of the file that gets its standard output; nil: as standard error.
+    ///   - input: Path of the file that is its standard input; nil for none.
     /// - Returns: The running program.
     /// - Throws: `SystemError` of the step that failed.
     package static func start(
         _ command: ChildProcess.Command,
         log: String,
-        output: String? = nil
+        output: String? = nil,
+        input: String? = nil
     ) async throws -> LaunchedProcess {
         try await LaunchThread.run {
             let flags = O_WRONLY | O_CREAT | O_APPEND
             let errorFile = try FileDescriptor.open(log, flags: flags)
             let outputFile = try FileDescriptor.open(output ?? log, flags: flags)
+            let inputFile = try FileDescriptor.open(input ?? "/dev/null", flags: O_RDONLY)
             var command = command
             command.parentDeathSignal = SIGKILL
+            command.input = inputFile.number
             command.output = outputFile.number
             command.error = errorFile.number
             let name = command.executable.split(separator: "/").last.map(String.init) ?? command.executable
