@@ -5,7 +5,8 @@ import Glibc
 /// The exclusive use of a directory, given up when the value ends.
 ///
 /// The lock (flock(2)) belongs to the open file and not to the process: a child that inherits ``descriptor`` keeps the
-/// directory locked until it has ended too, even when this process was killed before it.
+/// directory locked until it has ended too, even when this process was killed before it. So does every child for the
+/// moment between its fork and its exec: a lock just given up may be free only some milliseconds later.
 package struct DirectoryLock: ~Copyable {
     /// The open file that holds the lock.
     package let descriptor: FileDescriptor
