@@ -82,7 +82,22 @@ let package = Package(
         program("rpc", ["RPCCommand"]),
         program("DevTools", ["JSON", "Linux"]),
 
-        // Tests.
+        // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Bytes", "Linux"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "LinuxTestProgram",
+            dependencies: ["Linux"],
+            path: "Tests/LinuxTestProgram",
+            swiftSettings: settings
+        ),
+        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
+        tests("IntegrationTests", ["TestSupport"]),
     ]
 )
