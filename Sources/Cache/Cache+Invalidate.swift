@@ -4,6 +4,7 @@ package import Store
 
 import Bytes
 import EventLoop
+import JSON
 import Linux
 import Valkey
 

@@ -1,4 +1,3 @@
-package import Contract
 package import EventLoop
 package import JSONRPC
 package import Store
