@@ -83,6 +83,7 @@ let package = Package(
         program("DevTools", ["JSON", "Linux"]),
 
         // Tests.
+        tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("JSONTests", ["Bytes", "JSON"]),
     ]
 )
