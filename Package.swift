@@ -97,6 +97,7 @@ let package = Package(
         ),
         tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
+        tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("IntegrationTests", ["TestSupport"]),
     ]
