@@ -95,7 +95,7 @@ package final class Reactor {
         }
     }
 
-    /// Ends the watch; to be called before the descriptor is closed. Events already fetched are dropped.
+    /// Ends the watch, which comes before the descriptor is closed; events already fetched are dropped.
     package func remove(_ registration: Registration) {
         let index = Int(registration.slot)
         precondition(slots[index].generation == registration.generation, "a registration was removed twice")

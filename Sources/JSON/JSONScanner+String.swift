@@ -1,0 +1,90 @@
+import Bytes
+
+extension JSONScanner {
+    /// Scans the string that begins here with its quote.
+    ///
+    /// Eight bytes are looked at together until one of them is a quote, a backslash, a control character or the
+    /// beginning of a longer character.
+    package mutating func scanString() throws(JSONFault) -> JSONString {
+        try expect(UInt8(ascii: "\""))
+        let start = position
+        var hasEscapes = false
+        while true {
+            passPlainBytes()
+            guard position < text.count else { throw JSONFault(.unexpectedEnd, at: position) }
+            let byte = text[position]
+            if byte == UInt8(ascii: "\"") {
+                let string = JSONString(raw: text[start..<position], hasEscapes: hasEscapes)
+                position += 1
+                return string
+            } else if byte == UInt8(ascii: "\\") {
+                hasEscapes = true
+                try passEscape()
+            } else if byte >= 0x80 {
+                guard let length = UTF8Validation.sequenceLength(text, at: position) else {
+                    throw JSONFault(.invalidUTF8, at: position)
+                }
+                position += length
+            } else if byte < 0x20 {
+                throw JSONFault(.controlCharacter, at: position)
+            } else {
+                position += 1
+            }
+        }
+    }
+
+    /// Passes over ASCII that needs no attention, stopping at the latest eight bytes before the end of the text.
+    private mutating func passPlainBytes() {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        while position + 8 <= text.count {
+            let word = UInt64(littleEndian: text.word(at: position))
+            // A byte's high bit is set in each term where: it is a quote; a backslash; below 0x20; above 0x7f. A borrow
+            // can set a wrong bit only above a right one, and the lowest is the one that is used.
+            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            let special =
+                ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
+                | ((word &- ones &* 0x20) & ~word) | word
+            let found = special & highs
+            if found != 0 {
+                position += found.trailingZeroBitCount >> 3
+                return
+            }
+            position += 8
+        }
+    }
+
+    private mutating func passEscape() throws(JSONFault) {
+        let start = position
+        position += 1
+        guard let kind = next else { throw JSONFault(.unexpectedEnd, at: position) }
+        position += 1
+        switch kind {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            return
+        case UInt8(ascii: "u"):
+            for _ in 0..<4 {
+                guard let digit = next else { throw JSONFault(.unexpectedEnd, at: position) }
+                guard HexDigit.value(digit) != nil else { throw JSONFault(.invalidEscape, at: start) }
+                position += 1
+            }
+        default:
+            throw JSONFault(.invalidEscape, at: start)
+        }
+    }
+}
+
+/// Hexadecimal digits.
+enum HexDigit {
+    /// The digit's value, 0...15, or nil for another byte.
+    static func value(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a")) + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A")) + 10
+        default: nil
+        }
+    }
+}
