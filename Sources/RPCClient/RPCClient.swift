@@ -11,6 +11,11 @@ package final class RPCClient {
     /// Most bytes of one line from the agent, whose replies have at most 16 MiB unless configured otherwise.
     package static let lineBytesMax = 64 << 20
 
+    /// Time between two attempts to connect.
+    private static let pause = Duration.milliseconds(5)
+
+    /// Path of the agent's socket.
+    package let path: String
     private let descriptor: FileDescriptor
     private var input = ByteBuffer()
     private var output = ByteBuffer()
@@ -24,30 +29,56 @@ package final class RPCClient {
     ///
     /// - Parameters:
     ///   - path: Path of a Unix socket, at most 107 bytes.
-    ///   - deadline: When to give up.
-    ///   - isAwaited: Whether a socket that is not there yet is waited for until `deadline`.
+    ///   - deadline: When to give up where the agent has more new connections than it accepts.
     /// - Throws: ``RPCClientError`` `.pathTooLong`, `.unreachable`.
-    package init(path: String, until deadline: Instant, isAwaited: Bool = false) throws(RPCClientError) {
+    package init(path: String, until deadline: Instant) throws(RPCClientError) {
         guard path.utf8.count <= Socket.pathBytesMax else {
-            throw RPCClientError(
-                .pathTooLong,
-                "the socket's path has \(path.utf8.count) bytes, and the kernel takes at most "
-                    + "\(Socket.pathBytesMax): \(path)"
-            )
+            let limit = Socket.pathBytesMax
+            let message = "the socket's path has \(path.utf8.count) bytes, the kernel takes at most \(limit): \(path)"
+            throw RPCClientError(.pathTooLong, message)
         }
+        self.path = path
         while true {
             do throws(SystemError) {
                 descriptor = try Socket.connect(unixPath: path)
                 return
             } catch {
-                // A full backlog ends by itself; an agent that starts makes its socket in a moment.
-                let isPassing = error.code == EAGAIN || isAwaited && [ENOENT, ECONNREFUSED].contains(error.code)
-                let pause = Instant.now.advanced(milliseconds: 5)
-                guard isPassing, pause < deadline else {
+                let next = Instant.now.advanced(by: Self.pause)
+                guard error.code == EAGAIN, next < deadline else {
                     throw RPCClientError(.unreachable, Self.reason(error, path), systemCode: error.code)
                 }
-                Polling.sleep(until: pause)
+                Polling.sleep(until: next)
             }
+        }
+    }
+
+    /// Connects to the first of `paths` where an agent listens.
+    ///
+    /// - Parameters:
+    ///   - paths: At least one path of a Unix socket, the best first.
+    ///   - deadline: When to give up.
+    ///   - isAwaited: Whether an agent that is not there yet is waited for until `deadline`.
+    /// - Returns: The connection, whose ``path`` tells which one it is.
+    /// - Throws: ``RPCClientError`` `.pathTooLong`; `.unreachable`, with the reason of the first path.
+    package static func connect(
+        toFirstOf paths: [String],
+        until deadline: Instant,
+        isAwaited: Bool = false
+    ) throws(RPCClientError) -> RPCClient {
+        while true {
+            var first: RPCClientError?
+            for path in paths {
+                do throws(RPCClientError) {
+                    return try RPCClient(path: path, until: deadline)
+                } catch {
+                    first = first ?? error
+                }
+            }
+            let next = Instant.now.advanced(by: pause)
+            guard isAwaited, first?.isPassing == true, next < deadline else {
+                throw first ?? RPCClientError(.unreachable, "no path of a socket is given")
+            }
+            Polling.sleep(until: next)
         }
     }
 

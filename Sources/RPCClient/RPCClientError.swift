@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why a client could not get an answer.
 ///
 /// An error that the agent answered is a reply, not one of these.
@@ -25,11 +27,23 @@ package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertib
     /// Error number of the system call that failed, where one did.
     package let systemCode: Int32?
 
-    init(_ code: Code, _ message: String, systemCode: Int32? = nil) {
+    /// Records a failure.
+    ///
+    /// - Parameters:
+    ///   - code: What kind of failure it is.
+    ///   - message: One line for a person, without a full stop.
+    ///   - systemCode: Error number of the system call that failed, where one did.
+    package init(_ code: Code, _ message: String, systemCode: Int32? = nil) {
         self.code = code
         self.message = message
         self.systemCode = systemCode
     }
+
+    /// Whether the agent may be starting, so that the same attempt may succeed in a moment.
+    var isPassing: Bool { systemCode == ENOENT || systemCode == ECONNREFUSED || systemCode == EAGAIN }
+
+    /// Whether this user may not connect.
+    package var isPermissionDenied: Bool { systemCode == EACCES || systemCode == EPERM }
 
     /// The message.
     package var description: String { message }
