@@ -76,5 +76,16 @@ let package = Package(
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
         program("DevTools", ["JSON", "Linux"]),
+
+        // Tests.
+        .target(
+            name: "RPCTestSupport",
+            dependencies: ["Bytes", "Linux"],
+            path: "Tests/RPCTestSupport",
+            swiftSettings: settings
+        ),
+        tests("LinuxTests", ["Linux", "RPCTestSupport"]),
+        tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
+        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
     ]
 )

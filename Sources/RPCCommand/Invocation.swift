@@ -62,7 +62,7 @@ extension Invocation {
     init(_ arguments: [String]) throws(CommandError) {
         var words: [String] = []
         var rest = arguments[...]
-        var wantsHelp = arguments.isEmpty
+        var wantsHelp = false
         var wantsVersion = false
         while let word = rest.popFirst() {
             if word == "--" {
