@@ -7,6 +7,12 @@ package struct JSONString {
     /// Whether a backslash occurs in it.
     package let hasEscapes: Bool
 
+    /// Takes a string's text, which must have been scanned.
+    package init(raw: ByteView, hasEscapes: Bool) {
+        self.raw = raw
+        self.hasEscapes = hasEscapes
+    }
+
     /// Whether the string means `literal`, which is compared as UTF-8.
     package func equals(_ literal: StaticString) -> Bool {
         if !hasEscapes { return raw.equals(literal) }

@@ -1,0 +1,234 @@
+package import Bytes
+
+/// Names a call that runs; stale once it was answered.
+package struct CallID: Hashable, Sendable {
+    /// Slot and generation in one word, for completion records that know nothing of calls.
+    package let rawValue: UInt64
+
+    /// Takes back a word that ``rawValue`` gave.
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    init(slot: Int, generation: UInt32) {
+        rawValue = UInt64(generation) << 32 | UInt64(slot)
+    }
+
+    var slot: Int { Int(rawValue & 0xffff_ffff) }
+    var generation: UInt32 { UInt32(rawValue >> 32) }
+}
+
+/// The calls that run, and the one way to answer them.
+///
+/// A call is a slot in a table: connection, id as written, batch. Features hold its ``CallID`` while Valkey works and
+/// write the result straight into the connection's output. A call is answered once: the first answer frees its slot,
+/// and a later one finds a newer generation and is dropped, as is one for a connection that has gone.
+package final class CallTable {
+    private struct Slot {
+        var generation: UInt32 = 0
+        var peer: Peer?
+        var batch: Batch?
+        var id = CallIdentifier()
+        var method = 0
+    }
+
+    /// Counts of calls and errors by method.
+    package struct Count: Sendable {
+        /// Calls answered, notifications included.
+        package var calls: UInt64 = 0
+        /// Calls answered with an error.
+        package var errors: UInt64 = 0
+    }
+
+    /// Bounds of the connections served.
+    package let limits: RPCLimits
+    /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
+    package private(set) var counts: [Count]
+    /// Calls that run now, over all connections.
+    package private(set) var running = 0
+    private var slots: [Slot] = []
+    private var freeSlots: [Int] = []
+    private var dirtyPeers: [Peer] = []
+    private var scratch = ByteBuffer()
+
+    /// Makes an empty table.
+    ///
+    /// - Parameters:
+    ///   - limits: Bounds of the connections served.
+    ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
+    package init(limits: RPCLimits, methods: Int) {
+        self.limits = limits
+        counts = [Count](repeating: Count(), count: methods)
+    }
+
+    /// Begins a call.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection that it came over.
+    ///   - id: The id as written, or nil for a notification, which gets no reply.
+    ///   - method: The method's number, 0 ..< the count that ``init(limits:methods:)`` was given.
+    ///   - batch: The batch that it is an element of.
+    /// - Returns: The call's name.
+    package func begin(_ peer: Peer, id: ByteView?, method: Int, batch: Batch?) -> CallID {
+        let index: Int
+        if let free = freeSlots.popLast() {
+            index = free
+        } else {
+            index = slots.count
+            slots.append(Slot())
+        }
+        slots[index].peer = peer
+        slots[index].id.set(id)
+        slots[index].method = method
+        if let batch {
+            batch.remaining += 1
+            slots[index].batch = batch
+        }
+        peer.runningCalls += 1
+        running += 1
+        return CallID(slot: index, generation: slots[index].generation)
+    }
+
+    /// Whether somebody still waits for the call's answer.
+    package func isWaiting(_ call: CallID) -> Bool {
+        guard slots[call.slot].generation == call.generation, let peer = slots[call.slot].peer else { return false }
+        return !peer.isClosed
+    }
+
+    /// Answers a call with a result.
+    ///
+    /// - Parameters:
+    ///   - call: The call; one that was answered is left alone.
+    ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
+    package func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
+        guard let slot = end(call) else { return }
+        counts[slot.method].calls += 1
+        send(slot.peer, slot.batch, slot.id) { buffer, limit in
+            let start = buffer.count
+            buffer.append("\"result\":")
+            write(&buffer)
+            guard buffer.count - start > limit else { return }
+            buffer.truncate(to: start)
+            buffer.append("\"error\":")
+            RPCError.tooLarge("the reply", limitBytes: limit).append(to: &buffer)
+        }
+    }
+
+    /// Answers a call with an error.
+    package func fail(_ call: CallID, _ error: RPCError) {
+        guard let slot = end(call) else { return }
+        counts[slot.method].calls += 1
+        counts[slot.method].errors += 1
+        send(slot.peer, slot.batch, slot.id) { buffer, _ in
+            buffer.append("\"error\":")
+            error.append(to: &buffer)
+        }
+    }
+
+    /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
+    package func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+        var identifier = CallIdentifier()
+        identifier.set(id ?? ByteView("null"))
+        batch?.remaining += 1
+        send(peer, batch, identifier) { buffer, _ in
+            buffer.append("\"error\":")
+            error.append(to: &buffer)
+        }
+    }
+
+    /// Takes note that all of a batch's elements were begun.
+    package func finish(_ batch: Batch) {
+        complete(batch)
+    }
+
+    /// The connections that have output to send, each once; the next call gives those that got some since.
+    package func takeDirtyPeers() -> [Peer] {
+        for peer in dirtyPeers { peer.isDirty = false }
+        defer { dirtyPeers.removeAll(keepingCapacity: true) }
+        return dirtyPeers
+    }
+
+    /// Has a connection stand among those of ``takeDirtyPeers()``.
+    package func markDirty(_ peer: Peer) {
+        guard !peer.isDirty else { return }
+        peer.isDirty = true
+        dirtyPeers.append(peer)
+    }
+
+    private func end(_ call: CallID) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int)? {
+        let index = call.slot
+        guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
+        let batch = slots[index].batch
+        let id = slots[index].id
+        slots[index].generation &+= 1
+        slots[index].peer = nil
+        if batch != nil { slots[index].batch = nil }
+        freeSlots.append(index)
+        peer.runningCalls -= 1
+        running -= 1
+        return (peer, batch, id, slots[index].method)
+    }
+
+    /// Frames a reply: straight into the connection's output where a line is all it takes.
+    private func send(
+        _ peer: Peer,
+        _ batch: Batch?,
+        _ id: CallIdentifier,
+        _ write: (inout ByteBuffer, Int) -> Void
+    ) {
+        if peer.isClosed { return }
+        markDirty(peer)
+        if let batch {
+            if !id.isAbsent {
+                if !batch.replies.isEmpty { batch.replies.append(UInt8(ascii: ",")) }
+                let limit = max(limits.replyBytesMax - batch.replies.count, 0)
+                CallTable.append(to: &batch.replies, id, limit, write)
+            }
+            complete(batch)
+        } else if id.isAbsent {
+            return
+        } else if peer.decoder.framing == .contentLength {
+            CallTable.append(to: &scratch, id, limits.replyBytesMax, write)
+            flushScratch(to: peer)
+        } else {
+            CallTable.append(to: &peer.output, id, limits.replyBytesMax, write)
+            peer.output.append(UInt8(ascii: "\n"))
+        }
+    }
+
+    private func complete(_ batch: Batch) {
+        batch.remaining -= 1
+        guard batch.remaining == 0, !batch.replies.isEmpty, !batch.peer.isClosed else { return }
+        scratch.append(UInt8(ascii: "["))
+        scratch.append(batch.replies.view)
+        scratch.append(UInt8(ascii: "]"))
+        markDirty(batch.peer)
+        flushScratch(to: batch.peer)
+    }
+
+    private func flushScratch(to peer: Peer) {
+        if peer.decoder.framing == .contentLength {
+            peer.output.append("Content-Length: ")
+            peer.output.append(decimal: scratch.count)
+            peer.output.append("\r\n\r\n")
+            peer.output.append(scratch.view)
+        } else {
+            peer.output.append(scratch.view)
+            peer.output.append(UInt8(ascii: "\n"))
+        }
+        scratch.removeAll(keepingCapacityUpTo: 64 << 10)
+    }
+
+    private static func append(
+        to buffer: inout ByteBuffer,
+        _ id: CallIdentifier,
+        _ limit: Int,
+        _ write: (inout ByteBuffer, Int) -> Void
+    ) {
+        buffer.append("{\"jsonrpc\":\"2.0\",\"id\":")
+        id.append(to: &buffer)
+        buffer.append(UInt8(ascii: ","))
+        write(&buffer, limit)
+        buffer.append(UInt8(ascii: "}"))
+    }
+}
