@@ -3,17 +3,17 @@ import RPCClient
 /// The methods that this build of the program knows, read one at a time.
 ///
 /// A call reads the description of its own method and no other, which keeps the start of the program short.
-package struct Catalogue {
+package struct Catalogue: Sendable {
     /// Names of all methods, sorted.
     let names: [String]
-    private let document: (String) -> String?
+    private let document: @Sendable (String) -> String?
 
     /// Makes a catalogue.
     ///
     /// - Parameters:
     ///   - names: Names of all methods.
     ///   - document: Gives the OpenRPC method object of a name, nil for a name that is unknown.
-    package init(names: [String], document: @escaping (String) -> String?) {
+    package init(names: [String], document: @escaping @Sendable (String) -> String?) {
         self.names = names.sorted()
         self.document = document
     }

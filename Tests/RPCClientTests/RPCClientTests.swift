@@ -19,9 +19,9 @@ struct RPCClientTests {
 
     @Test("A call sends one line and returns the reply's own text")
     func call() throws {
-        try FakeAgent.serve({ _ in
+        try FakeAgent.Script { _ in
             [.send("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"n\":1e400}}")]
-        }) { agent in
+        }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             let reply = try client.call("a.b", params: JSONFragment("{\"x\":\n1}"), until: Self.soon)
             #expect(reply.result?.text == "{\"n\":1e400}")
@@ -31,7 +31,7 @@ struct RPCClientTests {
 
     @Test("Pipelined replies are found by id in whatever order they come, and pushes are kept apart")
     func pipelining() throws {
-        try FakeAgent.serve({ line in
+        try FakeAgent.Script { line in
             guard line.contains("\"id\":3") else { return [] }
             return [
                 .send("{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":\"c\"}"),
@@ -39,7 +39,7 @@ struct RPCClientTests {
                 .sendRaw("{\"jsonrpc\":\"2.0\",\"id\":1,"), .sendRaw("\"result\":\"a\"}\n"),
                 .send(#"{"jsonrpc":"2.0","id":2,"error":{"code":1008,"message":"m","data":{"kind":"conflict"}}}"#),
             ]
-        }) { agent in
+        }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             let ids = ["a", "b", "c"].map { client.send($0) }
             #expect(try client.reply(to: ids[0], until: Self.soon).result?.string == "a")
@@ -53,9 +53,9 @@ struct RPCClientTests {
     @Test("Requests larger than every socket buffer go out while large replies come in")
     func doesNotDeadlock() throws {
         let filler = String(repeating: "x", count: 1 << 20)
-        try FakeAgent.serve({ _ in
+        try FakeAgent.Script { _ in
             [.send("{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":\"\(filler)\"}")]
-        }) { agent in
+        }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             for _ in 0..<8 { _ = client.send("big", params: JSONFragment("[\"\(filler)\"]")) }
             for _ in 0..<8 {
@@ -67,7 +67,7 @@ struct RPCClientTests {
 
     @Test("Without a reply the deadline ends the wait")
     func timesOut() throws {
-        try FakeAgent.serve({ _ in [] }) { agent in
+        try FakeAgent.Script { _ in [] }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             let code = Self.failure {
                 _ = try client.call("a", until: .now.advanced(by: .milliseconds(20)))
@@ -78,9 +78,9 @@ struct RPCClientTests {
 
     @Test("A connection that closes before the reply is an error of its own, after what came was read")
     func closes() throws {
-        try FakeAgent.serve({ _ in
+        try FakeAgent.Script { _ in
             [.send("{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":1}"), .close]
-        }) { agent in
+        }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             #expect(Self.failure { _ = try client.call("a", until: Self.soon) } == .closed)
             #expect(try client.receive(until: Self.soon).id?.integer == 9)
@@ -89,7 +89,7 @@ struct RPCClientTests {
 
     @Test("What is not JSON-RPC is malformed", arguments: ["nonsense", "{\"id\":1}", "{\"result\":1}", "7"])
     func malformed(_ line: String) throws {
-        try FakeAgent.serve({ _ in [.send(line)] }) { agent in
+        try FakeAgent.Script { _ in [.send(line)] }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             #expect(Self.failure { _ = try client.call("a", until: Self.soon) } == .malformed)
         }
@@ -106,7 +106,7 @@ struct RPCClientTests {
 
     @Test("The first path where an agent listens is taken")
     func severalPaths() throws {
-        try FakeAgent.serve({ _ in [] }) { agent in
+        try FakeAgent.Script { _ in [] }.serve { agent in
             let client = try RPCClient.connect(toFirstOf: ["/nonexistent/s", agent.path], until: Self.soon)
             #expect(client.path == agent.path)
         }
@@ -134,7 +134,7 @@ struct RPCClientTests {
 
     @Test("A half-closed connection still brings its replies")
     func halfClose() throws {
-        try FakeAgent.serve({ _ in [.send("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}")] }) { agent in
+        try FakeAgent.Script { _ in [.send("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}")] }.serve { agent in
             let client = try RPCClient(path: agent.path, until: Self.soon)
             let id = client.send("a")
             try client.finishSending(until: Self.soon)

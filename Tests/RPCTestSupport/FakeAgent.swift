@@ -42,26 +42,33 @@ package final class FakeAgent: Sendable {
     /// The lines that came so far.
     package var lines: [String] { lock.withLock { unsafe received } }
 
-    /// Runs `body` beside an agent that does with each line what `answer` says.
-    ///
-    /// - Returns: What `body` returned.
-    /// - Throws: What `body` throws, or `SystemError` where the agent cannot be set up.
-    package static func serve<Result>(
-        _ answer: @escaping @Sendable (String) -> [Action],
-        _ body: (FakeAgent) throws -> Result
-    ) throws -> Result {
-        try withTemporaryDirectory { directory in
-            var ends: [Int32] = [0, 0]
-            guard unsafe pipe(&ends) == 0 else { throw SystemError.current("pipe") }
-            let agent = FakeAgent(directory: directory, stop: ends[0], answer: answer)
-            let listener = try Socket.listen(unixPath: agent.path, backlog: 16).release()
-            let thread = WorkerThread { agent.run(FileDescriptor(owning: listener)) }
-            defer {
-                close(ends[1])
-                thread.join()
-                close(ends[0])
+    /// An agent that does with each line what `answer` says, for ``Script/serve(_:)`` to run.
+    package struct Script {
+        private let answer: @Sendable (String) -> [Action]
+
+        /// Takes the answer to each line.
+        package init(_ answer: @escaping @Sendable (String) -> [Action]) {
+            self.answer = answer
+        }
+
+        /// Runs `body` beside the agent.
+        ///
+        /// - Returns: What `body` returned.
+        /// - Throws: What `body` throws, or `SystemError` where the agent cannot be set up.
+        package func serve<Result>(_ body: (FakeAgent) throws -> Result) throws -> Result {
+            try withTemporaryDirectory { directory in
+                var ends: [Int32] = [0, 0]
+                guard unsafe pipe(&ends) == 0 else { throw SystemError.current("pipe") }
+                let agent = FakeAgent(directory: directory, stop: ends[0], answer: answer)
+                let listener = try Socket.listen(unixPath: agent.path, backlog: 16).release()
+                let thread = WorkerThread { agent.run(FileDescriptor(owning: listener)) }
+                defer {
+                    close(ends[1])
+                    thread.join()
+                    close(ends[0])
+                }
+                return try body(agent)
             }
-            return try body(agent)
         }
     }
 
