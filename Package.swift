@@ -42,9 +42,11 @@ let package = Package(
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL"),
 
-        // Ground: bytes, the kernel, JSON text, logs and counters.
+        // Ground: bytes, the kernel, JSON text, digests, logs.
         module("Bytes"),
+        module("Crypto", ["Bytes", "COpenSSL"]),
         module("Linux", ["Bytes", "CLinux"]),
         module("JSON", ["Bytes", "CJansson"]),
         module("Observability", ["Bytes", "JSON", "Linux"]),
@@ -56,16 +58,19 @@ let package = Package(
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
 
         // Link: everything about talking to Valkey.
-        module("Valkey", ["Bytes", "CHiredis", "EventLoop", "Linux", "Observability", "Resilience"]),
+        module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
+
+        // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
+        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
-        module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Observability", "Valkey"]),
+        module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Resilience",
+                "Bytes", "Cache", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
                 "Valkey",
             ]
         ),
@@ -84,6 +89,7 @@ let package = Package(
             path: "Tests/RPCTestSupport",
             swiftSettings: settings
         ),
+        tests("JSONTests", ["Bytes", "JSON"]),
         tests("LinuxTests", ["Linux", "RPCTestSupport"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),

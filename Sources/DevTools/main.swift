@@ -1,1 +1,3 @@
-// The program begins here.
+import Glibc
+
+exit(Command.run(CommandLine.arguments.dropFirst()))

@@ -42,6 +42,15 @@ package actor EventLoop {
         _ body: @EventLoop () throws -> Result
     ) rethrows -> Result {
         precondition(LoopExecutor.shared.isOnThread, "this code belongs on the event loop's thread")
+        return try assumeIsolatedUnchecked(body)
+    }
+
+    /// Runs `body` at once where the caller knows that it runs on the loop, such as in a callback of a C library that
+    /// was called there.
+    nonisolated package static func assumeIsolatedUnchecked<Result>(
+        _ body: @EventLoop () throws -> Result
+    ) rethrows -> Result {
+        assert(LoopExecutor.shared.isOnThread, "this code belongs on the event loop's thread")
         return try withoutActuallyEscaping(body) { isolated in
             // The same cast by which the standard library's MainActor.assumeIsolated drops the isolation just checked.
             try unsafe unsafeBitCast(isolated, to: (() throws -> Result).self)()

@@ -1,0 +1,70 @@
+// hiredis: its reply reader, with reply object functions that call back instead of building a tree.
+//
+// Compiles against hiredis 0.14 and 1.x, whose array functions take different element counts.
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+// Where a reader hands its values: one call a scalar, one an array's head, depth first. `is_root` is 1 for a value
+// that is a whole reply. `bytes` is lent for the length of the call.
+typedef struct squire_reply_sink {
+    void *owner;
+    void (*scalar)(void *owner, int is_root, int type, const char *bytes, size_t length, long long integer);
+    void (*array)(void *owner, int is_root, size_t count);
+} squire_reply_sink;
+
+// hiredis wants an object for every value; none is made.
+#define SQUIRE_NO_OBJECT ((void *)1)
+
+static void *squire_on_string(const redisReadTask *task, char *bytes, size_t length) {
+    const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    sink->scalar(sink->owner, task->parent == NULL, task->type, bytes, length, 0);
+    return SQUIRE_NO_OBJECT;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *squire_on_array(const redisReadTask *task, size_t count) {
+#else
+static void *squire_on_array(const redisReadTask *task, int count) {
+#endif
+    const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    sink->array(sink->owner, task->parent == NULL, (size_t)count);
+    return SQUIRE_NO_OBJECT;
+}
+
+static void *squire_on_integer(const redisReadTask *task, long long value) {
+    const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    sink->scalar(sink->owner, task->parent == NULL, task->type, "", 0, value);
+    return SQUIRE_NO_OBJECT;
+}
+
+static void *squire_on_nil(const redisReadTask *task) {
+    const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    sink->scalar(sink->owner, task->parent == NULL, REDIS_REPLY_NIL, "", 0, 0);
+    return SQUIRE_NO_OBJECT;
+}
+
+static void squire_on_free(void *object) { (void)object; }
+
+// Makes a reader that hands its values to `sink`, which must outlive it; NULL without memory.
+static inline redisReader *squire_reader_create(squire_reply_sink *sink) {
+    static redisReplyObjectFunctions functions = {
+        .createString = squire_on_string,
+        .createArray = squire_on_array,
+        .createInteger = squire_on_integer,
+        .createNil = squire_on_nil,
+        .freeObject = squire_on_free,
+    };
+    redisReader *reader = redisReaderCreateWithFunctions(&functions);
+    if (reader != NULL) reader->privdata = sink;
+    return reader;
+}
+
+// Reads one reply: 1 when one was complete, 0 when more bytes are needed, -1 when the bytes are no RESP.
+static inline int squire_reader_next(redisReader *reader) {
+    void *reply = NULL;
+    if (redisReaderGetReply(reader, &reply) != REDIS_OK) return -1;
+    return reply != NULL;
+}

@@ -1,0 +1,4 @@
+// OpenSSL 3: digests.
+#pragma once
+
+#include <openssl/evp.h>

@@ -1,0 +1,146 @@
+import Bytes
+import JSON
+
+/// What a string parameter must look like, beyond being text.
+///
+/// The rules stand for `minLength`, `pattern` and `contentEncoding` of the schemas in `proto/`; each is one pass over
+/// the bytes.
+enum StringRule {
+    /// Any text.
+    case any
+    /// At least one byte.
+    case nonEmpty
+    /// A namespace: `^[a-z0-9_.-]{1,64}$`.
+    case namespace
+    /// Base64 with padding (RFC 4648 section 4).
+    case base64
+    /// A trace context: `^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$` (W3C Trace Context section 3.2).
+    case traceparent
+
+    /// What a string that does not follow the rule is told to be.
+    var requirement: String {
+        switch self {
+        case .any: "must be a string of Unicode text"
+        case .nonEmpty: "must be a string of at least one character"
+        case .namespace: "must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-'"
+        case .base64: "must be Base64 with padding"
+        case .traceparent: "must be a W3C trace context, such as 00-<32 hex digits>-<16 hex digits>-01"
+        }
+    }
+
+    /// Tells whether `string` is text that follows the rule.
+    ///
+    /// - Complexity: O(n); memory is allocated only where a namespace, Base64 or a trace context has escapes.
+    func allows(_ string: JSONString) -> Bool {
+        switch self {
+        case .any: return string.isText
+        case .nonEmpty: return !string.raw.isEmpty && string.isText
+        case .namespace, .base64, .traceparent: break
+        }
+        guard string.hasEscapes else { return allows(string.raw) }
+        var decoded = ByteBuffer()
+        guard (try? string.append(to: &decoded)) != nil else { return false }
+        return allows(decoded.view)
+    }
+
+    private func allows(_ text: ByteView) -> Bool {
+        switch self {
+        case .any: true
+        case .nonEmpty: !text.isEmpty
+        case .namespace: (1...64).contains(text.count) && text.allBytes(\.isNamespaceCharacter)
+        case .base64: text.isBase64
+        case .traceparent: text.isTraceparent
+        }
+    }
+}
+
+extension JSONString {
+    /// Whether the string means text: no escape in it is half of a surrogate pair, which JSON allows and UTF-8 does not.
+    ///
+    /// - Complexity: O(n) where it has escapes, else O(1).
+    fileprivate var isText: Bool {
+        guard hasEscapes else { return true }
+        var index = 0
+        while let backslash = raw.firstIndex(of: UInt8(ascii: "\\"), from: index) {
+            switch surrogate(at: backslash) {
+            case nil:
+                index = backslash + 2
+            case .high where surrogate(at: backslash + 6) == .low:
+                index = backslash + 12
+            case .high, .low:
+                return false
+            }
+        }
+        return true
+    }
+
+    private enum Surrogate {
+        case high
+        case low
+    }
+
+    private func surrogate(at index: Int) -> Surrogate? {
+        guard index + 6 <= raw.count, raw[index..<(index + 2)].equals("\\u"), raw[index + 2] | 0x20 == UInt8(ascii: "d")
+        else { return nil }
+        switch raw[index + 3] | 0x20 {
+        case UInt8(ascii: "8")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "b"): return .high
+        case UInt8(ascii: "c")...UInt8(ascii: "f"): return .low
+        default: return nil
+        }
+    }
+}
+
+extension ByteView {
+    /// Whether `test` holds for every byte.
+    fileprivate func allBytes(_ test: (UInt8) -> Bool) -> Bool {
+        for index in 0..<count where !test(self[index]) { return false }
+        return true
+    }
+
+    /// Whether the bytes are Base64: groups of four digits, padded at the end only, no bit lost in the padding.
+    fileprivate var isBase64: Bool {
+        guard !isEmpty else { return true }
+        guard count % 4 == 0 else { return false }
+        let equals = UInt8(ascii: "=")
+        let padding = self[count - 1] != equals ? 0 : self[count - 2] != equals ? 1 : 2
+        let digits = prefix(count - padding)
+        guard digits.allBytes(\.isBase64Digit) else { return false }
+        // With padding the last digit carries 4 or 2 bits of content; the others must be zero.
+        switch (padding, digits[digits.count - 1]) {
+        case (1, let last): return ByteView("AEIMQUYcgkosw048").firstIndex(of: last) != nil
+        case (2, let last): return ByteView("AQgw").firstIndex(of: last) != nil
+        default: return true
+        }
+    }
+
+    /// Whether the bytes are four groups of 2, 32, 16 and 2 hexadecimal digits with `-` between them.
+    fileprivate var isTraceparent: Bool {
+        guard count == 55 else { return false }
+        for index in 0..<count {
+            let isDash = self[index] == UInt8(ascii: "-")
+            switch index {
+            case 2, 35, 52: if !isDash { return false }
+            default: if !self[index].isLowercaseHexDigit { return false }
+            }
+        }
+        return true
+    }
+}
+
+extension UInt8 {
+    private var isDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
+    private var isLowercase: Bool { self >= UInt8(ascii: "a") && self <= UInt8(ascii: "z") }
+    private var isUppercase: Bool { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") }
+
+    fileprivate var isNamespaceCharacter: Bool {
+        isLowercase || isDigit || self == UInt8(ascii: "_") || self == UInt8(ascii: ".") || self == UInt8(ascii: "-")
+    }
+
+    fileprivate var isBase64Digit: Bool {
+        isLowercase || isUppercase || isDigit || self == UInt8(ascii: "+") || self == UInt8(ascii: "/")
+    }
+
+    fileprivate var isLowercaseHexDigit: Bool {
+        isDigit || self >= UInt8(ascii: "a") && self <= UInt8(ascii: "f")
+    }
+}

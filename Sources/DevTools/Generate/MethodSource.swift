@@ -1,0 +1,80 @@
+/// Makes `Method`: the list of methods and how one is found by name.
+struct MethodSource {
+    private let methods: [MethodFile]
+
+    /// Makes it for these methods, sorted by name.
+    init(_ methods: [MethodFile]) {
+        self.methods = methods
+    }
+
+    /// The file's text.
+    var text: String {
+        var source = SourceText(madeOf: "proto/")
+        source.line("package import Bytes")
+        source.line()
+        source.documentation("A method that the agent answers.")
+        source.block("package enum Method: UInt8, CaseIterable, Sendable") { source in
+            for method in methods {
+                source.documentation(method.summary)
+                source.line("case \(SwiftName.member(method.name))")
+            }
+            source.line()
+            writeLookup(&source)
+            source.line()
+            writeTable(&source, "The name on the wire.", "name: StaticString") { "\"\($0.name)\"" }
+            source.line()
+            writeTable(&source, "What doing a call twice means.", "idempotency: Idempotency") { ".\($0.idempotency)" }
+            source.line()
+            writeDeadlines(&source)
+        }
+        return source.text
+    }
+
+    private func writeLookup(_ source: inout SourceText) {
+        source.documentation("Finds a method by its name.")
+        source.line("///")
+        source.line("/// - Parameter bytes: The name, without escapes.")
+        source.line("/// - Returns: The method, or nil where there is none of this name.")
+        source.line("/// - Complexity: A switch over the length, then a comparison for each method of that length.")
+        let lengths = Set(methods.map(\.name.utf8.count)).sorted()
+        source.block("package static func named(_ bytes: ByteView) -> Method?") { source in
+            source.line("switch bytes.count {")
+            for length in lengths {
+                source.line("case \(length):")
+                for method in methods where method.name.utf8.count == length {
+                    source.line("    if bytes.equals(\"\(method.name)\") { return .\(SwiftName.member(method.name)) }")
+                }
+            }
+            source.line("default:")
+            source.line("    break")
+            source.line("}")
+            source.line("return nil")
+        }
+    }
+
+    private func writeTable(
+        _ source: inout SourceText,
+        _ documentation: String,
+        _ declaration: String,
+        _ value: (MethodFile) -> String
+    ) {
+        source.documentation(documentation)
+        source.block("package var \(declaration)") { source in
+            source.line("switch self {")
+            for method in methods { source.line("case .\(SwiftName.member(method.name)): \(value(method))") }
+            source.line("}")
+        }
+    }
+
+    private func writeDeadlines(_ source: inout SourceText) {
+        source.documentation("Bound on a call that brings none, in milliseconds. What the call waits for comes on top.")
+        source.block("package var deadlineMilliseconds: Int64") { source in
+            source.line("switch self {")
+            for method in methods where method.deadlineMilliseconds != MethodFile.deadlineDefault {
+                source.line("case .\(SwiftName.member(method.name)): \(SourceText.number(method.deadlineMilliseconds))")
+            }
+            source.line("default: \(SourceText.number(MethodFile.deadlineDefault))")
+            source.line("}")
+        }
+    }
+}

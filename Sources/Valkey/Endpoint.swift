@@ -1,0 +1,35 @@
+/// Where a Valkey server is and as whom to speak to it.
+package struct Endpoint: Equatable, Sendable {
+    /// The server's address.
+    package enum Address: Equatable, Sendable {
+        /// A Unix socket, at most 107 bytes long.
+        case unix(path: String)
+        /// A host name or IP address, and a port.
+        case tcp(host: String, port: UInt16)
+    }
+
+    /// The server's address.
+    package var address: Address
+    /// The ACL user; nil for the default user.
+    package var user: String?
+    /// The password; nil where none is asked for.
+    package var password: String?
+    /// The database's number, at least 0.
+    package var database: Int
+
+    /// Names a server.
+    package init(address: Address, user: String? = nil, password: String? = nil, database: Int = 0) {
+        self.address = address
+        self.user = user
+        self.password = password
+        self.database = database
+    }
+
+    /// The address in words, without user or password: for logs.
+    package var description: String {
+        switch address {
+        case .unix(let path): "unix://\(path)"
+        case .tcp(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// How a link behaves.
+package struct LinkConfiguration: Sendable {
+    /// Where Valkey is.
+    package var endpoint: Endpoint
+    /// Name by which Valkey lists the link's connections (`CLIENT LIST`).
+    package var clientName: String
+    /// Data connections, at least 1; each client connection keeps to one of them.
+    package var connections: Int
+    /// Longest time from the beginning of a connection attempt to a server that is ready.
+    package var connectTimeout: Duration
+    /// Most commands of a data connection that wait for a reply or to be sent.
+    package var commandsMax: Int
+    /// Most bytes of a data connection's commands that wait for a reply or to be sent.
+    package var queuedBytesMax: Int
+    /// Largest array reply taken in, in bytes; a larger one is passed over.
+    package var replyBytesMax: Int
+    /// Largest single value taken in, in bytes; a larger one costs the connection.
+    package var valueBytesMax: Int
+
+    /// The defaults for a server at `endpoint`.
+    package init(endpoint: Endpoint) {
+        self.endpoint = endpoint
+        clientName = "squire"
+        connections = 2
+        connectTimeout = .seconds(2)
+        commandsMax = 65_536
+        queuedBytesMax = 64 << 20
+        replyBytesMax = 32 << 20
+        valueBytesMax = 64 << 20
+    }
+}

@@ -1,0 +1,41 @@
+/// Why a command has no reply of Valkey.
+package struct LinkFailure: Error, Equatable, Sendable {
+    /// What happened.
+    package enum Code: Sendable {
+        /// Valkey cannot be reached; the command was not sent.
+        case unavailable
+        /// The deadline passed first.
+        case deadlineExceeded
+        /// The link broke after the command may have left.
+        case ambiguous
+        /// A bound on queued commands or bytes is reached; the command was not sent.
+        case overloaded
+        /// The reply is larger than the agent takes in.
+        case replyTooLarge
+        /// The agent is ending; the command was not sent.
+        case closing
+    }
+
+    /// What became of the command's effect.
+    package enum Outcome: Sendable {
+        /// The command had no effect to have: it only reads.
+        case none
+        /// It was not applied and will not be.
+        case notApplied
+        /// Nobody can tell.
+        case unknown
+    }
+
+    /// What happened.
+    package let code: Code
+    /// What became of the effect.
+    package let outcome: Outcome
+    /// When another attempt may succeed, in milliseconds from now, where that is known.
+    package let retryAfterMilliseconds: Int64?
+
+    init(_ code: Code, _ outcome: Outcome, retryAfterMilliseconds: Int64? = nil) {
+        self.code = code
+        self.outcome = outcome
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+    }
+}

@@ -1,0 +1,129 @@
+package import Bytes
+
+/// A reply of Valkey, lent until the receiver returns.
+package struct Reply {
+    /// What a reply is in RESP2.
+    package enum Kind {
+        /// A short text such as `OK`.
+        case status
+        /// An error; its first word is its code.
+        case error
+        /// A 64-bit signed integer.
+        case integer
+        /// A string of any bytes.
+        case bulk
+        /// Nothing: no such key, or a condition that did not hold.
+        case null
+        /// A sequence of replies.
+        case array
+        /// An array larger than the limit, whose content was passed over.
+        case tooLarge
+    }
+
+    /// What the reply is.
+    package let kind: Kind
+    /// The text or bytes of a status, error or bulk reply; else of no bytes.
+    package let bytes: ByteView
+    /// The value of an integer reply, the number of elements of an array; else 0.
+    package let integer: Int64
+    /// The array's elements and what stands at them.
+    private let tree: ReplyTree?
+    private let index: Int
+
+    init(kind: Kind, bytes: ByteView, integer: Int64, tree: ReplyTree?, index: Int) {
+        self.kind = kind
+        self.bytes = bytes
+        self.integer = integer
+        self.tree = tree
+        self.index = index
+    }
+
+    /// Goes through the elements of an array; none for another kind.
+    package func elements() -> ReplyElements {
+        ReplyElements(tree: tree, index: index + 1, count: kind == .array ? Int(integer) : 0)
+    }
+
+    /// Whether this is an error whose code is `word`, such as `NOSCRIPT`.
+    package func isError(_ word: StaticString) -> Bool {
+        guard kind == .error, bytes.hasPrefix(word) else { return false }
+        return bytes.count == word.utf8CodeUnitCount || bytes[word.utf8CodeUnitCount] == UInt8(ascii: " ")
+    }
+
+    /// The first word of an error, such as `WRONGTYPE`.
+    package var errorWord: String {
+        bytes.prefix(bytes.firstIndex(of: UInt8(ascii: " ")) ?? bytes.count).text()
+    }
+
+    /// A copy that can be kept.
+    package func copy() -> ReplyValue {
+        switch kind {
+        case .status: return .status(bytes.text())
+        case .error: return .error(bytes.text())
+        case .integer: return .integer(integer)
+        case .bulk: return .bulk(bytes.copy())
+        case .null: return .null
+        case .tooLarge: return .error("TOOLARGE the reply is larger than the agent accepts")
+        case .array:
+            var values: [ReplyValue] = []
+            var elements = elements()
+            while let element = elements.next() { values.append(element.copy()) }
+            return .array(values)
+        }
+    }
+}
+
+/// Goes through the elements of an array reply.
+package struct ReplyElements {
+    private let tree: ReplyTree?
+    private var index: Int
+    private var left: Int
+
+    init(tree: ReplyTree?, index: Int, count: Int) {
+        self.tree = tree
+        self.index = index
+        left = count
+    }
+
+    /// The next element, or nil after the last.
+    package mutating func next() -> Reply? {
+        guard left > 0, let tree else { return nil }
+        left -= 1
+        let reply = tree.reply(at: index)
+        index = tree.end(of: index)
+        return reply
+    }
+}
+
+/// A reply that owns what it holds, for tasks that wait for it.
+package enum ReplyValue: Equatable, Sendable {
+    case status(String)
+    case error(String)
+    case integer(Int64)
+    case bulk([UInt8])
+    case null
+    case array([ReplyValue])
+
+    /// The bytes of a bulk reply, or nil.
+    package var bytes: [UInt8]? {
+        if case .bulk(let bytes) = self { bytes } else { nil }
+    }
+
+    /// The elements of an array reply, or nil.
+    package var elements: [ReplyValue]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+
+    /// The text of a bulk or status reply, or nil.
+    package var text: String? {
+        switch self {
+        case .bulk(let bytes): String(decoding: bytes, as: UTF8.self)
+        case .status(let text): text
+        case .error, .integer, .null, .array: nil
+        }
+    }
+
+    /// The number of an integer reply, or nil.
+    package var integer: Int64? {
+        if case .integer(let value) = self { value } else { nil }
+    }
+}
