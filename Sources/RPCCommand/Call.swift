@@ -5,8 +5,8 @@ import RPCClient
 struct Call {
     /// How long the client waits beyond the time that the agent was given, for the agent's own answer to arrive.
     private static let grace = Duration.milliseconds(500)
-    /// How long the client waits where the user set no time: the agent ends every call before, sweeps within 60 s.
-    private static let patience = Duration.seconds(65)
+    /// How long the client waits for methods whose deadline is unknown; no method of the contract takes longer.
+    private static let patience = Duration.seconds(60)
     /// How long connecting may take.
     static let connectLimit = Duration.seconds(5)
 
@@ -30,12 +30,13 @@ struct Call {
             client = try Discovery(catalogue, connection).resolve(method, &description, arguments)
         }
         let params = try params(arguments, description)
+        let limit = limit(params, description)
         guard let watch = invocation.watch else {
-            return try call(method, params, client)
+            return try call(method, params, limit, client)
         }
         while true {
             let next = Instant.now.advanced(by: watch)
-            try repeatCall(method, params, client)
+            try repeatCall(method, params, limit, client)
             client = nil
             Polling.sleep(until: next)
         }
@@ -75,10 +76,20 @@ struct Call {
         return params
     }
 
+    /// How long the client waits for a reply: as long as the agent may work, and a little longer.
+    private func limit(_ params: CallParams, _ description: MethodDescription?) -> Duration {
+        let work = invocation.timeout ?? (description?.deadline ?? Self.patience) + params.ownWait
+        return work + Self.grace
+    }
+
     /// Calls once, over `client` or else over a connection of its own.
-    private func call(_ method: String, _ params: CallParams, _ client: RPCClient?) throws(CommandError) -> ExitStatus {
+    private func call(
+        _ method: String,
+        _ params: CallParams,
+        _ limit: Duration,
+        _ client: RPCClient?
+    ) throws(CommandError) -> ExitStatus {
         let client = if let client { client } else { try open() }
-        let limit = invocation.timeout.map { $0 + Self.grace } ?? Self.patience + params.ownWait
         let reply: RPCMessage
         do throws(RPCClientError) {
             reply = try client.call(method, params: params.text, until: .now.advanced(by: limit))
@@ -93,9 +104,14 @@ struct Call {
     }
 
     /// One turn of `--watch`: what the agent refuses is said, and the next turn comes.
-    private func repeatCall(_ method: String, _ params: CallParams, _ client: RPCClient?) throws(CommandError) {
+    private func repeatCall(
+        _ method: String,
+        _ params: CallParams,
+        _ limit: Duration,
+        _ client: RPCClient?
+    ) throws(CommandError) {
         do throws(CommandError) {
-            _ = try call(method, params, client)
+            _ = try call(method, params, limit, client)
         } catch {
             guard error.status != .unreachable else { throw error }
             console.complain(error.text)

@@ -49,12 +49,12 @@ struct Discovery {
             if let description { try check(arguments, description) }
             throw unknown(method, catalogue.names, "No agent could be asked whether it knows more: \(error.message).")
         }
-        if let methods = reply.result?["methods"]?.elements {
+        if let result = reply.result, let methods = result["methods"]?.elements {
             guard let document = methods.first(where: { $0["name"]?.string == method }) else {
                 if let description { try check(arguments, description) }
                 throw unknown(method, catalogue.names + methods.compactMap { $0["name"]?.string })
             }
-            description = MethodDescription(document)
+            description = MethodDescription(DocumentReferences(result).resolved(document))
         }
         if let description { try check(arguments, description) }
         return client

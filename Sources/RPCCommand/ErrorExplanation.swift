@@ -1,40 +1,31 @@
-import JSON
+import Contract
 import RPCClient
 
 /// Says in plain words what an error of the agent means and what to do next.
 enum ErrorExplanation {
-    private struct Entry {
-        let kind: String
-        var status = ExitStatus.errorReply
-        var advice: String?
+    /// How the program ends where the agent answers with an error of `kind`.
+    private static func status(of kind: ErrorKind?) -> ExitStatus {
+        switch kind {
+        case .forbidden: .forbidden
+        case .unavailable: .unavailable
+        case .deadlineExceeded: .deadlineExceeded
+        default: .errorReply
+        }
     }
 
-    /// What each code of the contract means to somebody at a prompt.
-    private static func entry(for code: Int64) -> Entry? {
-        switch code {
-        case -32700: Entry(kind: "parse_error")
-        case -32600: Entry(kind: "invalid_request")
-        case -32601: Entry(kind: "method_not_found", advice: "rpc list shows the methods.")
-        case -32602: Entry(kind: "invalid_params")
-        case -32603: Entry(kind: "internal_error", advice: "That is a fault of the agent; its log says more.")
-        case 1001:
-            Entry(
-                kind: "unavailable",
-                status: .unavailable,
-                advice: "The agent runs but cannot reach its Valkey; 'rpc agent.health' says more."
-            )
-        case 1002: Entry(kind: "deadline_exceeded", status: .deadlineExceeded, advice: "--timeout allows more time.")
-        case 1003: Entry(kind: "overloaded", advice: "Nothing was done; try again later.")
-        case 1004:
-            Entry(kind: "forbidden", status: .forbidden, advice: "The agent's policy does not allow it to this user.")
-        case 1005: Entry(kind: "too_large")
-        case 1006: Entry(kind: "ambiguous", advice: "Look before you repeat it.")
-        case 1007: Entry(kind: "valkey_error")
-        case 1008: Entry(kind: "conflict")
-        case 1009: Entry(kind: "shutting_down", advice: "The agent is going down; try again when it is back.")
-        case 1010: Entry(kind: "cancelled")
-        case 1011:
-            Entry(kind: "unsafe_store", advice: "The store may evict what must be kept: it needs noeviction.")
+    /// What somebody at a prompt can do about an error of `kind`.
+    private static func advice(on kind: ErrorKind?, of method: String) -> String? {
+        switch kind {
+        case .methodNotFound: "rpc list shows the methods."
+        case .invalidParams: "rpc \(method) --help shows what it takes."
+        case .internalError: "That is a fault of the agent; its log says more."
+        case .unavailable: "The agent runs but cannot reach its Valkey; 'rpc agent.health' says more."
+        case .deadlineExceeded: "--timeout allows more time."
+        case .overloaded: "The agent has too much to do; try again later."
+        case .forbidden: "The agent's policy does not allow it to this user; its operator can."
+        case .ambiguous: "Look before you repeat it."
+        case .shuttingDown: "The agent is going down; try again when it is back."
+        case .unsafeStore: "Its operator gives the agent a state store whose maxmemory-policy is noeviction."
         default: nil
         }
     }
@@ -46,15 +37,11 @@ enum ErrorExplanation {
     ///   - method: The method that was called.
     /// - Returns: The message, with the method, the code and what to do next.
     static func explain(_ error: RPCErrorReply, method: String) -> CommandError {
-        let entry = entry(for: error.code)
-        let kind = error.kind ?? entry?.kind
-        let label = [kind, String(error.code)].compactMap(\.self).joined(separator: ", ")
-        var advice = facts(error.data)
-        if error.code == -32602 {
-            advice.append("rpc \(method) --help shows what it takes.")
-        }
-        if let line = entry?.advice { advice.append(line) }
-        return CommandError(entry?.status ?? .errorReply, "\(method): \(error.message) (\(label))", advice: advice)
+        let kind = ErrorKind.allCases.first { Int64($0.code) == error.code }
+        let word = error.kind ?? kind.map { "\($0.kind)" }
+        let label = [word, String(error.code)].compactMap(\.self).joined(separator: ", ")
+        let advice = facts(error.data) + [Self.advice(on: kind, of: method)].compactMap(\.self)
+        return CommandError(status(of: kind), "\(method): \(error.message) (\(label))", advice: advice)
     }
 
     /// What the error's data adds to its message.

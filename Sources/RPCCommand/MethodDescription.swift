@@ -9,6 +9,8 @@ struct MethodDescription {
     let name: String
     /// What it does, in one line.
     let summary: String
+    /// How long the agent works on a call that says nothing about it, its own waiting aside; nil where that is unknown.
+    let deadline: Duration?
     /// Its parameters in the order of the contract.
     let parameters: [Parameter]
 
@@ -18,6 +20,7 @@ struct MethodDescription {
         self.document = document
         self.name = name
         summary = document["summary"]?.string ?? ""
+        deadline = document["x-deadline_ms"]?.integer.map { .milliseconds($0) }
         parameters = (document["params"]?.elements ?? []).compactMap { Parameter($0) }
     }
 

@@ -40,7 +40,7 @@ enum MethodHelp {
         if let values = parameter.schema?["enum"]?.elements {
             facts.append("one of \(values.map(\.text).joined(separator: ", "))")
         }
-        return TextLayout.wrapped("\(parameter.name)  \(facts.joined(separator: "; "))", indent: 2)
+        return TextLayout.wrapped("\(parameter.name): \(facts.joined(separator: "; "))", indent: 2)
             + TextLayout.wrapped(parameter.description, indent: 6)
     }
 
@@ -49,7 +49,7 @@ enum MethodHelp {
         return (schema?["properties"]?.members ?? []).map { name, member in
             let type = ParameterType(schema: member).words
             let presence = required.contains(name) ? "" : "; not always there"
-            return TextLayout.wrapped("\(name)  \(type)\(presence)", indent: 2)
+            return TextLayout.wrapped("\(name): \(type)\(presence)", indent: 2)
                 + TextLayout.wrapped(member["description"]?.string ?? "", indent: 6)
         }
     }

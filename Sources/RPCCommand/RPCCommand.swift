@@ -55,7 +55,7 @@ package struct RPCCommand {
         case .help:
             try console.write(Help.text)
         case .version:
-            try console.write("rpc \(Version.text)\n")
+            try console.write("rpc \(Catalogue.version)\n")
         case .list(let prefix):
             try list(prefix ?? "")
         case .describe(let method):

@@ -1,6 +1,6 @@
 /// Finds what a person meant by a word that nobody knows.
 enum Suggestion {
-    /// The known words closest to `word`, best first, at most three.
+    /// The known words closest to `word`, in alphabetical order, at most three.
     ///
     /// A slip of a few letters counts, and the last part of a dotted name: `get` means `cache.get` or `hash.get`.
     static func closest(to word: String, among known: [String]) -> [String] {
@@ -11,7 +11,8 @@ enum Suggestion {
             let distance = distance(wanted, Array(name.lowercased().utf8))
             return distance <= allowed ? (name, distance) : nil
         }
-        return ranked.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(3).map(\.name)
+        let best = ranked.map(\.distance).min()
+        return ranked.filter { $0.distance == best }.map(\.name).sorted().prefix(3).map(\.self)
     }
 
     /// The question to ask, such as "Did you mean cache.get or hash.get?"; none where nothing is close.
