@@ -98,6 +98,7 @@ let package = Package(
         tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
+        tests("DevToolsTests", ["DevTools", "JSON"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("IntegrationTests", ["TestSupport"]),
     ]
