@@ -60,13 +60,15 @@ struct ManifestTests {
                         "A", "C",
                     ]
                 ),
+                // Tests.
+                .target(name: "S", dependencies: ["A"], path: "Tests/S", swiftSettings: settings),
             ]
             """
         )
         #expect(manifest.libraries == ["C"])
-        #expect(manifest.targets.map(\.name) == ["A", "B"])
-        #expect(manifest.targets.map(\.dependencies) == [[], ["A", "C"]])
-        #expect(manifest.targets.map(\.section) == ["Ground", "Ground"])
+        #expect(manifest.targets.map(\.name) == ["A", "B", "S"])
+        #expect(manifest.targets.map(\.dependencies) == [[], ["A", "C"], ["A"]])
+        #expect(manifest.targets.map(\.section) == ["Ground", "Ground", "Tests"])
         #expect(manifest.faults() == [])
     }
 
