@@ -89,6 +89,12 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
+        .target(
+            name: "RPCTestSupport",
+            dependencies: ["Bytes", "Linux"],
+            path: "Tests/RPCTestSupport",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "LinuxTestProgram",
             dependencies: ["Linux"],
@@ -96,10 +102,12 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("TestSupportTests", ["Linux", "TestSupport"]),
-        tests("LinuxTests", ["Linux", "LinuxTestProgram", "TestSupport"]),
+        tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
+        tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
-        tests("JSONTests", ["Bytes", "JSON"]),
+        tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
+        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("IntegrationTests", ["TestSupport"]),
     ]
 )

@@ -1,1 +1,4 @@
-// The program begins here.
+import Glibc
+import RPCCommand
+
+exit(RPCCommand.run(arguments: Array(CommandLine.arguments.dropFirst())))

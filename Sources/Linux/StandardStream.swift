@@ -1,0 +1,67 @@
+package import Bytes
+import Glibc
+
+/// One of the three streams that a program begins with.
+///
+/// They stay open as long as the process.
+package enum StandardStream: Int32, Sendable {
+    /// What the program reads.
+    case input = 0
+    /// What the program answers.
+    case output = 1
+    /// What the program says about its work.
+    case error = 2
+
+    /// Whether a person sits at the other end.
+    package var isTerminal: Bool { isatty(rawValue) == 1 }
+
+    /// Writes all of `view`, waiting as often as needed.
+    ///
+    /// - Throws: ``SystemError`` of write(2): `EPIPE` where nobody reads any more, `EBADF` where the program was started
+    ///   without the stream, which is no fault of the program.
+    package func write(_ view: ByteView) throws(SystemError) {
+        var sent = 0
+        while sent < view.count {
+            let rest = view.dropFirst(sent)
+            let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(rawValue, $0, $1) }
+            if written >= 0 {
+                sent += written
+            } else if errno == EAGAIN {
+                var waiting = [Polling(rawValue, .writable)]
+                _ = Polling.wait(&waiting, until: .distantFuture)
+            } else if errno != EINTR {
+                throw .current("write")
+            }
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// Reads what is left, waiting as often as needed.
+    ///
+    /// - Parameter limit: Most bytes that are taken; more is `EFBIG`.
+    /// - Returns: The bytes, none at the end of a file.
+    /// - Throws: ``SystemError`` of read(2).
+    package borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
+        var buffer = ByteBuffer()
+        while true {
+            var transfer = Transfer.end
+            unsafe _ = buffer.withSpareCapacity(65536) { memory, count in
+                transfer = unsafe read(into: memory, count: count)
+                guard case .bytes(let received) = transfer else { return 0 }
+                return received
+            }
+            switch transfer {
+            case .bytes:
+                guard buffer.count <= limit else { throw SystemError(code: EFBIG, operation: "read") }
+            case .wouldBlock:
+                var waiting = [Polling(number, .readable)]
+                _ = Polling.wait(&waiting, until: .distantFuture)
+            case .end:
+                return buffer.view.copy()
+            case .failed(let error):
+                throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Glibc
+
+/// Why a client could not get an answer.
+///
+/// An error that the agent answered is a reply, not one of these.
+package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
+    package enum Code: Equatable, Sendable {
+        /// The path of the socket is longer than the kernel takes.
+        case pathTooLong
+        /// No agent listens at the path, or this user may not connect to it.
+        case unreachable
+        /// The deadline passed first; what was sent may still be carried out.
+        case timedOut
+        /// The agent closed the connection before it answered.
+        case closed
+        /// What came is not JSON-RPC.
+        case malformed
+        /// A line has more bytes than ``RPCClient/lineBytesMax``.
+        case tooLarge
+    }
+
+    /// What kind of failure it is.
+    package let code: Code
+    /// One line for a person, without a full stop.
+    package let message: String
+    /// Error number of the system call that failed, where one did.
+    package let systemCode: Int32?
+
+    /// Records a failure.
+    ///
+    /// - Parameters:
+    ///   - code: What kind of failure it is.
+    ///   - message: One line for a person, without a full stop.
+    ///   - systemCode: Error number of the system call that failed, where one did.
+    package init(_ code: Code, _ message: String, systemCode: Int32? = nil) {
+        self.code = code
+        self.message = message
+        self.systemCode = systemCode
+    }
+
+    /// Whether the agent may be starting, so that the same attempt may succeed in a moment.
+    var isPassing: Bool { systemCode == ENOENT || systemCode == ECONNREFUSED || systemCode == EAGAIN }
+
+    /// Whether this user may not connect.
+    package var isPermissionDenied: Bool { systemCode == EACCES || systemCode == EPERM }
+
+    /// The message.
+    package var description: String { message }
+}

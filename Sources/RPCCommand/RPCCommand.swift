@@ -1,0 +1,85 @@
+package import Linux
+import RPCClient
+
+/// The `rpc` command: calls the agent from a shell.
+package struct RPCCommand {
+    private let environment: ProcessEnvironment
+    private let console: Console
+    private let catalogue: Catalogue
+
+    /// Prepares a command.
+    ///
+    /// - Parameters:
+    ///   - environment: Tells where the agent's socket may be.
+    ///   - console: What the command reads from and writes to.
+    ///   - catalogue: The methods known without asking the agent.
+    package init(environment: ProcessEnvironment, console: Console, catalogue: Catalogue) {
+        self.environment = environment
+        self.console = console
+        self.catalogue = catalogue
+    }
+
+    /// Runs `rpc` as a process does.
+    ///
+    /// - Parameters:
+    ///   - arguments: The words after the program's name.
+    ///   - environment: Tells where the agent's socket may be.
+    ///   - console: What the command reads from and writes to.
+    /// - Returns: The exit status.
+    package static func run(
+        arguments: [String],
+        environment: ProcessEnvironment = .current,
+        console: Console = .process
+    ) -> Int32 {
+        RPCCommand(environment: environment, console: console, catalogue: .compiled).run(arguments)
+    }
+
+    /// Runs one command line.
+    ///
+    /// - Parameter arguments: The words after the program's name.
+    /// - Returns: The exit status; whatever went wrong was said on standard error.
+    package func run(_ arguments: [String]) -> Int32 {
+        do throws(CommandError) {
+            return try perform(try Invocation(arguments)).rawValue
+        } catch {
+            console.complain(error.text)
+            return error.status.rawValue
+        }
+    }
+
+    private func perform(_ invocation: Invocation) throws(CommandError) -> ExitStatus {
+        let connection = AgentConnection(invocation, environment)
+        let discovery = Discovery(catalogue, connection)
+        let output = ResultOutput(invocation, console)
+        switch invocation.action {
+        case .help:
+            try console.write(Help.text)
+        case .version:
+            try console.write("rpc \(Catalogue.version)\n")
+        case .list(let prefix):
+            try list(prefix ?? "")
+        case .describe(let method):
+            try output.print(try discovery.describe(method).document)
+        case .template(let method):
+            if let template = ParamsTemplate.text(try discovery.describe(method)) { try output.print(template) }
+        case .methodHelp(let method):
+            try console.write(MethodHelp.text(try discovery.describe(method)))
+        case .call(let method, let words):
+            let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
+            return try call.run(method: method, words: words)
+        case .stream:
+            let client = try connection.open(until: .now.advanced(by: Call.connectLimit))
+            var stream = RequestStream(client, console, timeout: invocation.timeout)
+            return try stream.run()
+        }
+        return .done
+    }
+
+    private func list(_ prefix: String) throws(CommandError) {
+        let names = catalogue.names.filter { $0.hasPrefix(prefix) }
+        guard !names.isEmpty else {
+            throw .usage("no method begins with \(prefix)", "rpc list shows all methods.")
+        }
+        try console.write(TextLayout.columns(names.map { [$0, catalogue.method($0)?.summary ?? ""] }))
+    }
+}

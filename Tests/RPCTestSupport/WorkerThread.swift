@@ -1,0 +1,37 @@
+import Glibc
+
+/// A thread of its own for work that blocks, which Swift's pool of few threads must not.
+package struct WorkerThread {
+    private let thread: pthread_t
+
+    /// Starts `work`.
+    package init(_ work: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let job = unsafe Unmanaged.passRetained(Job(work)).toOpaque()
+        let result = unsafe pthread_create(
+            &thread,
+            nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<Job>.fromOpaque(argument).takeRetainedValue().work()
+                return nil
+            },
+            job
+        )
+        precondition(result == 0, "no thread could be started")
+        self.thread = thread
+    }
+
+    /// Waits until the work is done.
+    package func join() {
+        _ = pthread_join(thread, nil)
+    }
+
+    private final class Job {
+        let work: @Sendable () -> Void
+
+        init(_ work: @escaping @Sendable () -> Void) {
+            self.work = work
+        }
+    }
+}
