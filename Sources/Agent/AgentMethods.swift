@@ -26,8 +26,9 @@ final class AgentMethods {
     private let calls: CallTable
     private let sources: Sources
     private let started = Instant.now
-    /// Where connections are counted; set once the server is there.
-    weak var server: Server?
+    /// Where connections are counted; set once the server is there. Both live as long as the process, so the reference
+    /// is strong: a weak one would make every retain of the server take the slow way.
+    var server: Server?
 
     init(calls: CallTable, sources: Sources) {
         self.calls = calls

@@ -11,7 +11,8 @@ import Linux
 final class ClientConnection: DescriptorHandler {
     private let descriptor: FileDescriptor
     private var registration: Registration?
-    private unowned let server: Server
+    // The server owns its connections and outlives them; counting references to it would cost two atomic operations a use.
+    private unowned(unsafe) let owner: Server
     private let peer: Peer
     private var wanted = Readiness.readable
     /// Whether the client has sent its last byte; its replies are still delivered.
@@ -31,10 +32,12 @@ final class ClientConnection: DescriptorHandler {
 
     init(_ descriptor: consuming FileDescriptor, server: Server, index: Int) throws(SystemError) {
         self.descriptor = descriptor
-        self.server = server
+        unsafe owner = server
         peer = Peer(index: index, limits: server.calls.limits)
         registration = try EventLoop.reactor.add(self.descriptor, .readable, handler: self)
     }
+
+    private var server: Server { unsafe owner }
 
     /// Whether output is left that the client has not taken yet.
     var hasOutput: Bool { !peer.output.isEmpty }

@@ -153,7 +153,7 @@ final class Dispatcher {
 
 extension Method {
     /// Whether the method walks through a store, which takes longer than a round trip.
-    fileprivate var isSweep: Bool { self == .cacheInvalidate }
+    fileprivate var isSweep: Bool { deadlineMilliseconds > Method.cacheGet.deadlineMilliseconds }
 
     /// Whether the method tells about the agent and so is answered to its end.
     fileprivate var isServedWhileDraining: Bool {

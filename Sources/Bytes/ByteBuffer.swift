@@ -6,11 +6,14 @@ import Glibc
 /// the front of the block only when that costs less than growing, so a byte is moved at most once on average.
 @safe
 package struct ByteBuffer: ~Copyable {
-    private var base: UnsafeMutablePointer<UInt8>?
-    private var start = 0
-    private var end = 0
+    @usableFromInline
+    var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline
+    var start = 0
+    @usableFromInline
+    var end = 0
     /// Size of the block of memory held, in bytes.
-    package private(set) var capacity = 0
+    package internal(set) var capacity = 0
 
     /// An empty buffer that holds no memory.
     package init() {
@@ -22,23 +25,28 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Number of bytes held.
+    @inlinable
     package var count: Int { end - start }
 
     /// Whether no byte is held.
+    @inlinable
     package var isEmpty: Bool { end == start }
 
     /// The bytes held, lent until the next change of the buffer.
+    @inlinable
     package var view: ByteView {
         guard let base = unsafe base else { return .empty }
         return unsafe ByteView(base: UnsafePointer(base) + start, count: end - start)
     }
 
     /// Makes room for `count` more bytes.
+    @inlinable
     package mutating func reserve(_ count: Int) {
         if capacity - end < count { grow(by: count) }
     }
 
     /// Appends one byte.
+    @inlinable
     package mutating func append(_ byte: UInt8) {
         reserve(1)
         if let base = unsafe base { unsafe base[end] = byte }
@@ -46,6 +54,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends the bytes of `view`, which must not be of this buffer.
+    @inlinable
     package mutating func append(_ view: ByteView) {
         reserve(view.count)
         if let base = unsafe base { unsafe _ = memcpy(base + end, view.base, view.count) }
@@ -53,11 +62,13 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends the UTF-8 of a literal.
+    @inlinable
     package mutating func append(_ literal: StaticString) {
         append(ByteView(literal))
     }
 
     /// Appends an owned copy of bytes.
+    @inlinable
     package mutating func append(_ bytes: [UInt8]) {
         bytes.withByteView { append($0) }
     }
@@ -98,11 +109,13 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `value` in decimal.
+    @inlinable
     package mutating func append(decimal value: Int) {
         append(decimal: Int64(value))
     }
 
     /// Drops the first `count` bytes, at most as many as are held.
+    @inlinable
     package mutating func consume(_ count: Int) {
         assert(count >= 0 && count <= self.count)
         start += count
@@ -113,6 +126,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops what was appended after the buffer held `count` bytes.
+    @inlinable
     package mutating func truncate(to count: Int) {
         assert(count >= 0 && count <= self.count)
         end = start + count
@@ -164,7 +178,8 @@ package struct ByteBuffer: ~Copyable {
         return written
     }
 
-    private mutating func grow(by count: Int) {
+    @usableFromInline
+    mutating func grow(by count: Int) {
         let held = end - start
         if let base = unsafe base, start >= held, capacity - held >= count {
             unsafe _ = memmove(base, base + start, held)

@@ -8,7 +8,8 @@ import Glibc
 /// turn of the event loop.
 @safe
 package struct ByteView {
-    @usableFromInline let base: UnsafePointer<UInt8>
+    @usableFromInline
+    let base: UnsafePointer<UInt8>
     /// Number of bytes.
     package let count: Int
 
@@ -18,41 +19,50 @@ package struct ByteView {
     ///   - base: First byte; not read when `count` is 0.
     ///   - count: Number of bytes, 0 or more.
     @unsafe
+    @inlinable
     package init(base: UnsafePointer<UInt8>, count: Int) {
         unsafe self.base = base
         self.count = count
     }
 
     /// Lends the UTF-8 of a literal, which lives as long as the process.
+    @inlinable
     package init(_ literal: StaticString) {
         unsafe self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
 
     /// A view of no bytes.
+    @inlinable
     package static var empty: ByteView { ByteView("") }
 
     /// Whether there is no byte.
+    @inlinable
     package var isEmpty: Bool { count == 0 }
 
     /// The byte at `index`, 0 ..< `count`; beyond is a programmer's error, trapped in debug builds.
+    @inlinable
     package subscript(index: Int) -> UInt8 {
         assert(index >= 0 && index < count)
         return unsafe base[index]
     }
 
     /// The bytes from `lower` up to, not including, `upper`, with 0 ≤ `lower` ≤ `upper` ≤ `count`.
+    @inlinable
     package subscript(bounds: Range<Int>) -> ByteView {
         assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
         return unsafe ByteView(base: base + bounds.lowerBound, count: bounds.upperBound - bounds.lowerBound)
     }
 
     /// The bytes from `offset` to the end.
+    @inlinable
     package func dropFirst(_ offset: Int) -> ByteView { self[offset..<count] }
 
     /// The first `length` bytes.
+    @inlinable
     package func prefix(_ length: Int) -> ByteView { self[0..<length] }
 
     /// Eight bytes that begin at `index`, in memory order, with `index` + 8 ≤ `count`.
+    @inlinable
     package func word(at index: Int) -> UInt64 {
         assert(index >= 0 && index + 8 <= count)
         return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
@@ -61,28 +71,33 @@ package struct ByteView {
     /// Index of the first `byte` at or after `start`, or nil.
     ///
     /// - Complexity: O(n), by the C library's vector search.
+    @inlinable
     package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count, let found = unsafe memchr(base + start, Int32(byte), count - start) else { return nil }
         return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 
     /// Whether the bytes equal those of `literal`.
+    @inlinable
     package func equals(_ literal: StaticString) -> Bool {
         unsafe count == literal.utf8CodeUnitCount && memcmp(base, literal.utf8Start, count) == 0
     }
 
     /// Whether the bytes equal those of `other`.
+    @inlinable
     package func equals(_ other: ByteView) -> Bool {
         unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
 
     /// Whether the first bytes are those of `literal`.
+    @inlinable
     package func hasPrefix(_ literal: StaticString) -> Bool {
         unsafe count >= literal.utf8CodeUnitCount
             && memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
     }
 
     /// Whether the first bytes are those of `other`.
+    @inlinable
     package func hasPrefix(_ other: ByteView) -> Bool {
         unsafe count >= other.count && memcmp(base, other.base, other.count) == 0
     }
@@ -100,6 +115,7 @@ package struct ByteView {
 
     /// Runs `body` with the address of the first byte.
     @unsafe
+    @inlinable
     package func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {
         try unsafe body(base, count)
     }

@@ -117,11 +117,19 @@ extension Cache {
                 throw .invalidParams("text holds half of a surrogate pair, which is no text", parameter: "text")
             }
         } else if let base64 {
-            guard !base64.hasEscapes, Base64.decode(base64.raw, to: &valueScratch) else {
+            guard decode(base64) else {
                 throw .invalidParams("base64 must be Base64 with padding (RFC 4648 section 4)", parameter: "base64")
             }
         }
         return valueScratch.view
+    }
+
+    /// Decodes into the scratch memory; PHP, for one, writes each `/` as an escape.
+    private func decode(_ base64: JSONString) -> Bool {
+        guard base64.hasEscapes else { return Base64.decode(base64.raw, to: &valueScratch) }
+        var unescaped = ByteBuffer()
+        guard (try? base64.append(to: &unescaped)) != nil else { return false }
+        return Base64.decode(unescaped.view, to: &valueScratch)
     }
 
     /// Answers `cache.delete`: one round trip.

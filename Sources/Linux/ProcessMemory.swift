@@ -7,7 +7,7 @@ package enum ProcessMemory {
         guard let file = try? FileDescriptor.open("/proc/self/statm", flags: O_RDONLY) else { return 0 }
         var text = [UInt8](repeating: 0, count: 128)
         let count = unsafe text.withUnsafeMutableBufferPointer { buffer -> Int in
-            guard let base = unsafe buffer.baseAddress else { return 0 }
+            guard let base = buffer.baseAddress else { return 0 }
             guard case .bytes(let count) = unsafe file.read(into: base, count: buffer.count) else { return 0 }
             return count
         }

@@ -18,6 +18,11 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
         SystemError(code: errno, operation: operation)
     }
 
+    /// Whether accept(2) failed for that one connection, or had none to give: the next call may succeed.
+    package var isTransientForAccept: Bool {
+        [EAGAIN, ECONNABORTED, EPROTO, EPERM].contains(code)
+    }
+
     /// The C library's words for the code, such as "Connection refused".
     package var reason: String {
         guard let text = unsafe strerror(code) else { return "error \(code)" }
