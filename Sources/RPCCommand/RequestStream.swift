@@ -37,9 +37,9 @@ struct RequestStream: ~Copyable {
     mutating func run() throws(CommandError) -> ExitStatus {
         while true {
             try forwardReplies()
-            if isInputEnded, unanswered == 0, client.unsentBytes == 0 { return status }
+            if isInputEnded, unanswered <= 0, client.unsentBytes == 0 { return status }
             let takesInput = !isInputEnded && client.unsentBytes < Self.unsentBytesMax
-            let limit = unanswered == 0 ? nil : timeout
+            let limit = unanswered <= 0 ? nil : timeout
             let step = client.exchange(
                 alongside: takesInput ? console.input : nil,
                 until: limit.map { Instant.now.advanced(by: $0) } ?? .distantFuture
@@ -67,7 +67,7 @@ struct RequestStream: ~Copyable {
         do throws(RPCClientError) {
             return try client.bufferedLine()
         } catch {
-            if error.code == .closed, isInputEnded, unanswered == 0 { return nil }
+            if error.code == .closed, isInputEnded, unanswered <= 0 { return nil }
             throw CommandError(.unreachable, "\(error.message); replies due: \(unanswered)")
         }
     }
