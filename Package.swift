@@ -61,7 +61,7 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Valkey"]),
+        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -82,16 +82,31 @@ let package = Package(
         program("rpc", ["RPCCommand"]),
         program("DevTools", ["JSON", "Linux"]),
 
-        // Tests.
+        // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Bytes", "Linux"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
         .target(
             name: "RPCTestSupport",
             dependencies: ["Bytes", "Linux"],
             path: "Tests/RPCTestSupport",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "LinuxTestProgram",
+            dependencies: ["Linux"],
+            path: "Tests/LinuxTestProgram",
+            swiftSettings: settings
+        ),
+        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
-        tests("LinuxTests", ["Linux", "RPCTestSupport"]),
+        tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests("IntegrationTests", ["TestSupport"]),
     ]
 )

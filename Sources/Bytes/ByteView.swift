@@ -87,6 +87,17 @@ package struct ByteView {
         unsafe count >= other.count && memcmp(base, other.base, other.count) == 0
     }
 
+    /// Whether the bytes of `literal`, at least one, occur in this short text.
+    package func contains(_ literal: StaticString) -> Bool {
+        let sought = ByteView(literal)
+        var start = 0
+        while let index = firstIndex(of: sought[0], from: start) {
+            if dropFirst(index).hasPrefix(sought) { return true }
+            start = index + 1
+        }
+        return false
+    }
+
     /// Runs `body` with the address of the first byte.
     @unsafe
     package func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {

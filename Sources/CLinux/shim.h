@@ -114,3 +114,6 @@ static inline int squire_next_signal(int descriptor) {
 }
 
 static inline void squire_ignore_signal(int signal_number) { signal(signal_number, SIG_IGN); }
+
+#include "child_process.h"
+#include "directory.h"

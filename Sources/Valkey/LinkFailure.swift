@@ -33,6 +33,9 @@ package struct LinkFailure: Error, Equatable, Sendable {
     /// When another attempt may succeed, in milliseconds from now, where that is known.
     package let retryAfterMilliseconds: Int64?
 
+    /// A reply larger than the agent takes in, to a command that only reads.
+    package static let tooLarge = LinkFailure(.replyTooLarge, .none)
+
     init(_ code: Code, _ outcome: Outcome, retryAfterMilliseconds: Int64? = nil) {
         self.code = code
         self.outcome = outcome

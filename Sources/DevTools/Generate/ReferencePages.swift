@@ -27,8 +27,8 @@ struct ReferencePages {
     /// The page of methods.
     func methods() throws(ProtoFault) -> String {
         var page = Self.note + "# Methods\n\n\(contract.information.description)\n\n"
-        page += "Beside the errors listed, any message may end with `parse_error`, `invalid_request`, `method_not_found`,\n"
-        page += "`internal_error` or, where it waits, `cancelled`. [All errors](errors.md).\n\n"
+        page += "Beside the errors listed, any message may end with `parse_error`, `invalid_request`,\n"
+        page += "`method_not_found`, `internal_error` or, where it waits, `cancelled`. [All errors](errors.md).\n\n"
         page += "| method | what it does |\n|---|---|\n"
         for method in contract.methods {
             let anchor = method.name.replacing(".", with: "")

@@ -1,0 +1,152 @@
+package import Contract
+package import JSONRPC
+package import Store
+
+import Bytes
+import JSON
+import Valkey
+
+extension Cache {
+    /// Answers `hash.set`: one round trip, atomic.
+    ///
+    /// - Throws: ``RPCError`` where key or a field's name is not usable.
+    package func setHash(_ parameters: HashSetParameters, _ context: CallContext) throws(RPCError) {
+        var count = 0
+        var members = parameters.fields.members()
+        while let (name, _) = members.next() {
+            _ = try keyspace.resolve(name, parameter: "fields")
+            count += 1
+        }
+        let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashSet, .idempotentWrite, context) { command in
+            command.append(callOf: CacheScripts.hashSet, keys: 1, arguments: 2 + 2 * count)
+            keyspace.append(to: &command, .hash, parameters.namespace, key)
+            append(life: life, to: &command)
+            command.append(word: parameters.ttlMilliseconds == .absent ? "0" : "1")
+            var members = parameters.fields.members()
+            while let (name, value) = members.next() {
+                append(field: name, to: &command)
+                command.append(word: value.text)
+            }
+        }
+    }
+
+    func answerHashSet(_ call: CallID, _ reply: Reply) {
+        calls.reply(call) { result in
+            result.append("{\"added\":")
+            result.append(decimal: reply.integer)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Answers `hash.get`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where key or field is not usable.
+    package func getHash(_ parameters: HashGetParameters, _ context: CallContext) throws(RPCError) {
+        _ = try keyspace.resolve(parameters.field, parameter: "field")
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashGet, .read, context) { command in
+            command.append("*3\r\n$4\r\nHGET\r\n")
+            keyspace.append(to: &command, .hash, parameters.namespace, key)
+            append(field: parameters.field, to: &command)
+        }
+    }
+
+    func answerHashGet(_ call: CallID, _ reply: Reply) {
+        calls.reply(call) { result in
+            guard reply.kind == .bulk else { return result.append("{\"found\":false}") }
+            result.append("{\"found\":true,")
+            StoredValue.append(reply.bytes, to: &result, depthMax: depthMax)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Answers `hash.get_all`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the key is not usable.
+    package func getAllHash(_ parameters: HashGetAllParameters, _ context: CallContext) throws(RPCError) {
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashGetAll, .read, context) { command in
+            command.append("*2\r\n$7\r\nHGETALL\r\n")
+            keyspace.append(to: &command, .hash, parameters.namespace, key)
+        }
+    }
+
+    func answerHashGetAll(_ call: CallID, _ reply: Reply) {
+        calls.reply(call) { result in
+            result.append(reply.integer > 0 ? "{\"found\":true,\"fields\":{" : "{\"found\":false,\"fields\":{")
+            _ = append(fieldsOf: reply, .json, to: &result)
+            result.append(UInt8(ascii: "}"))
+            for (form, name) in [(StoredValue.Form.text, "text_fields"), (.base64, "base64_fields")] {
+                let start = result.count
+                result.append(",\"")
+                result.append(text: name)
+                result.append("\":{")
+                if append(fieldsOf: reply, form, to: &result) {
+                    result.append(UInt8(ascii: "}"))
+                } else {
+                    result.truncate(to: start)
+                }
+            }
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Appends the fields whose values have a form.
+    ///
+    /// - Returns: Whether there was one.
+    private func append(fieldsOf reply: Reply, _ form: StoredValue.Form, to result: inout ByteBuffer) -> Bool {
+        var hasFields = false
+        var elements = reply.elements()
+        while let name = elements.next(), let value = elements.next() {
+            guard UTF8Validation.isValid(name.bytes) else { continue }
+            guard StoredValue.form(value.bytes, depthMax: depthMax) == form else { continue }
+            if hasFields { result.append(UInt8(ascii: ",")) }
+            hasFields = true
+            result.append(jsonString: name.bytes)
+            result.append(UInt8(ascii: ":"))
+            StoredValue.append(value.bytes, as: form, to: &result)
+        }
+        return hasFields
+    }
+
+    /// Answers `hash.delete`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where key or a field is not usable.
+    package func deleteHash(_ parameters: HashDeleteParameters, _ context: CallContext) throws(RPCError) {
+        for field in parameters.fields { _ = try keyspace.resolve(field, parameter: "fields") }
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashDelete, .idempotentWrite, context) { command in
+            command.append(commandOf: 2 + parameters.fields.count)
+            command.append(word: "HDEL")
+            keyspace.append(to: &command, .hash, parameters.namespace, key)
+            for field in parameters.fields { append(field: field, to: &command) }
+        }
+    }
+
+    /// Answers `hash.increment`: one round trip, atomic.
+    ///
+    /// - Throws: ``RPCError`` where key or field is not usable.
+    package func incrementHash(_ parameters: HashIncrementParameters, _ context: CallContext) throws(RPCError) {
+        _ = try keyspace.resolve(parameters.field, parameter: "field")
+        let life = namespaces.life(.absent, in: parameters.namespace)
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashIncrement, .write, context) { command in
+            command.append(callOf: CacheScripts.hashIncrement, keys: 1, arguments: 3)
+            keyspace.append(to: &command, .hash, parameters.namespace, key)
+            command.append(word: parameters.by)
+            append(field: parameters.field, to: &command)
+            append(life: life, to: &command)
+        }
+    }
+
+    /// Appends the name of a field that was resolved once already.
+    private func append(field: JSONString, to command: inout ByteBuffer) {
+        do throws(RPCError) {
+            command.append(word: try keyspace.resolve(field, parameter: "field"))
+        } catch {
+            preconditionFailure("the field was not checked")
+        }
+    }
+}

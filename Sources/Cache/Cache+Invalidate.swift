@@ -1,0 +1,108 @@
+package import Contract
+package import JSONRPC
+package import Store
+
+import Bytes
+import EventLoop
+import JSON
+import Linux
+import Valkey
+
+extension Cache {
+    /// Answers `cache.invalidate`: walks the store's keys in bounded steps and removes those that match.
+    ///
+    /// Each step is one `SCAN` and one `UNLINK`, so other clients of the same Valkey are served between them. The walk
+    /// goes on when the caller leaves: half an invalidation helps nobody.
+    ///
+    /// - Throws: ``RPCError`` where the pattern is not usable.
+    package func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
+        var globs: [[UInt8]] = []
+        for family in KeyFamily.allCases {
+            guard !parameters.all else {
+                globs.append(keyspace.glob(family))
+                continue
+            }
+            var glob = Glob.escaped(keyspace.stem(family, parameters.namespace?.raw.copy()))
+            if let pattern = parameters.pattern {
+                glob += try keyspace.resolve(pattern, parameter: "pattern").copy()
+            } else {
+                glob.append(UInt8(ascii: "*"))
+            }
+            globs.append(glob)
+        }
+        Task { @EventLoop in
+            await self.sweep(globs, context)
+        }
+    }
+
+    private func sweep(_ globs: [[UInt8]], _ context: CallContext) async {
+        var done: Int64 = 0
+        do throws(RPCError) {
+            for glob in globs {
+                var cursor: [UInt8] = Array("0".utf8)
+                repeat {
+                    let page = try await scan(from: cursor, glob, context)
+                    cursor = page.cursor
+                    if !page.keys.isEmpty { done += try await unlink(page.keys, context) }
+                } while cursor != Array("0".utf8)
+            }
+        } catch {
+            var failure = error
+            failure.details.append(("done", String(done)))
+            // Some of it may have been done: repeating it does no harm and is the way on.
+            failure.isRetryable = true
+            counts.invalidated += UInt64(done)
+            return calls.fail(context.call, failure)
+        }
+        counts.invalidated += UInt64(done)
+        calls.reply(context.call) { result in
+            result.append("{\"invalidated\":")
+            result.append(decimal: done)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private func scan(
+        from cursor: [UInt8],
+        _ glob: [UInt8],
+        _ context: CallContext
+    ) async throws(RPCError) -> (cursor: [UInt8], keys: [[UInt8]]) {
+        let reply = try await call(.read, context) { command in
+            command.append(commandOf: 6)
+            command.append(word: "SCAN")
+            cursor.withByteView { command.append(word: $0) }
+            command.append(word: "MATCH")
+            glob.withByteView { command.append(word: $0) }
+            command.append(word: "COUNT")
+            command.append(word: "250")
+        }
+        guard let elements = reply.elements, elements.count == 2, let next = elements[0].bytes,
+            let names = elements[1].elements
+        else { throw RPCError(.internalError, "Valkey answered SCAN with something else than a page") }
+        return (next, names.compactMap(\.bytes))
+    }
+
+    private func unlink(_ keys: [[UInt8]], _ context: CallContext) async throws(RPCError) -> Int64 {
+        let reply = try await call(.idempotentWrite, context) { command in
+            command.append(commandOf: 1 + keys.count)
+            command.append(word: "UNLINK")
+            for key in keys { key.withByteView { command.append(word: $0) } }
+        }
+        return reply.integer ?? 0
+    }
+
+    private func call(
+        _ effect: CommandEffect,
+        _ context: CallContext,
+        _ encode: (inout ByteBuffer) -> Void
+    ) async throws(RPCError) -> ReplyValue {
+        let reply: ReplyValue
+        do throws(LinkFailure) {
+            reply = try await link.call(effect, deadline: context.deadline, lane: context.lane, encode)
+        } catch {
+            throw RPCError(error)
+        }
+        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, effect) } }
+        return reply
+    }
+}

@@ -1,0 +1,214 @@
+package import Contract
+package import JSONRPC
+package import Store
+
+import Bytes
+import JSON
+import Valkey
+
+extension Cache {
+    /// Answers `cache.set`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where key or value is not usable.
+    package func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
+        let value = try resolve(parameters.value, parameters.text, parameters.base64)
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        // A conditional write that is sent twice answers with its own first effect.
+        let effect: CommandEffect = parameters.condition == nil ? .idempotentWrite : .write
+        send(.set, effect, context) { command in
+            append(
+                entry: value,
+                key,
+                parameters.namespace,
+                life: life,
+                condition: parameters.condition,
+                to: &command
+            )
+        }
+    }
+
+    func answerSet(_ call: CallID, _ reply: Reply) {
+        let isStored = reply.kind == .status
+        if isStored { counts.sets += 1 }
+        calls.reply(call) { $0.append(isStored ? "{\"stored\":true}" : "{\"stored\":false}") }
+    }
+
+    /// Answers `cache.set_many`: one round trip, in one transaction.
+    ///
+    /// - Throws: ``RPCError`` where a key or value is not usable; nothing was written then.
+    package func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
+        for entry in parameters.entries {
+            _ = try keyspace.resolve(entry.key, parameter: "entries")
+            _ = try resolve(entry.value, entry.text, entry.base64)
+        }
+        send(.setMany, .idempotentWrite, context, replies: parameters.entries.count + 2) { command in
+            command.append("*1\r\n$5\r\nMULTI\r\n")
+            for entry in parameters.entries { append(checked: entry, parameters.namespace, to: &command) }
+            command.append("*1\r\n$4\r\nEXEC\r\n")
+        }
+    }
+
+    func answerSetMany(_ call: CallID, _ reply: Reply) {
+        var stored = 0
+        var elements = reply.elements()
+        while let element = elements.next() {
+            if element.kind == .error { return calls.fail(call, RPCError(refusal: element, .idempotentWrite)) }
+            stored += 1
+        }
+        counts.sets += UInt64(stored)
+        calls.reply(call) { result in
+            result.append("{\"stored\":")
+            result.append(decimal: stored)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private func append(
+        checked entry: CacheSetManyParameters.Entry,
+        _ namespace: JSONString?,
+        to command: inout ByteBuffer
+    ) {
+        do throws(RPCError) {
+            let value = try resolve(entry.value, entry.text, entry.base64)
+            let key = try keyspace.resolve(entry.key, parameter: "entries")
+            let life = namespaces.life(entry.ttlMilliseconds, in: namespace)
+            append(entry: value, key, namespace, life: life, condition: nil, to: &command)
+        } catch {
+            preconditionFailure("the entries were not checked")
+        }
+    }
+
+    private func append(
+        entry value: ByteView,
+        _ key: ByteView,
+        _ namespace: JSONString?,
+        life: Int64?,
+        condition: CacheSetParameters.Condition?,
+        to command: inout ByteBuffer
+    ) {
+        command.append(commandOf: 3 + (life == nil ? 0 : 2) + (condition == nil ? 0 : 1))
+        command.append("$3\r\nSET\r\n")
+        keyspace.append(to: &command, .cache, namespace, key)
+        command.append(word: value)
+        if let life {
+            command.append("$2\r\nPX\r\n")
+            command.append(word: life)
+        }
+        switch condition {
+        case .absent: command.append("$2\r\nNX\r\n")
+        case .present: command.append("$2\r\nXX\r\n")
+        case nil: break
+        }
+    }
+
+    /// The bytes to store: the JSON as written, or the text, or what the Base64 encodes.
+    ///
+    /// - Returns: The bytes, lent until the next call of this method.
+    private func resolve(
+        _ value: JSONValue?,
+        _ text: JSONString?,
+        _ base64: JSONString?
+    ) throws(RPCError) -> ByteView {
+        if let value { return value.text }
+        valueScratch.removeAll(keepingCapacityUpTo: 64 << 10)
+        if let text {
+            guard (try? text.append(to: &valueScratch)) != nil else {
+                throw .invalidParams("text holds half of a surrogate pair, which is no text", parameter: "text")
+            }
+        } else if let base64 {
+            guard !base64.hasEscapes, Base64.decode(base64.raw, to: &valueScratch) else {
+                throw .invalidParams("base64 must be Base64 with padding (RFC 4648 section 4)", parameter: "base64")
+            }
+        }
+        return valueScratch.view
+    }
+
+    /// Answers `cache.delete`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where a key is not usable.
+    package func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
+        if let key = parameters.key {
+            let key = try keyspace.resolve(key, parameter: "key")
+            return send(.delete, .idempotentWrite, context) { command in
+                command.append("*2\r\n$6\r\nUNLINK\r\n")
+                keyspace.append(to: &command, .cache, parameters.namespace, key)
+            }
+        }
+        guard let keys = parameters.keys else { preconditionFailure("the contract demands key or keys") }
+        for key in keys { _ = try keyspace.resolve(key, parameter: "keys") }
+        send(.delete, .idempotentWrite, context) { command in
+            command.append(commandOf: keys.count + 1)
+            command.append(word: "UNLINK")
+            append(keys: keys, in: parameters.namespace, to: &command)
+        }
+    }
+
+    func answerDelete(_ call: CallID, _ reply: Reply) {
+        calls.reply(call) { result in
+            result.append("{\"deleted\":")
+            result.append(decimal: reply.integer)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Answers `cache.touch`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the key is not usable.
+    package func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        if case .value(let milliseconds) = parameters.ttlMilliseconds {
+            return send(.touch, .idempotentWrite, context) { command in
+                command.append("*3\r\n$7\r\nPEXPIRE\r\n")
+                keyspace.append(to: &command, .cache, parameters.namespace, key)
+                command.append(word: milliseconds)
+            }
+        }
+        // PERSIST answers 0 for an entry without an end too, so EXISTS is asked beside it.
+        send(.touch, .idempotentWrite, context, replies: 4) { command in
+            command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$6\r\nEXISTS\r\n")
+            keyspace.append(to: &command, .cache, parameters.namespace, key)
+            command.append("*2\r\n$7\r\nPERSIST\r\n")
+            keyspace.append(to: &command, .cache, parameters.namespace, key)
+            command.append("*1\r\n$4\r\nEXEC\r\n")
+        }
+    }
+
+    func answerTouch(_ call: CallID, _ reply: Reply) {
+        var elements = reply.elements()
+        let isFound = (elements.next() ?? reply).integer > 0
+        calls.reply(call) { $0.append(isFound ? "{\"found\":true}" : "{\"found\":false}") }
+    }
+
+    /// Answers `cache.increment`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the key is not usable.
+    package func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        send(.increment, .write, context) { command in
+            command.append(callOf: CacheScripts.increment, keys: 1, arguments: 3)
+            keyspace.append(to: &command, .cache, parameters.namespace, key)
+            command.append(word: parameters.by)
+            append(life: life, to: &command)
+            command.append(word: parameters.ttlMilliseconds == .absent ? "0" : "1")
+        }
+    }
+
+    func answerIncrement(_ call: CallID, _ reply: Reply) {
+        calls.reply(call) { result in
+            result.append("{\"value\":")
+            result.append(reply.bytes)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Appends a life in milliseconds as a script's argument: nothing stands for no end.
+    func append(life: Int64?, to command: inout ByteBuffer) {
+        if let life {
+            command.append(word: life)
+        } else {
+            command.append(word: "")
+        }
+    }
+}

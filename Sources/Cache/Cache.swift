@@ -1,0 +1,134 @@
+package import EventLoop
+package import JSONRPC
+package import Store
+package import Valkey
+
+import Bytes
+
+/// The methods `cache.*` and `hash.*`: values that may be forgotten, kept in Valkey.
+///
+/// A call of one round trip is a command and a completion record: the value goes from the client's line into Valkey and
+/// back into its reply without being parsed, copied into an object, or waited for by a task.
+@EventLoop
+package final class Cache: ReplyReceiver {
+    /// Counts since the start.
+    package struct Counts: Sendable {
+        /// Reads that found an entry.
+        package var hits: UInt64 = 0
+        /// Reads that found none.
+        package var misses: UInt64 = 0
+        /// Reads answered as misses because Valkey was away.
+        package var degraded: UInt64 = 0
+        /// Entries written.
+        package var sets: UInt64 = 0
+        /// Entries and hashes removed by `cache.invalidate`.
+        package var invalidated: UInt64 = 0
+    }
+
+    /// Which command a reply belongs to.
+    enum Operation: UInt32 {
+        case get
+        case getWithLife
+        case getMany
+        case exists
+        case keys
+        case set
+        case setMany
+        case delete
+        case touch
+        case increment
+        case hashSet
+        case hashGet
+        case hashGetAll
+        case hashDelete
+        case hashIncrement
+    }
+
+    /// Counts since the start.
+    package internal(set) var counts = Counts()
+    let link: Link
+    let calls: CallTable
+    let keyspace: Keyspace
+    let namespaces: Namespaces
+    var valueScratch = ByteBuffer()
+
+    /// Serves the methods from the cache store.
+    package init(link: Link, calls: CallTable, keyspace: Keyspace, namespaces: Namespaces) {
+        self.link = link
+        self.calls = calls
+        self.keyspace = keyspace
+        self.namespaces = namespaces
+        for script in CacheScripts.all { link.register(script) }
+    }
+
+    var depthMax: Int { calls.limits.depthMax }
+
+    /// Sends the command of an operation; the reply comes to ``received(_:_:)``.
+    func send(
+        _ operation: Operation,
+        _ effect: CommandEffect,
+        _ context: CallContext,
+        replies: Int = 1,
+        detail: UInt32 = 0,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: operation.rawValue, detail: detail, call: context.call.rawValue),
+            effect: effect,
+            deadline: context.deadline,
+            replies: replies
+        )
+        link.send(request, lane: context.lane, encode)
+    }
+
+    package func received(_ reply: Reply, _ completion: Completion) {
+        let call = CallID(rawValue: completion.call)
+        guard let operation = Operation(rawValue: completion.operation) else {
+            preconditionFailure("a reply to a command that the cache did not send")
+        }
+        if reply.kind == .error || reply.kind == .tooLarge {
+            return calls.fail(call, RPCError(refusal: reply, operation.effect))
+        }
+        switch operation {
+        case .get: answerGet(call, reply)
+        case .getWithLife: answerGetWithLife(call, reply)
+        case .getMany: answerGetMany(call, reply)
+        case .exists: answerExists(call, reply)
+        case .keys: answerKeys(call, reply, stemLength: Int(completion.detail))
+        case .set: answerSet(call, reply)
+        case .setMany: answerSetMany(call, reply)
+        case .delete: answerDelete(call, reply)
+        case .touch: answerTouch(call, reply)
+        case .increment, .hashIncrement: answerIncrement(call, reply)
+        case .hashSet: answerHashSet(call, reply)
+        case .hashGet: answerHashGet(call, reply)
+        case .hashGetAll: answerHashGetAll(call, reply)
+        case .hashDelete: answerDelete(call, reply)
+        }
+    }
+
+    package func failed(_ failure: LinkFailure, _ completion: Completion) {
+        let call = CallID(rawValue: completion.call)
+        if failure.code == .unavailable {
+            // A cache that is away is a cache that misses: the application goes on.
+            switch Operation(rawValue: completion.operation) {
+            case .get, .getWithLife: return answerDegraded(call)
+            case .getMany: return answerManyDegraded(call, count: Int(completion.detail))
+            default: break
+            }
+        }
+        calls.fail(call, RPCError(failure))
+    }
+}
+
+extension Cache.Operation {
+    /// What the operation's command does, for telling what became of a refused one.
+    var effect: CommandEffect {
+        switch self {
+        case .get, .getWithLife, .getMany, .exists, .keys, .hashGet, .hashGetAll: .read
+        case .set, .setMany, .delete, .touch, .hashSet, .hashDelete: .idempotentWrite
+        case .increment, .hashIncrement: .write
+        }
+    }
+}

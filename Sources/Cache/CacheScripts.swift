@@ -1,0 +1,55 @@
+import Valkey
+
+/// The cache's Lua scripts; each works on one key.
+///
+/// Numbers are handed back as Valkey's own text: Lua's numbers are doubles and lose integers above 2^53.
+enum CacheScripts {
+    static let all = [increment, hashSet, hashIncrement]
+
+    /// Adds ARGV[1] to the number at KEYS[1].
+    ///
+    /// ARGV[2] is a life in milliseconds, or nothing for no end; it is given to a new entry, and to an existing one where
+    /// ARGV[3] is `1`.
+    static let increment = Script(
+        """
+        -- squire cache.increment 1
+        local created = redis.call('EXISTS', KEYS[1]) == 0
+        redis.call('INCRBY', KEYS[1], ARGV[1])
+        if created or ARGV[3] == '1' then
+          if ARGV[2] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2])
+          elseif not created then redis.call('PERSIST', KEYS[1]) end
+        end
+        return redis.call('GET', KEYS[1])
+        """
+    )
+
+    /// Writes the fields and values ARGV[3], ARGV[4] and so on of the hash at KEYS[1]; answers how many are new.
+    ///
+    /// ARGV[1] and ARGV[2] are life and scope as ARGV[2] and ARGV[3] of ``increment``.
+    static let hashSet = Script(
+        """
+        -- squire hash.set 1
+        local created = redis.call('EXISTS', KEYS[1]) == 0
+        local added = 0
+        for i = 3, #ARGV, 2 do
+          added = added + redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+        end
+        if created or ARGV[2] == '1' then
+          if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1])
+          elseif not created then redis.call('PERSIST', KEYS[1]) end
+        end
+        return added
+        """
+    )
+
+    /// Adds ARGV[1] to the number in field ARGV[2] of the hash at KEYS[1]; a new hash gets the life ARGV[3].
+    static let hashIncrement = Script(
+        """
+        -- squire hash.increment 1
+        local created = redis.call('EXISTS', KEYS[1]) == 0
+        redis.call('HINCRBY', KEYS[1], ARGV[2], ARGV[1])
+        if created and ARGV[3] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+        return redis.call('HGET', KEYS[1], ARGV[2])
+        """
+    )
+}

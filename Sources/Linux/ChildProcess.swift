@@ -1,0 +1,189 @@
+import CLinux
+import Glibc
+
+/// A child process, killed and reaped when the value ends.
+///
+/// It starts with every signal at its default and unblocked, and with no descriptor of this process but those that were
+/// named. Its ``descriptor`` (a pidfd, Linux 5.3) becomes readable when it has ended, and means this very process even
+/// after its number was given to another one.
+package struct ChildProcess: ~Copyable {
+    /// What to start, and how.
+    package struct Command: Sendable {
+        /// Path of the program; see ``Executable/find(_:searchPath:)``.
+        package var executable: String
+        /// What follows the program's name, which is the first argument by itself.
+        package var arguments: [String]
+        /// `NAME=value` each; nil for this process' own environment.
+        package var environment: [String]?
+        /// Where it starts; nil for this process' own working directory.
+        package var workingDirectory: String?
+        /// Number of the descriptor that becomes its standard input; nil for `/dev/null`.
+        package var input: Int32?
+        /// Number of the descriptor that becomes its standard output; nil for this process' own.
+        package var output: Int32?
+        /// Number of the descriptor that becomes its standard error; nil for this process' own.
+        package var error: Int32?
+        /// Numbers, 3 or higher, of the descriptors that stay open in it under the same number.
+        package var inheritedDescriptors: [Int32] = []
+        /// The signal that the kernel sends it when its parent ends; nil for none.
+        ///
+        /// To the kernel the parent is the *thread* that started it (prctl(2), PR_SET_PDEATHSIG): start it from a thread
+        /// that lasts as long as this process.
+        package var parentDeathSignal: Int32?
+        /// Whether it leads a process group of its own, so that signals of the terminal do not reach it.
+        package var ownProcessGroup = false
+
+        /// A program with its arguments; everything else as in this process.
+        package init(executable: String, arguments: [String] = []) {
+            self.executable = executable
+            self.arguments = arguments
+        }
+    }
+
+    /// How a process ended.
+    package enum ExitStatus: Equatable, Sendable, CustomStringConvertible {
+        /// By itself, with this exit status.
+        case exited(Int32)
+        /// By this signal.
+        case signalled(Int32)
+
+        /// For logs, such as "exit status 1".
+        package var description: String {
+            switch self {
+            case .exited(let code): "exit status \(code)"
+            case .signalled(let number): "signal \(number)"
+            }
+        }
+    }
+
+    /// Its process id, valid until ``exitStatus`` is known.
+    package let processID: Int32
+    /// Readable once the process has ended.
+    package let descriptor: FileDescriptor
+    /// How it ended, once ``reap()`` or ``wait(until:)`` found out.
+    package private(set) var exitStatus: ExitStatus?
+
+    /// Starts `command` and returns when the program runs.
+    ///
+    /// - Parameter command: Texts without a NUL.
+    /// - Returns: The running process.
+    /// - Throws: ``SystemError`` of the step that failed, also where that was in the child: `ENOENT` of exec for a
+    ///   program that is not there, `EINVAL` for a text with a NUL.
+    package static func start(_ command: Command) throws(SystemError) -> ChildProcess {
+        precondition(command.inheritedDescriptors.allSatisfy { $0 > 2 }, "standard descriptors are given by name")
+        let arguments = try CStringArray([command.executable] + command.arguments)
+        let environment = try CStringArray(command.environment ?? [])
+        let directory = try CStringArray(command.workingDirectory.map { [$0] } ?? [])
+
+        var failure = squire_child_failure()
+        var number: Int32 = -1
+        let kept = command.inheritedDescriptors
+        let processID = unsafe kept.withUnsafeBufferPointer { kept in
+            var child = unsafe squire_child()
+            unsafe child.executable = UnsafePointer(arguments.base[0])
+            unsafe child.arguments = UnsafePointer(arguments.base)
+            unsafe child.environment = command.environment == nil ? nil : UnsafePointer(environment.base)
+            unsafe child.directory = UnsafePointer(directory.base[0])
+            unsafe child.kept = kept.baseAddress
+            unsafe child.kept_count = Int32(kept.count)
+            unsafe child.input = command.input ?? -1
+            unsafe child.output = command.output ?? -1
+            unsafe child.error = command.error ?? -1
+            unsafe child.death_signal = command.parentDeathSignal ?? 0
+            unsafe child.own_group = command.ownProcessGroup ? 1 : 0
+            return unsafe squire_child_start(&child, &number, &failure)
+        }
+        guard processID > 0 else { throw error(of: failure, command) }
+        return ChildProcess(processID: processID, descriptor: FileDescriptor(owning: number))
+    }
+
+    private init(processID: Int32, descriptor: consuming FileDescriptor) {
+        self.processID = processID
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        guard exitStatus == nil else { return }
+        var status: Int32 = 0
+        var signalled: Int32 = 0
+        _ = squire_child_signal(descriptor.number, SIGKILL)
+        _ = unsafe squire_child_reap(descriptor.number, 1, &status, &signalled)
+    }
+
+    /// Sends it a signal; does nothing where it has ended.
+    ///
+    /// - Throws: ``SystemError``: `EPERM` where it runs as another user by now.
+    package borrowing func signal(_ number: Int32) throws(SystemError) {
+        guard exitStatus == nil, squire_child_signal(descriptor.number, number) != 0, errno != ESRCH else { return }
+        throw .current("signal \(number)")
+    }
+
+    /// Collects the exit status if it has ended, without waiting.
+    ///
+    /// - Returns: ``exitStatus``, nil while it runs.
+    /// - Throws: ``SystemError``: `ECHILD` where somebody else has collected it.
+    @discardableResult
+    package mutating func reap() throws(SystemError) -> ExitStatus? {
+        if let exitStatus { return exitStatus }
+        let number = descriptor.number
+        var status: Int32 = 0
+        var signalled: Int32 = 0
+        let ended = retryingInterrupts { unsafe squire_child_reap(number, 0, &status, &signalled) }
+        guard ended >= 0 else { throw .current("waitid") }
+        if ended == 1 { exitStatus = signalled == 0 ? .exited(status) : .signalled(status) }
+        return exitStatus
+    }
+
+    /// Waits for its end, blocking the thread: never call it on the event loop.
+    ///
+    /// - Parameter deadline: When to stop waiting.
+    /// - Returns: ``exitStatus``, nil where it still runs at the deadline.
+    /// - Throws: As ``reap()``.
+    package mutating func wait(until deadline: Instant) throws(SystemError) -> ExitStatus? {
+        while try reap() == nil {
+            let rest = deadline.nanoseconds(since: .now)
+            guard rest > 0 else { return nil }
+            let milliseconds = Int32(clamping: (rest + 999_999) / 1_000_000)
+            var entry = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+            _ = unsafe poll(&entry, 1, milliseconds)
+        }
+        return exitStatus
+    }
+
+    private static func error(of failure: squire_child_failure, _ command: Command) -> SystemError {
+        let operation =
+            switch Int(failure.step) {
+            case SQUIRE_CHILD_PIPE: "pipe"
+            case SQUIRE_CHILD_FORK: "fork"
+            case SQUIRE_CHILD_DIRECTORY: "chdir \(command.workingDirectory ?? "")"
+            case SQUIRE_CHILD_EXEC: "exec \(command.executable)"
+            case SQUIRE_CHILD_PIDFD: "pidfd_open"
+            default: "prepare \(command.executable)"
+            }
+        return SystemError(code: failure.code, operation: operation)
+    }
+}
+
+/// Texts as C programs receive them: an array of pointers that ends with NULL.
+@safe
+private struct CStringArray: ~Copyable {
+    let base: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let count: Int
+
+    init(_ texts: [String]) throws(SystemError) {
+        guard texts.allSatisfy({ !$0.utf8.contains(0) }) else {
+            throw SystemError(code: EINVAL, operation: "start a program whose arguments hold a NUL")
+        }
+        count = texts.count
+        unsafe base = .allocate(capacity: count + 1)
+        for (index, text) in texts.enumerated() {
+            unsafe (base + index).initialize(to: strdup(text))
+        }
+        unsafe (base + count).initialize(to: nil)
+    }
+
+    deinit {
+        for index in 0..<count { unsafe free(base[index]) }
+        unsafe base.deallocate()
+    }
+}

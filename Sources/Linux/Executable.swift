@@ -1,0 +1,35 @@
+import Glibc
+
+/// Programs installed on this host.
+package enum Executable {
+    /// Finds the program that a shell would start for `name`.
+    ///
+    /// - Parameters:
+    ///   - name: A name without a slash; a path is returned as it is where it can be executed.
+    ///   - searchPath: Directories separated by colons; nil for `PATH`, or the system's directories where that is unset.
+    /// - Returns: Its path, nil where there is none that this process may execute.
+    package static func find(_ name: String, searchPath: String? = nil) -> String? {
+        if name.utf8.contains(UInt8(ascii: "/")) { return isExecutable(name) ? name : nil }
+        let path = searchPath ?? Environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        for directory in path.utf8.split(separator: UInt8(ascii: ":")) {
+            let candidate = "\(Substring(directory))/\(name)"
+            if isExecutable(candidate) { return candidate }
+        }
+        return nil
+    }
+
+    private static func isExecutable(_ path: String) -> Bool {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+        return unsafe access(path, X_OK) == 0
+    }
+}
+
+/// The environment of this process.
+package enum Environment {
+    /// The value of the variable `name`, nil where it is unset.
+    package static subscript(name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+}

@@ -1,0 +1,116 @@
+package import Bytes
+import Contract
+package import JSON
+package import JSONRPC
+import Valkey
+
+/// What a key belongs to; the first word of its name in Valkey.
+package enum KeyFamily: Sendable, CaseIterable {
+    /// Cache entries: `cache:<key>` and `cache@<namespace>:<key>`.
+    case cache
+    /// Hashes: `hash:<key>` and `hash@<namespace>:<key>`.
+    case hash
+
+    /// The word.
+    package var word: StaticString {
+        switch self {
+        case .cache: "cache"
+        case .hash: "hash"
+        }
+    }
+}
+
+/// How keys are named in Valkey: `<prefix><family>:<key>`, or `<prefix><family>@<namespace>:<key>`.
+///
+/// Names are written straight into commands. Touched on the event loop only.
+package final class Keyspace {
+    /// What precedes every name.
+    package let prefix: [UInt8]
+    /// Longest key in bytes, without prefix, family and namespace.
+    package let keyBytesMax: Int
+    private var scratch = ByteBuffer()
+
+    /// Names keys behind `prefix`, which may be empty.
+    package init(prefix: [UInt8], keyBytesMax: Int) {
+        self.prefix = prefix
+        self.keyBytesMax = keyBytesMax
+    }
+
+    /// The bytes that a key or field means.
+    ///
+    /// - Parameters:
+    ///   - string: The parameter.
+    ///   - parameter: Its name, for the error.
+    /// - Returns: The bytes, lent until the next call of this method.
+    /// - Throws: ``RPCError`` `too_large` or `invalid_params`.
+    package func resolve(_ string: JSONString, parameter: String) throws(RPCError) -> ByteView {
+        guard string.hasEscapes else {
+            try check(string.raw.count, parameter)
+            return string.raw
+        }
+        scratch.removeAll()
+        do throws(JSONFault) {
+            try string.append(to: &scratch)
+        } catch {
+            throw .invalidParams("\(parameter) must be text: it holds half of a surrogate pair", parameter: parameter)
+        }
+        try check(scratch.count, parameter)
+        return scratch.view
+    }
+
+    private func check(_ count: Int, _ parameter: String) throws(RPCError) {
+        guard count <= keyBytesMax else { throw .tooLarge("the \(parameter)", limitBytes: keyBytesMax) }
+    }
+
+    /// Appends a key's name as one word of a command.
+    package func append(
+        to buffer: inout ByteBuffer,
+        _ family: KeyFamily,
+        _ namespace: JSONString?,
+        _ key: ByteView
+    ) {
+        let scope = namespace.map { $0.raw.count + 1 } ?? 0
+        buffer.append(wordOf: prefix.count + family.word.utf8CodeUnitCount + scope + 1 + key.count)
+        if !prefix.isEmpty { buffer.append(prefix) }
+        buffer.append(family.word)
+        if let namespace {
+            buffer.append(UInt8(ascii: "@"))
+            buffer.append(namespace.raw)
+        }
+        buffer.append(UInt8(ascii: ":"))
+        buffer.append(key)
+        buffer.append("\r\n")
+    }
+
+    /// What the names of a namespace's keys begin with.
+    ///
+    /// - Parameters:
+    ///   - family: The family.
+    ///   - namespace: The namespace's name; nil for the one without.
+    /// - Returns: The bytes up to and including the colon.
+    package func stem(_ family: KeyFamily, _ namespace: [UInt8]?) -> [UInt8] {
+        var stem = prefix
+        stem += Array("\(family.word)".utf8)
+        if let namespace { stem += [UInt8(ascii: "@")] + namespace }
+        return stem + [UInt8(ascii: ":")]
+    }
+
+    /// What the names of all of a family's keys begin with, as a glob: in every namespace, and nothing else.
+    package func glob(_ family: KeyFamily) -> [UInt8] {
+        Glob.escaped(prefix + Array("\(family.word)".utf8)) + Array("[:@]*".utf8)
+    }
+}
+
+/// Valkey's glob patterns.
+package enum Glob {
+    /// `bytes` with a backslash before every byte that a pattern gives a meaning.
+    package static func escaped(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.flatMap { byte in
+            switch byte {
+            case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\\"):
+                [UInt8(ascii: "\\"), byte]
+            default: [byte]
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package import Bytes
+import Contract
+package import JSONRPC
+package import Valkey
+
+extension RPCError {
+    /// The error reply for a command that has no reply of Valkey.
+    package init(_ failure: LinkFailure) {
+        let outcome: Outcome? =
+            switch failure.outcome {
+            case .none: nil
+            case .notApplied: .notApplied
+            case .unknown: .unknown
+            }
+        let (kind, message) = RPCError.words(failure.code)
+        self.init(
+            kind,
+            message,
+            // Where nobody knows what became of the effect, the same call again may apply it twice.
+            isRetryable: outcome == .unknown ? false : nil,
+            retryAfterMilliseconds: failure.retryAfterMilliseconds,
+            outcome: outcome
+        )
+    }
+
+    private static func words(_ code: LinkFailure.Code) -> (ErrorKind, String) {
+        switch code {
+        case .unavailable: (.unavailable, "Valkey cannot be reached; the agent keeps trying")
+        case .deadlineExceeded: (.deadlineExceeded, "the deadline passed before Valkey answered")
+        case .ambiguous: (.ambiguous, "the link to Valkey broke; it is not known whether the call took effect")
+        case .overloaded: (.overloaded, "too many commands wait for Valkey")
+        case .replyTooLarge: (.tooLarge, "Valkey's reply is larger than the agent accepts")
+        case .closing: (.shuttingDown, "the agent is shutting down")
+        }
+    }
+
+    /// The error reply for an error of Valkey.
+    ///
+    /// A command on a value of another kind is a `conflict`; everything else is a `valkey_error` that names Valkey's
+    /// own word. Valkey's text may repeat a key, so only the word is handed on.
+    ///
+    /// - Parameters:
+    ///   - reply: A reply of kind `error` or `tooLarge`.
+    ///   - effect: What the command does, which tells whether its effect is known not to have happened.
+    package init(refusal reply: Reply, _ effect: CommandEffect) {
+        if reply.kind == .tooLarge {
+            self.init(LinkFailure.tooLarge)
+        } else {
+            self.init(refusal: reply.bytes, effect)
+        }
+    }
+
+    /// The error reply for the text of an error of Valkey.
+    package init(refusal text: ByteView, _ effect: CommandEffect) {
+        let outcome: Outcome? = effect == .read ? nil : .notApplied
+        if text.isValueConflict {
+            self.init(.conflict, "the stored value is of another kind", outcome: outcome)
+            return
+        }
+        let word = text.prefix(text.firstIndex(of: UInt8(ascii: " ")) ?? text.count).text()
+        self.init(
+            .valkeyError,
+            "Valkey refused the command: \(word)",
+            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "OOM"].contains(word),
+            outcome: outcome,
+            details: [("valkey", "\"\(word.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })\"")]
+        )
+    }
+}
+
+extension ByteView {
+    /// Whether Valkey's error says that the stored value is not of the kind that the command works on.
+    fileprivate var isValueConflict: Bool {
+        hasPrefix("WRONGTYPE ") || contains("not an integer") || contains("would overflow")
+    }
+}
