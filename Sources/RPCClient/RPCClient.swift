@@ -4,9 +4,9 @@ package import Linux
 
 /// A connection to the agent for programs that wait: the command line and the tests.
 ///
-/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what comes
-/// meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent does not
-/// take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
+/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what
+/// comes meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent
+/// does not take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
 package final class RPCClient {
     /// Most bytes of one line from the agent, whose replies have at most 16 MiB unless configured otherwise.
     package static let lineBytesMax = 64 << 20

@@ -109,7 +109,7 @@ struct RequestStream: ~Copyable {
         client.enqueue(line + [0x0A])
     }
 
-    /// Whether the agent answers a line: everything but a notification, and a batch of nothing else, gets one line back.
+    /// Whether the agent answers a line: all but a notification, and a batch of nothing else, gets one line back.
     private static func expectsReply(_ line: [UInt8]) -> Bool {
         guard let message = JSONFragment(line) else { return true }
         let elements = message.kind == .array ? message.elements : [message]
