@@ -105,6 +105,7 @@ let package = Package(
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
+        tests("DevToolsTests", ["DevTools", "JSON"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("IntegrationTests", ["TestSupport"]),

@@ -57,11 +57,11 @@ package final class Link: TurnHandler {
         self.name = name
         self.configuration = configuration
         self.log = log
-        EventLoop.reactor.addTurnHandler(self)
     }
 
     /// Begins to connect, and keeps at it until ``close()``.
     package func start() {
+        EventLoop.reactor.addTurnHandler(self)
         for _ in 0..<max(configuration.connections, 1) {
             let pipeline = Pipeline(link: self, configuration: configuration, backoff: Backoff())
             pipelines.append(pipeline)

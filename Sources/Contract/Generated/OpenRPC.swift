@@ -99,27 +99,27 @@ package enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/deadline_exceeded"},\#
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
-        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
-        {"name":"a miss","params":[{"name":"key","value":"user:43"}],"result":{"name":"result",\#
-        "value":{"hit":false}}},{"name":"by position, in a namespace","params":[{"name":"key","value":"user:42"},\#
-        {"name":"namespace","value":"people"}],"result":{"name":"result","value":{"hit":true,"value":[1,2],\#
-        "source":"valkey"}}},{"name":"with the life left","params":[{"name":"key","value":"job"},{"name":"with_ttl",\#
-        "value":true}],"result":{"name":"result","value":{"hit":true,"value":"running","source":"valkey",\#
-        "ttl_ms":60000}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},\#
-        {"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve",\#
-        "source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not JSON","params":[{"name":"key",\#
-        "value":"page"}],"result":{"name":"result","value":{"hit":true,"text":"<p>hello</p>","source":"valkey"}}},\#
-        {"name":"bytes that are not text","params":[{"name":"key","value":"image"}],"result":{"name":"result",\#
-        "value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads several entries.","description":"One round \#
-        trip for all of them. The answers come in the order of the keys; a key may stand more than once. While Valkey \#
-        is away every answer is a miss with `degraded`.","paramStructure":"either","params":[{"name":"keys",\#
-        "description":"Names of entries, 1 to 1000 of them.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask Valkey even where this \#
-        agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
+        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
+        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
+        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
+        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
+        "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
+        JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
+        "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
+        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads \#
+        several entries.","description":"One round trip for all of them. The answers come in the order of the keys; a \#
+        key may stand more than once. While Valkey is away every answer is a miss with `degraded`.",\#
+        "paramStructure":"either","params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace \#
+        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
+        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
         "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
         "required":["entries"],"properties":{"entries":{"type":"array",\#
         "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
