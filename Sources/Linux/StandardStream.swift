@@ -17,8 +17,8 @@ package enum StandardStream: Int32, Sendable {
 
     /// Writes all of `view`, waiting as often as needed.
     ///
-    /// - Throws: ``SystemError`` of write(2): `EPIPE` where nobody reads any more, `EBADF` where the program was started
-    ///   without the stream, which is no fault of the program.
+    /// - Throws: ``SystemError`` of write(2): `EPIPE` where nobody reads any more, `EBADF` where the program was
+    ///   started without the stream, which is no fault of the program.
     package func write(_ view: ByteView) throws(SystemError) {
         var sent = 0
         while sent < view.count {

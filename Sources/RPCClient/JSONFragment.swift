@@ -4,8 +4,8 @@ package import JSON
 /// One JSON value as the text it was written in, owned.
 ///
 /// The command line and the agent exchange text that must survive as it is: numbers beyond any machine type, the order
-/// of members, escapes. So a value is known to be valid JSON, can be looked into, and is never printed anew. Parts share
-/// the memory of the whole.
+/// of members, escapes. So a value is known to be valid JSON, can be looked into, and is never printed anew. Parts
+/// share the memory of the whole.
 package struct JSONFragment: Sendable {
     /// Deepest nesting that is followed; the agent allows 64 around a value.
     package static let depthMax = 256

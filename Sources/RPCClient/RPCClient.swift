@@ -4,9 +4,9 @@ package import Linux
 
 /// A connection to the agent for programs that wait: the command line and the tests.
 ///
-/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what comes
-/// meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent does not
-/// take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
+/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what
+/// comes meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent
+/// does not take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
 package final class RPCClient {
     /// Most bytes of one line from the agent, whose replies have at most 16 MiB unless configured otherwise.
     package static let lineBytesMax = 64 << 20
@@ -59,24 +59,26 @@ package final class RPCClient {
     ///   - deadline: When to give up.
     ///   - isAwaited: Whether an agent that is not there yet is waited for until `deadline`.
     /// - Returns: The connection, whose ``path`` tells which one it is.
-    /// - Throws: ``RPCClientError`` `.pathTooLong`; `.unreachable`, with the reason of the first path.
+    /// - Throws: ``RPCClientError`` `.pathTooLong`, `.unreachable`; of several, the first that will not pass by itself.
     package static func connect(
         toFirstOf paths: [String],
         until deadline: Instant,
         isAwaited: Bool = false
     ) throws(RPCClientError) -> RPCClient {
         while true {
-            var first: RPCClientError?
+            var errors: [RPCClientError] = []
             for path in paths {
                 do throws(RPCClientError) {
                     return try RPCClient(path: path, until: deadline)
                 } catch {
-                    first = first ?? error
+                    errors.append(error)
                 }
             }
             let next = Instant.now.advanced(by: pause)
-            guard isAwaited, first?.isPassing == true, next < deadline else {
-                throw first ?? RPCClientError(.unreachable, "no path of a socket is given")
+            guard isAwaited, errors.contains(where: \.isPassing), next < deadline else {
+                // That an agent refuses says more than that there is none at another place.
+                throw errors.first { !$0.isPassing } ?? errors.first
+                    ?? RPCClientError(.unreachable, "no path of a socket is given")
             }
             Polling.sleep(until: next)
         }
