@@ -20,6 +20,7 @@ package struct ByteView {
     ///   - count: Number of bytes, 0 or more.
     @unsafe
     @inlinable
+    @inline(__always)
     package init(base: UnsafePointer<UInt8>, count: Int) {
         unsafe self.base = base
         self.count = count
@@ -27,20 +28,24 @@ package struct ByteView {
 
     /// Lends the UTF-8 of a literal, which lives as long as the process.
     @inlinable
+    @inline(__always)
     package init(_ literal: StaticString) {
         unsafe self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
 
     /// A view of no bytes.
     @inlinable
+    @inline(__always)
     package static var empty: ByteView { ByteView("") }
 
     /// Whether there is no byte.
     @inlinable
+    @inline(__always)
     package var isEmpty: Bool { count == 0 }
 
     /// The byte at `index`, 0 ..< `count`; beyond is a programmer's error, trapped in debug builds.
     @inlinable
+    @inline(__always)
     package subscript(index: Int) -> UInt8 {
         assert(index >= 0 && index < count)
         return unsafe base[index]
@@ -48,6 +53,7 @@ package struct ByteView {
 
     /// The bytes from `lower` up to, not including, `upper`, with 0 ≤ `lower` ≤ `upper` ≤ `count`.
     @inlinable
+    @inline(__always)
     package subscript(bounds: Range<Int>) -> ByteView {
         assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
         return unsafe ByteView(base: base + bounds.lowerBound, count: bounds.upperBound - bounds.lowerBound)
@@ -55,14 +61,17 @@ package struct ByteView {
 
     /// The bytes from `offset` to the end.
     @inlinable
+    @inline(__always)
     package func dropFirst(_ offset: Int) -> ByteView { self[offset..<count] }
 
     /// The first `length` bytes.
     @inlinable
+    @inline(__always)
     package func prefix(_ length: Int) -> ByteView { self[0..<length] }
 
     /// Eight bytes that begin at `index`, in memory order, with `index` + 8 ≤ `count`.
     @inlinable
+    @inline(__always)
     package func word(at index: Int) -> UInt64 {
         assert(index >= 0 && index + 8 <= count)
         return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
@@ -72,6 +81,7 @@ package struct ByteView {
     ///
     /// - Complexity: O(n), by the C library's vector search.
     @inlinable
+    @inline(__always)
     package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count, let found = unsafe memchr(base + start, Int32(byte), count - start) else { return nil }
         return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
@@ -79,18 +89,21 @@ package struct ByteView {
 
     /// Whether the bytes equal those of `literal`.
     @inlinable
+    @inline(__always)
     package func equals(_ literal: StaticString) -> Bool {
         unsafe count == literal.utf8CodeUnitCount && memcmp(base, literal.utf8Start, count) == 0
     }
 
     /// Whether the bytes equal those of `other`.
     @inlinable
+    @inline(__always)
     package func equals(_ other: ByteView) -> Bool {
         unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
 
     /// Whether the first bytes are those of `literal`.
     @inlinable
+    @inline(__always)
     package func hasPrefix(_ literal: StaticString) -> Bool {
         unsafe count >= literal.utf8CodeUnitCount
             && memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
@@ -98,6 +111,7 @@ package struct ByteView {
 
     /// Whether the first bytes are those of `other`.
     @inlinable
+    @inline(__always)
     package func hasPrefix(_ other: ByteView) -> Bool {
         unsafe count >= other.count && memcmp(base, other.base, other.count) == 0
     }
@@ -116,6 +130,7 @@ package struct ByteView {
     /// Runs `body` with the address of the first byte.
     @unsafe
     @inlinable
+    @inline(__always)
     package func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {
         try unsafe body(base, count)
     }
