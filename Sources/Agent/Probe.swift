@@ -11,7 +11,7 @@ import Valkey
 import Glibc
 
 @EventLoop var keep: [AnyObject] = []
-package func probe(_ socket: String, _ url: String, _ connections: Int) {
+public func probe(_ socket: String, _ url: String, _ connections: Int) {
     EventLoop.run {
         do {
             SignalDescriptor.ignore(SIGPIPE)

@@ -1,6 +1,6 @@
-package import Contract
-package import JSONRPC
-package import Store
+public import Contract
+public import JSONRPC
+public import Store
 
 import Bytes
 import JSON
@@ -10,7 +10,7 @@ extension Cache {
     /// Answers `cache.set`: one round trip.
     ///
     /// - Throws: ``RPCError`` where key or value is not usable.
-    package func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
+    public func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
@@ -37,7 +37,7 @@ extension Cache {
     /// Answers `cache.set_many`: one round trip, in one transaction.
     ///
     /// - Throws: ``RPCError`` where a key or value is not usable; nothing was written then.
-    package func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
+    public func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
         for entry in parameters.entries {
             _ = try keyspace.resolve(entry.key, parameter: "entries")
             _ = try resolve(entry.value, entry.text, entry.base64)
@@ -135,7 +135,7 @@ extension Cache {
     /// Answers `cache.delete`: one round trip.
     ///
     /// - Throws: ``RPCError`` where a key is not usable.
-    package func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
+    public func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
         if let key = parameters.key {
             let key = try keyspace.resolve(key, parameter: "key")
             return send(.delete, .idempotentWrite, context) { command in
@@ -163,7 +163,7 @@ extension Cache {
     /// Answers `cache.touch`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
+    public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         if case .value(let milliseconds) = parameters.ttlMilliseconds {
             return send(.touch, .idempotentWrite, context) { command in
@@ -191,7 +191,7 @@ extension Cache {
     /// Answers `cache.increment`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
+    public func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
         send(.increment, .write, context) { command in

@@ -1,9 +1,9 @@
 import Glibc
 
 /// What the kernel says of this process's memory.
-package enum ProcessMemory {
+public enum ProcessMemory {
     /// Bytes of memory that are present (`/proc/self/statm`), or 0 where the kernel does not tell.
-    package static var residentBytes: UInt64 {
+    public static var residentBytes: UInt64 {
         guard let file = try? FileDescriptor.open("/proc/self/statm", flags: O_RDONLY) else { return 0 }
         var text = [UInt8](repeating: 0, count: 128)
         let count = unsafe text.withUnsafeMutableBufferPointer { buffer -> Int in

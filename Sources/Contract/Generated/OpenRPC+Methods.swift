@@ -2,7 +2,7 @@
 
 extension OpenRPC {
     /// The Method Object of a method as compact JSON, with its schemas and errors in place.
-    package static func document(of method: Method) -> StaticString {
+    public static func document(of method: Method) -> StaticString {
         switch method {
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
