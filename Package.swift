@@ -67,6 +67,7 @@ let package = Package(
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
+        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]),
         module(
             "Agent",
             [
@@ -80,7 +81,7 @@ let package = Package(
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -105,6 +106,10 @@ let package = Package(
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
+        tests(
+            "ConfigurationTests",
+            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "Store", "TestSupport", "Valkey"]
+        ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("IntegrationTests", ["TestSupport"]),
