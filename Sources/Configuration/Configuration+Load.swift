@@ -1,6 +1,5 @@
-package import Linux
-
 import Glibc
+package import Linux
 
 extension Configuration {
     /// Reads a command line and the configuration that it leads to: file, environment and flags, later beats earlier.

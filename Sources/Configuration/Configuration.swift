@@ -1,6 +1,5 @@
-package import JSON
 package import JSONRPC
-package import Linux
+import Linux
 package import Observability
 package import Store
 package import Valkey
@@ -40,6 +39,21 @@ package struct Configuration: Sendable {
         socket = Socket(path: paths.socket, mode: sources.userID == 0 ? 0o660 : 0o600)
         stateDirectory = paths.stateDirectory
     }
+
+    /// Reads and checks the configuration.
+    ///
+    /// - Throws: ``ConfigurationError/faults(_:)`` with every fault.
+    init(reading sources: Sources) throws(ConfigurationError) {
+        var reader = ConfigurationReader(sources)
+        reader.read()
+        guard reader.faults.isEmpty else { throw .faults(reader.faults) }
+        self = reader.configuration
+    }
+
+    /// What holds on every host where nothing is configured; what depends on the host is of no host.
+    static let standard = Configuration(
+        defaultsFor: Sources(flags: CommandLineFlags(), environment: ProcessEnvironment([:]), userID: 1000)
+    )
 }
 
 extension Configuration {
@@ -100,6 +114,12 @@ extension Configuration {
             "response": .seconds(3600), "session": .seconds(86_400), "context": .seconds(1800),
             "metadata": .seconds(300),
         ]
+
+        /// The life of entries in a namespace; nil for no end.
+        subscript(lifeIn namespace: String) -> Duration? {
+            get { namespaceLives[namespace] ?? life }
+            set { namespaceLives.updateValue(newValue, forKey: namespace) }
+        }
 
         /// The same as the store's features take it.
         package var namespaces: Namespaces {

@@ -1,4 +1,4 @@
-package import Linux
+import Linux
 
 /// What a configuration is read from.
 struct Sources: Sendable {
