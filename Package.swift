@@ -69,6 +69,7 @@ let package = Package(
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
+        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]),
         module(
             "Agent",
             [
@@ -82,7 +83,7 @@ let package = Package(
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -108,6 +109,10 @@ let package = Package(
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
+        tests(
+            "ConfigurationTests",
+            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "Store", "TestSupport", "Valkey"]
+        ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("IntegrationTests", ["TestSupport"]),

@@ -1,8 +1,8 @@
 import Glibc
 
 /// The environment variables that a program was started with, or a made-up set of them.
-public struct ProcessEnvironment {
-    private let lookup: (String) -> String?
+public struct ProcessEnvironment: Sendable {
+    private let lookup: @Sendable (String) -> String?
 
     /// The variables of this process.
     public static var current: ProcessEnvironment {
@@ -17,7 +17,7 @@ public struct ProcessEnvironment {
         lookup = { variables[$0] }
     }
 
-    private init(lookup: @escaping (String) -> String?) {
+    private init(lookup: @escaping @Sendable (String) -> String?) {
         self.lookup = lookup
     }
 
