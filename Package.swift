@@ -85,7 +85,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -101,12 +101,22 @@ let package = Package(
             path: "Tests/LinuxTestProgram",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "ValkeyTestProgram",
+            dependencies: ["EventLoop", "Observability", "Valkey"],
+            path: "Tests/ValkeyTestProgram",
+            swiftSettings: settings
+        ),
         tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("IntegrationTests", ["TestSupport"]),
+        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests(
+            "IntegrationTests",
+            ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+        ),
     ]
 )
