@@ -88,7 +88,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -104,6 +104,12 @@ let package = Package(
             path: "Tests/LinuxTestProgram",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "ValkeyTestProgram",
+            dependencies: ["EventLoop", "Observability", "Valkey"],
+            path: "Tests/ValkeyTestProgram",
+            swiftSettings: settings
+        ),
         tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
@@ -115,6 +121,10 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("IntegrationTests", ["TestSupport"]),
+        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests(
+            "IntegrationTests",
+            ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+        ),
     ]
 )
