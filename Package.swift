@@ -73,8 +73,8 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
-                "Valkey",
+                "Bytes", "Cache", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
+                "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),

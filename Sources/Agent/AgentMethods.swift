@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Configuration
 import Contract
 import EventLoop
 import JSON
@@ -11,28 +12,23 @@ import Valkey
 /// The methods `agent.*` and `rpc.discover`: what the agent knows of itself. None of them asks or awaits Valkey.
 @EventLoop
 final class AgentMethods {
-    /// What the methods tell of.
-    struct Sources {
-        var cacheLink: Link
-        var stateLink: Link
-        var cache: Cache
-        var log: Log
-        /// Appends the configuration as `agent.config` lists it.
-        var appendConfiguration: @EventLoop (inout ByteBuffer) -> Void
-        /// Warnings for the operator, one sentence each.
-        var warnings: @EventLoop () -> [String]
-    }
-
     private let calls: CallTable
-    private let sources: Sources
+    private let cache: Cache
+    private let stores: Stores
+    private let log: Log
+    /// The configuration in force, for `agent.config`.
+    var configuration: Configuration
     private let started = Instant.now
     /// Where connections are counted; set once the server is there. Both live as long as the process, so the reference
     /// is strong: a weak one would make every retain of the server take the slow way.
     var server: Server?
 
-    init(calls: CallTable, sources: Sources) {
+    init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {
         self.calls = calls
-        self.sources = sources
+        self.cache = cache
+        self.stores = stores
+        self.configuration = configuration
+        self.log = log
     }
 
     /// Answers a call of one of these methods.
@@ -42,7 +38,7 @@ final class AgentMethods {
             case .agentPing: result.append("{\"pong\":true}")
             case .agentHealth: appendHealth(to: &result)
             case .agentStats: appendStatistics(to: &result)
-            case .agentConfig: sources.appendConfiguration(&result)
+            case .agentConfig: appendConfiguration(to: &result)
             case .rpcDiscover: result.append(OpenRPC.document)
             default: preconditionFailure("\(method.name) is not a method of the agent")
             }
@@ -50,8 +46,8 @@ final class AgentMethods {
     }
 
     private func appendHealth(to result: inout ByteBuffer) {
-        let cache = sources.cacheLink.status
-        let state = sources.stateLink.status
+        let cache = stores.cacheLink.status
+        let state = stores.stateLink.status
         result.append("{\"live\":true,\"ready\":true,\"degraded\":")
         result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
         result.append(",\"stores\":{\"cache\":")
@@ -59,7 +55,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in sources.warnings().enumerated() {
+        for (index, warning) in stores.warnings.enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -82,12 +78,27 @@ final class AgentMethods {
         result.append(UInt8(ascii: "}"))
     }
 
+    private func appendConfiguration(to result: inout ByteBuffer) {
+        result.append("{\"values\":[")
+        for (index, option) in configuration.values.enumerated() {
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            result.append("{\"name\":")
+            result.append(jsonString: option.name)
+            result.append(",\"value\":")
+            result.append(text: option.value.text(style: .compact))
+            result.append(",\"origin\":")
+            result.append(jsonString: option.origin.rawValue)
+            result.append(UInt8(ascii: "}"))
+        }
+        result.append("]}")
+    }
+
     private func appendStatistics(to result: inout ByteBuffer) {
         var groups = StatisticsWriter()
         groups.begin("process", &result)
         groups.add("uptime_ms", UInt64(Instant.now.milliseconds(since: started)), &result)
         groups.add("resident_bytes", ProcessMemory.residentBytes, &result)
-        groups.add("log_records_dropped", sources.log.dropped, &result)
+        groups.add("log_records_dropped", log.dropped, &result)
         groups.begin("connections", &result)
         groups.add("open", UInt64(server?.openConnections ?? 0), &result)
         groups.add("accepted", server?.counts.accepted ?? 0, &result)
@@ -102,12 +113,12 @@ final class AgentMethods {
             groups.add("\(method.name)", calls.counts[Int(method.rawValue)].errors, &result)
         }
         groups.begin("cache", &result)
-        groups.add("hits", sources.cache.counts.hits, &result)
-        groups.add("misses", sources.cache.counts.misses, &result)
-        groups.add("degraded", sources.cache.counts.degraded, &result)
-        groups.add("sets", sources.cache.counts.sets, &result)
-        groups.add("invalidated", sources.cache.counts.invalidated, &result)
-        for link in [sources.cacheLink, sources.stateLink] {
+        groups.add("hits", cache.counts.hits, &result)
+        groups.add("misses", cache.counts.misses, &result)
+        groups.add("degraded", cache.counts.degraded, &result)
+        groups.add("sets", cache.counts.sets, &result)
+        groups.add("invalidated", cache.counts.invalidated, &result)
+        for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
             groups.add("connections", status.connections, &result)

@@ -14,7 +14,8 @@ final class Dispatcher {
     private let parser: RequestParser
     private let cache: Cache
     private let agent: AgentMethods
-    private let deadlines: Deadlines
+    /// How long calls may take that name no deadline.
+    var deadlines: Deadlines
     /// Whether calls that change something are refused because the agent is ending.
     var isDraining = false
 

@@ -49,7 +49,8 @@ public final class Cache: ReplyReceiver {
     let link: Link
     let calls: CallTable
     let keyspace: Keyspace
-    let namespaces: Namespaces
+    /// How namespaces behave; may be replaced while calls run.
+    public var namespaces: Namespaces
     var valueScratch = ByteBuffer()
 
     /// Serves the methods from the cache store.

@@ -1,4 +1,3 @@
-import Glibc
 public import Linux
 
 extension Configuration {
@@ -14,7 +13,7 @@ extension Configuration {
     public static func load(
         arguments: [String],
         environment: ProcessEnvironment = .current,
-        userID: UInt32 = geteuid()
+        userID: UInt32 = ProcessIdentity.userID
     ) throws(ConfigurationError) -> Invocation {
         let sources = Sources(flags: try CommandLineFlags(arguments), environment: environment, userID: userID)
         if sources.flags.switches.contains(.help) { return .showHelp(Flag.helpText) }

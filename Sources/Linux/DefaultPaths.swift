@@ -1,4 +1,5 @@
-public import Glibc
+import CLinux
+import Glibc
 
 /// Where the agent's socket, its data and its configuration lie when nobody says otherwise: one rule for the agent and
 /// for its clients.
@@ -27,7 +28,7 @@ public struct DefaultPaths: Equatable, Sendable {
     ///   - environment: `SQUIRE_SOCKET`, `RUNTIME_DIRECTORY`, `STATE_DIRECTORY`, `CONFIGURATION_DIRECTORY`,
     ///     `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`, `XDG_CONFIG_HOME` and `HOME` are read.
     ///   - userID: Whose program it is; 0 is root.
-    public init(environment: ProcessEnvironment, userID: UInt32 = geteuid()) {
+    public init(environment: ProcessEnvironment, userID: UInt32 = ProcessIdentity.userID) {
         self.userID = userID
         isSocketNamed = environment["SQUIRE_SOCKET"] != nil
         socket = environment["SQUIRE_SOCKET"] ?? Self.socket(environment, userID)

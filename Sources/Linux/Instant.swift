@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A moment on the host's monotonic clock, in nanoseconds; comparable only within one boot.

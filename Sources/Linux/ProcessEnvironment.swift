@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The environment variables that a program was started with, or a made-up set of them.

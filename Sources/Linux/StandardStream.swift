@@ -1,4 +1,5 @@
 public import Bytes
+import CLinux
 import Glibc
 
 /// One of the three streams that a program begins with.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A mutual exclusion lock for the few values that threads share.

@@ -13,6 +13,6 @@ extension Catalogue {
 
     /// The version of the contract, which is the program's (semver.org).
     static var version: String {
-        JSONFragment("\(OpenRPC.document)")?["info"]?["version"]?.string ?? ""
+        "\(OpenRPC.version)"
     }
 }

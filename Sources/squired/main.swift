@@ -1,2 +1,4 @@
 import Agent
-probe(CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments.count > 3 ? Int(CommandLine.arguments[3])! : 1)
+import Glibc
+
+exit(Program.run(Array(CommandLine.arguments.dropFirst())))

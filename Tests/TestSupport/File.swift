@@ -73,7 +73,7 @@ public enum File {
     }
 
     /// Shows `text` to whoever runs the tests.
-    package static func writeToStandardError(_ text: String) {
+    public static func writeToStandardError(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }

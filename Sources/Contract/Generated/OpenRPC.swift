@@ -2,6 +2,8 @@
 
 /// The contract as an OpenRPC document.
 public enum OpenRPC {
+    /// Version of the contract and of the programs that serve and call it.
+    public static let version: StaticString = "0.1.0"
     /// The whole document as compact JSON: what `rpc.discover` answers.
     public static let document: StaticString = #"""
         {"openrpc":"1.3.2","info":{"title":"Squire","version":"0.1.0","description":"Calls that `squired` answers \#

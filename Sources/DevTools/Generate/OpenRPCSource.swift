@@ -13,10 +13,14 @@ struct OpenRPCSource {
 
     /// Text of the file with the whole document.
     func wholeText() throws(ProtoFault) -> String {
-        let json = try document.whole().text(style: .compact)
+        let whole = try document.whole()
+        let json = whole.text(style: .compact)
+        let version = whole[pointer: "/info/version"]?.string ?? ""
         var source = SourceText(madeOf: "proto/")
         source.documentation("The contract as an OpenRPC document.")
         source.block("public enum OpenRPC") { source in
+            source.documentation("Version of the contract and of the programs that serve and call it.")
+            source.line("public static let version: StaticString = \"\(version)\"")
             source.documentation("The whole document as compact JSON: what `rpc.discover` answers.")
             source.literal("public static let document: StaticString = ", json)
         }
