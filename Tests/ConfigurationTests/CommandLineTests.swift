@@ -20,6 +20,7 @@ struct CommandLineTests {
             (["--sokcet", "/a"], "there is no flag --sokcet; did you mean --socket?"),
             (["--nonsense"], "there is no flag --nonsense; --help shows the flags"),
             (["valkey://u:secret@h"], "squired takes flags only; --help shows them"),
+            (["-valkey://u:secret@h"], "squired takes flags only; --help shows them"),
             (["--socket"], "--socket needs a value: --socket PATH"),
             (["--config="], "--config needs a value: --config FILE"),
             (["--version=1"], "--version takes no value"),

@@ -1,3 +1,4 @@
+import JSONRPC
 import Linux
 import TestSupport
 import Testing
