@@ -1,5 +1,5 @@
 import Glibc
-package import Linux
+public import Linux
 
 extension Configuration {
     /// Reads a command line and the configuration that it leads to: file, environment and flags, later beats earlier.
@@ -11,7 +11,7 @@ extension Configuration {
     /// - Returns: What is asked for.
     /// - Throws: ``ConfigurationError/usage(_:)`` where the command line makes no sense,
     ///   ``ConfigurationError/faults(_:)`` with every fault of the configuration.
-    package static func load(
+    public static func load(
         arguments: [String],
         environment: ProcessEnvironment = .current,
         userID: UInt32 = geteuid()
@@ -28,7 +28,7 @@ extension Configuration {
     ///
     /// - Returns: The configuration that they say now; this one stays as it is.
     /// - Throws: ``ConfigurationError/faults(_:)`` with every fault.
-    package func reloaded() throws(ConfigurationError) -> Configuration {
+    public func reloaded() throws(ConfigurationError) -> Configuration {
         try Configuration(reading: sources)
     }
 }

@@ -1,18 +1,18 @@
-package import JSON
+public import JSON
 
 extension Configuration {
     /// An option with what holds for it.
-    package struct Value: Equatable, Sendable {
+    public struct Value: Equatable, Sendable {
         /// The option's name, with a dot between levels.
-        package let name: String
+        public let name: String
         /// Its value; secret parts are replaced by `***`.
-        package let value: Document
+        public let value: Document
         /// Where the value comes from.
-        package let origin: Origin
+        public let origin: Origin
     }
 
     /// Every option with its value, in the order of the reference: what `agent.config` answers.
-    package var values: [Value] {
+    public var values: [Value] {
         options.map { Value(name: $0.name, value: $0.value(in: self), origin: origins[$0.name] ?? .default) }
     }
 
@@ -26,7 +26,7 @@ extension Configuration {
     }
 
     /// Every option with its value as JSON and where that comes from, in columns: what `--print-config` prints.
-    package var printedText: String {
+    public var printedText: String {
         let rows = values.map { ($0.name, $0.value.text(style: .compact), $0.origin.rawValue) }
         let nameWidth = rows.map(\.0.count).max() ?? 0
         let originWidth = rows.map(\.2.count).max() ?? 0

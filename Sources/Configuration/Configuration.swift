@@ -1,32 +1,32 @@
-package import JSONRPC
+public import JSONRPC
 import Linux
-package import Observability
-package import Store
-package import Valkey
+public import Observability
+public import Store
+public import Valkey
 
 /// Everything that can be set about an agent, as it holds after file, environment and flags were read.
 ///
 /// Every member has its option in ``Option/all``, whose name in the file is that of the member in snake case.
-package struct Configuration: Sendable {
+public struct Configuration: Sendable {
     /// The socket on which clients are served.
-    package var socket: Socket
+    public var socket: Socket
     /// Absolute path of the directory of what is kept over restarts; nil only where a Valkey is configured.
-    package var stateDirectory: String?
+    public var stateDirectory: String?
     /// What is logged, and how.
-    package var log = Log()
+    public var log = Log()
     /// The Valkey servers that are used, where they are not the agent's own.
-    package var valkey = Valkey()
+    public var valkey = Valkey()
     /// The servers that the agent starts itself, where no other is configured.
-    package var embedded = Embedded()
+    public var embedded = Embedded()
     /// Lives of cache entries.
-    package var cache = Cache()
+    public var cache = Cache()
     /// Bounds on what clients may ask and hold.
-    package var limits = Limits()
+    public var limits = Limits()
     /// The end of the agent.
-    package var shutdown = Shutdown()
+    public var shutdown = Shutdown()
 
     /// Path of the configuration file that was read; nil where there was none.
-    package internal(set) var file: String?
+    public internal(set) var file: String?
     /// Where each option that is not at its default comes from, by name.
     var origins: [String: Origin] = [:]
     /// What the configuration was read from, to be read again.
@@ -58,59 +58,59 @@ package struct Configuration: Sendable {
 
 extension Configuration {
     /// The socket on which clients are served.
-    package struct Socket: Equatable, Sendable {
+    public struct Socket: Equatable, Sendable {
         /// Absolute path, short enough for the kernel.
-        package var path: String
+        public var path: String
         /// Permissions of the socket's file; never for others to write.
-        package var mode: UInt32
+        public var mode: UInt32
     }
 
     /// What is logged, and how.
-    package struct Log: Equatable, Sendable {
+    public struct Log: Equatable, Sendable {
         /// Least grave level that is written.
-        package var level = Observability.Log.Level.info
+        public var level = Observability.Log.Level.info
         /// How records are written.
-        package var format = Observability.Log.Format.text
+        public var format = Observability.Log.Format.text
     }
 
     /// The Valkey servers that are used.
-    package struct Valkey: Equatable, Sendable {
+    public struct Valkey: Equatable, Sendable {
         /// Where the cache store is; nil, like ``stateURL``, for the embedded servers.
-        package var cacheURL: StoreURL?
+        public var cacheURL: StoreURL?
         /// Where the state store is; the same as ``cacheURL`` where only one was given.
-        package var stateURL: StoreURL?
+        public var stateURL: StoreURL?
         /// What every key begins with, at most 256 bytes.
-        package var prefix = ""
+        public var prefix = ""
         /// Data connections a store, at least 1.
-        package var connections = 2
+        public var connections = 2
         /// Longest time from the beginning of a connection attempt to a server that is ready.
-        package var connectTimeout = Duration.seconds(2)
+        public var connectTimeout = Duration.seconds(2)
 
         /// The servers of both roles, where others than the embedded ones are configured.
-        package var endpoints: (cache: Endpoint, state: Endpoint)? {
+        public var endpoints: (cache: Endpoint, state: Endpoint)? {
             guard let cacheURL, let stateURL else { return nil }
             return (cacheURL.endpoint, stateURL.endpoint)
         }
     }
 
     /// The servers that the agent starts itself.
-    package struct Embedded: Equatable, Sendable {
+    public struct Embedded: Equatable, Sendable {
         /// Name or path of the server's program; nil for Valkey's or else Redis' own.
-        package var executable: String?
+        public var executable: String?
         /// Size at which the cache store begins to forget, as Valkey reads it, such as `256mb`.
-        package var cacheMaxMemory = "256mb"
+        public var cacheMaxMemory = "256mb"
         /// What the cache store forgets first (`maxmemory-policy`), as Valkey names it.
-        package var cacheMaxMemoryPolicy = "allkeys-lru"
+        public var cacheMaxMemoryPolicy = "allkeys-lru"
         /// When the state store's log reaches the disk (`appendfsync`): `everysec` or `always`.
-        package var stateAppendFsync = "everysec"
+        public var stateAppendFsync = "everysec"
     }
 
     /// Lives of cache entries.
-    package struct Cache: Equatable, Sendable {
+    public struct Cache: Equatable, Sendable {
         /// Life of an entry whose writer and namespace name none; nil for no end.
-        package var life: Duration? = .seconds(300)
+        public var life: Duration? = .seconds(300)
         /// Lives by namespace, instead of ``life``; nil for no end.
-        package var namespaceLives: [String: Duration?] = [
+        public var namespaceLives: [String: Duration?] = [
             "response": .seconds(3600), "session": .seconds(86_400), "context": .seconds(1800),
             "metadata": .seconds(300),
         ]
@@ -122,7 +122,7 @@ extension Configuration {
         }
 
         /// The same as the store's features take it.
-        package var namespaces: Namespaces {
+        public var namespaces: Namespaces {
             Namespaces(
                 namespaceLives.mapValues { NamespaceSettings(defaultLifeMilliseconds: $0?.milliseconds) },
                 fallback: NamespaceSettings(defaultLifeMilliseconds: life?.milliseconds)
@@ -131,33 +131,33 @@ extension Configuration {
     }
 
     /// Bounds on what clients may ask and hold.
-    package struct Limits: Sendable {
+    public struct Limits: Sendable {
         /// Bounds on one client connection.
-        package var connection = RPCLimits()
+        public var connection = RPCLimits()
         /// Most client connections at once.
-        package var connectionsMax = 10_000
+        public var connectionsMax = 10_000
         /// Longest key that a client may name, in bytes.
-        package var keyBytesMax = 1024
+        public var keyBytesMax = 1024
         /// Bound on a call that names none.
-        package var deadline = Duration.seconds(5)
+        public var deadline = Duration.seconds(5)
         /// Bound on a call over many keys that names none.
-        package var sweepDeadline = Duration.seconds(60)
+        public var sweepDeadline = Duration.seconds(60)
         /// Most commands of a connection to Valkey that wait for a reply or to be sent.
-        package var commandsMax = 65_536
+        public var commandsMax = 65_536
         /// Most bytes of these commands.
-        package var queuedBytesMax = 64 << 20
+        public var queuedBytesMax = 64 << 20
     }
 
     /// The end of the agent.
-    package struct Shutdown: Equatable, Sendable {
+    public struct Shutdown: Equatable, Sendable {
         /// How long running calls may take to end.
-        package var grace = Duration.seconds(10)
+        public var grace = Duration.seconds(10)
     }
 }
 
 extension Configuration {
     /// How the link to a store at `endpoint` behaves.
-    package func link(to endpoint: Endpoint) -> LinkConfiguration {
+    public func link(to endpoint: Endpoint) -> LinkConfiguration {
         var link = LinkConfiguration(endpoint: endpoint)
         link.connections = valkey.connections
         link.connectTimeout = valkey.connectTimeout

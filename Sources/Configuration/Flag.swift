@@ -1,5 +1,5 @@
 /// A flag of `squired`.
-package enum Flag: String, CaseIterable, Sendable {
+public enum Flag: String, CaseIterable, Sendable {
     /// Names the configuration file.
     case config = "--config"
     /// Sets `socket.path`.
@@ -20,7 +20,7 @@ package enum Flag: String, CaseIterable, Sendable {
     case help = "--help"
 
     /// What stands for its value in the usage; nil for a flag that takes none.
-    package var placeholder: String? {
+    public var placeholder: String? {
         switch self {
         case .config: "FILE"
         case .socket: "PATH"
@@ -31,7 +31,7 @@ package enum Flag: String, CaseIterable, Sendable {
     }
 
     /// What it does.
-    package var summary: String {
+    public var summary: String {
         switch self {
         case .config: "The configuration file."
         case .checkConfig: "Read the configuration, say what is wrong with it, and end."
@@ -43,7 +43,7 @@ package enum Flag: String, CaseIterable, Sendable {
     }
 
     /// The flag as it stands in the usage, such as `--config FILE`.
-    package var usage: String {
+    public var usage: String {
         placeholder.map { "\(rawValue) \($0)" } ?? rawValue
     }
 

@@ -1,5 +1,5 @@
 /// What a command line of `squired` asks for.
-package enum Invocation: Sendable {
+public enum Invocation: Sendable {
     /// To serve.
     case run(Configuration)
     /// To say whether the configuration is without fault, as this one is.

@@ -3,7 +3,7 @@ import Linux
 
 extension Option {
     /// Every option, in the order of the reference and of the example.
-    package static let all: [Option] =
+    public static let all: [Option] =
         host + stores + embedded + lives + connectionLimits + agentLimits + [
             Option(
                 "shutdown.grace_ms",
@@ -120,7 +120,7 @@ extension Option {
         }
 
     /// The life of entries in a namespace.
-    package static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
+    public static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
         Option(
             "namespaces.\(name).ttl_ms",
             \.cache[lifeIn: name],

@@ -1,19 +1,19 @@
-package import JSON
+public import JSON
 
 /// One thing that can be configured: a row of the table from which reading, printing, schema and reference come.
-package struct Option: Sendable {
+public struct Option: Sendable {
     /// Name with a dot between the levels of the file, such as `limits.depth_max`.
-    package let name: String
+    public let name: String
     /// What it means, for the reference, the schema and the usage: sentences.
-    package let summary: String
+    public let summary: String
     /// What a value must be, as it goes behind "must be".
-    package let expectation: String
+    public let expectation: String
     /// The environment variables that set it, strongest first; the first is made of its name.
-    package let variables: [Variable]
+    public let variables: [Variable]
     /// The flag that sets it.
-    package let flag: Flag?
+    public let flag: Flag?
     /// What holds without a value, in words, where that depends on the host: in the file it is then `null`.
-    package let defaultRule: String?
+    public let defaultRule: String?
     /// Whether a variable or a flag holds a text; else it holds a number or `null`.
     let isText: Bool
     private let kindSchema: DocumentObject
@@ -55,12 +55,12 @@ package struct Option: Sendable {
     }
 
     /// The value in the file that says the same as no value; `null` where the default depends on the host.
-    package var defaultValue: Document {
+    public var defaultValue: Document {
         defaultRule == nil ? read(Configuration.standard) : .null
     }
 
     /// What the file may hold for it, as JSON Schema (draft-07).
-    package var schema: Document {
+    public var schema: Document {
         var schema = DocumentObject()
         schema["description"] = .string(summary + (defaultRule.map { " By default \($0)." } ?? ""))
         for member in kindSchema { schema[member.name] = member.value }

@@ -1,5 +1,5 @@
 /// Where the value of an option comes from, the strongest last.
-package enum Origin: String, Comparable, Sendable {
+public enum Origin: String, Comparable, Sendable {
     /// Nobody gave one.
     case `default`
     /// The configuration file.
@@ -10,7 +10,7 @@ package enum Origin: String, Comparable, Sendable {
     case flag
 
     /// Orders by strength, weakest first.
-    package static func < (left: Origin, right: Origin) -> Bool { left.rank < right.rank }
+    public static func < (left: Origin, right: Origin) -> Bool { left.rank < right.rank }
 
     private var rank: Int {
         switch self {

@@ -1,14 +1,14 @@
 import JSON
 
 /// A rule that binds two options: the one must not exceed the other.
-package struct Relation: Sendable {
+public struct Relation: Sendable {
     /// Name of the option that is bound.
-    package let lesser: String
+    public let lesser: String
     /// Name of the option that binds it.
-    package let greater: String
+    public let greater: String
 
     /// Every such rule.
-    package static let all = [
+    public static let all = [
         Relation(lesser: "limits.id_bytes_max", greater: "limits.message_bytes_max"),
         Relation(lesser: "limits.key_bytes_max", greater: "limits.message_bytes_max"),
         // What one message stores must be readable with one reply, and pass through the link at once.

@@ -1,12 +1,12 @@
 /// A level of the configuration file: an object that holds options.
-package struct Section: Sendable {
+public struct Section: Sendable {
     /// Name with a dot between levels, such as `embedded.cache`.
-    package let name: String
+    public let name: String
     /// What its options are about: one sentence.
-    package let summary: String
+    public let summary: String
 
     /// Every section, each behind the one that it lies in.
-    package static let all = [
+    public static let all = [
         Section(name: "socket", summary: "The socket on which clients are served."),
         Section(name: "log", summary: "What is written to standard error."),
         Section(name: "valkey", summary: "The Valkey servers that are used."),

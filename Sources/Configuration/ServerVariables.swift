@@ -1,11 +1,11 @@
 import Linux
 
 /// The variables by which containers are told where Valkey is: `VALKEY_HOST` and `VALKEY_PORT`.
-package enum ServerVariables {
+public enum ServerVariables {
     /// Name of the variable with the host.
-    package static let host = "VALKEY_HOST"
+    public static let host = "VALKEY_HOST"
     /// Name of the variable with the port.
-    package static let port = "VALKEY_PORT"
+    public static let port = "VALKEY_PORT"
 
     /// The server that they name; nil where neither is set.
     ///

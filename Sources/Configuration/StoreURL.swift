@@ -1,16 +1,16 @@
-package import Valkey
+public import Valkey
 
 /// The URL of a store, with what must not be shown kept apart from what may.
-package struct StoreURL: Equatable, Sendable {
+public struct StoreURL: Equatable, Sendable {
     /// The server that the URL names, password included.
-    package let endpoint: Endpoint
+    public let endpoint: Endpoint
     /// The URL as it was written, with `***` instead of a password.
-    package let masked: String
+    public let masked: String
 
     /// Reads a URL; see ``Endpoint/init(url:)`` for the forms.
     ///
     /// - Throws: `EndpointFault`, whose words never repeat a password.
-    package init(_ text: String) throws(EndpointFault) {
+    public init(_ text: String) throws(EndpointFault) {
         endpoint = try Endpoint(url: text)
         masked = Self.masked(text)
     }

@@ -1,9 +1,9 @@
 /// An environment variable that sets an option.
-package struct Variable: Equatable, Sendable {
+public struct Variable: Equatable, Sendable {
     /// The variable's name.
-    package let name: String
+    public let name: String
     /// Whether it holds seconds, where the option is in milliseconds.
-    package let isInSeconds: Bool
+    public let isInSeconds: Bool
 
     /// A variable that holds what the option holds in the file.
     init(_ name: String) {

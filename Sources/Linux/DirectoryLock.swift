@@ -7,15 +7,15 @@ import Glibc
 /// The lock (flock(2)) belongs to the open file and not to the process: a child that inherits ``descriptor`` keeps the
 /// directory locked until it has ended too, even when this process was killed before it. So does every child for the
 /// moment between its fork and its exec: a lock just given up may be free only some milliseconds later.
-package struct DirectoryLock: ~Copyable {
+public struct DirectoryLock: ~Copyable {
     /// The open file that holds the lock.
-    package let descriptor: FileDescriptor
+    public let descriptor: FileDescriptor
 
     /// Takes the lock of `directory`, which exists, without waiting.
     ///
     /// - Returns: The lock, nil where another holds it; ``holder(of:)`` may know who.
     /// - Throws: ``SystemError`` of open(2) or flock(2).
-    package static func acquire(_ directory: String) throws(SystemError) -> DirectoryLock? {
+    public static func acquire(_ directory: String) throws(SystemError) -> DirectoryLock? {
         let path = file(in: directory)
         let descriptor = try FileDescriptor.open(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW)
         let number = descriptor.number
@@ -31,7 +31,7 @@ package struct DirectoryLock: ~Copyable {
     /// The process that took the lock of `directory` last; nil where that is unknown.
     ///
     /// It may have ended since, and left the lock to a child.
-    package static func holder(of directory: String) -> Int32? {
+    public static func holder(of directory: String) -> Int32? {
         guard let descriptor = try? FileDescriptor.open(file(in: directory), flags: O_RDONLY) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         let number = descriptor.number

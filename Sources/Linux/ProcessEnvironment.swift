@@ -1,11 +1,11 @@
 import Glibc
 
 /// The environment variables that a program was started with, or a made-up set of them.
-package struct ProcessEnvironment: Sendable {
+public struct ProcessEnvironment: Sendable {
     private let lookup: @Sendable (String) -> String?
 
     /// The variables of this process.
-    package static var current: ProcessEnvironment {
+    public static var current: ProcessEnvironment {
         ProcessEnvironment { name in
             guard let value = unsafe getenv(name) else { return nil }
             return unsafe String(cString: value)
@@ -13,7 +13,7 @@ package struct ProcessEnvironment: Sendable {
     }
 
     /// An environment of exactly these variables.
-    package init(_ variables: [String: String]) {
+    public init(_ variables: [String: String]) {
         lookup = { variables[$0] }
     }
 
@@ -22,7 +22,7 @@ package struct ProcessEnvironment: Sendable {
     }
 
     /// The value of the variable `name`; nil where it is not set or empty, which programs treat alike.
-    package subscript(name: String) -> String? {
+    public subscript(name: String) -> String? {
         guard let value = lookup(name), !value.isEmpty else { return nil }
         return value
     }

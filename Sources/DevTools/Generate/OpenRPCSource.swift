@@ -16,9 +16,9 @@ struct OpenRPCSource {
         let json = try document.whole().text(style: .compact)
         var source = SourceText(madeOf: "proto/")
         source.documentation("The contract as an OpenRPC document.")
-        source.block("package enum OpenRPC") { source in
+        source.block("public enum OpenRPC") { source in
             source.documentation("The whole document as compact JSON: what `rpc.discover` answers.")
-            source.literal("package static let document: StaticString = ", json)
+            source.literal("public static let document: StaticString = ", json)
         }
         return source.text
     }
@@ -28,7 +28,7 @@ struct OpenRPCSource {
         var source = SourceText(madeOf: "proto/")
         try source.block("extension OpenRPC") { source throws(ProtoFault) in
             source.documentation("The Method Object of a method as compact JSON, with its schemas and errors in place.")
-            source.block("package static func document(of method: Method) -> StaticString") { source in
+            source.block("public static func document(of method: Method) -> StaticString") { source in
                 source.line("switch method {")
                 for method in methods {
                     let name = SwiftName.member(method.name)

@@ -1,0 +1,110 @@
+package import Bytes
+import CLinux
+import Glibc
+
+/// Small things done with files and directories by their path.
+///
+/// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
+package enum FileSystem {
+    /// What is found at a path.
+    package enum Kind: Sendable {
+        /// A directory.
+        case directory
+        /// A Unix socket's file, whether anybody listens or not.
+        case socket
+        /// Anything else.
+        case other
+    }
+
+    /// What is at `path`, nil where nothing is; a symbolic link is itself and not what it leads to.
+    ///
+    /// - Throws: ``SystemError`` of lstat(2).
+    package static func kind(of path: String) throws(SystemError) -> Kind? {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw .current("lstat \(path)")
+        }
+        return switch status.st_mode & S_IFMT {
+        case S_IFDIR: .directory
+        case S_IFSOCK: .socket
+        default: .other
+        }
+    }
+
+    /// Makes the directory `path`, open to its owner alone; one that is there is left as it is.
+    ///
+    /// - Throws: ``SystemError`` of mkdir(2): `EEXIST` where something else has the name.
+    package static func makePrivateDirectory(_ path: String) throws(SystemError) {
+        guard unsafe mkdir(path, 0o700) != 0 else { return }
+        let code = errno
+        var status = stat()
+        let isDirectory = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        guard code == EEXIST, isDirectory else { throw SystemError(code: code, operation: "mkdir \(path)") }
+    }
+
+    /// Removes the file at `path`; that there is none is no failure.
+    ///
+    /// - Throws: ``SystemError`` of unlink(2).
+    package static func remove(_ path: String) throws(SystemError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .current("unlink \(path)") }
+    }
+
+    /// Gives the file at `path` the name `target`, in place of what had it.
+    ///
+    /// - Throws: ``SystemError`` of rename(2).
+    package static func rename(_ path: String, to target: String) throws(SystemError) {
+        guard unsafe Glibc.rename(path, target) == 0 else { throw .current("rename \(path)") }
+    }
+
+    /// Writes the file at `path` anew, readable by its owner alone: readers see the old content or the new.
+    ///
+    /// It is not forced to the disk. Writers of one path take turns: the content is gathered in `<path>.new`.
+    ///
+    /// - Throws: ``SystemError`` of the step that failed; the old file is then left.
+    package static func replace(_ path: String, with content: ByteView) throws(SystemError) {
+        let draft = "\(path).new"
+        try remove(draft)
+        let file = try FileDescriptor.open(draft, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        var rest = content
+        while !rest.isEmpty {
+            switch file.write(rest) {
+            case .bytes(let count): rest = rest.dropFirst(count)
+            case .failed(let error): throw error
+            case .wouldBlock, .end: throw SystemError(code: EIO, operation: "write \(draft)")
+            }
+        }
+        try rename(draft, to: path)
+    }
+}
+
+extension FileDescriptor {
+    /// Size of the open file in bytes; 0 where that cannot be told.
+    package var fileBytes: Int {
+        borrowing get {
+            var status = stat()
+            return unsafe fstat(number, &status) == 0 ? Int(status.st_size) : 0
+        }
+    }
+
+    /// Cuts the open file to nothing.
+    ///
+    /// - Throws: ``SystemError`` of ftruncate(2).
+    package borrowing func empty() throws(SystemError) {
+        guard ftruncate(number, 0) == 0 else { throw .current("ftruncate") }
+    }
+
+    /// Reads the open file from `offset`, which must be opened for reading; its own position stays.
+    ///
+    /// - Parameters:
+    ///   - offset: Bytes from the file's beginning.
+    ///   - limit: Most bytes to read.
+    /// - Returns: The bytes; fewer than `limit` at the file's end, none where it cannot be read.
+    package borrowing func bytes(from offset: Int, limit: Int) -> [UInt8] {
+        let number = number
+        return unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, count in
+            let base = memory.baseAddress
+            count = max(retryingInterrupts { unsafe pread(number, base, limit, off_t(offset)) }, 0)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// Why an embedded server could not be started.
+package struct EmbeddedServerError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What happened.
+    package enum Code: Sendable {
+        /// No server is installed, or not where the configuration says.
+        case notInstalled
+        /// A setting cannot be written into a server's configuration.
+        case invalidSetting
+        /// The data directory cannot be made, entered or written to.
+        case directoryUnusable
+        /// Another server uses the data directory.
+        case locked
+        /// The socket's path is longer than the kernel allows.
+        case socketPathTooLong
+        /// The socket's path is taken by another server or by something that is no socket.
+        case socketUnusable
+        /// The program could not be executed.
+        case startFailed
+        /// ``EmbeddedServer/stop(grace:)`` came before the server was started.
+        case stopped
+    }
+
+    /// What happened.
+    package let code: Code
+    /// The same in one line for people, with what to do where that is known.
+    package let message: String
+
+    /// The message.
+    package var description: String { message }
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
