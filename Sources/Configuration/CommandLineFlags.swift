@@ -33,7 +33,8 @@ struct CommandLineFlags: Equatable, Sendable {
     private static func flag(_ word: String) throws(ConfigurationError) -> Flag {
         if let flag = Flag(rawValue: word == "-h" ? "--help" : word) { return flag }
         // Anything else may be a URL whose flag was forgotten, with a password in it.
-        guard word.hasPrefix("-") else { throw .usage("squired takes flags only; --help shows them") }
+        let isFlag = word.hasPrefix("-") && word.utf8.allSatisfy { $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "@") }
+        guard isFlag else { throw .usage("squired takes flags only; --help shows them") }
         let close = Suggestion.closest(to: word, among: Flag.allCases.map(\.rawValue))
         let question = close.isEmpty ? "--help shows the flags" : "did you mean \(close.joined(separator: " or "))?"
         throw .usage("there is no flag \(Printable.text(word)); \(question)")

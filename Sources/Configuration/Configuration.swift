@@ -163,6 +163,8 @@ extension Configuration {
         link.connectTimeout = valkey.connectTimeout
         link.commandsMax = limits.commandsMax
         link.queuedBytesMax = limits.queuedBytesMax
+        // Short strings take twice as much in Valkey's protocol as in a reply.
+        link.replyBytesMax = max(link.replyBytesMax, 2 * limits.connection.replyBytesMax)
         return link
     }
 }

@@ -1,5 +1,5 @@
 /// Why there is no configuration to run with.
-public enum ConfigurationError: Error, Equatable, Sendable {
+public enum ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The command line makes no sense; one line, to be followed by a look at `squired --help`.
     case usage(String)
     /// What was configured cannot be: every fault, at least one.

@@ -19,21 +19,21 @@ extension Option {
             "limits.depth_max",
             \.limits.connection.depthMax,
             .count(2...512),
-            "Arrays and objects within each other in a message."
+            "Most arrays and objects within each other in a message."
         ),
-        Option("limits.batch_max", \.limits.connection.batchMax, .count(1...100_000), "Calls in a batch."),
+        Option("limits.batch_max", \.limits.connection.batchMax, .count(1...100_000), "Most calls in a batch."),
         Option(
             "limits.id_bytes_max",
             \.limits.connection.idBytesMax,
             .count(16...65_536),
             "Longest id of a call, as it is written."
         ),
-        Option("limits.connections_max", \.limits.connectionsMax, .count(1...1_000_000), "Clients at once."),
+        Option("limits.connections_max", \.limits.connectionsMax, .count(1...1_000_000), "Most clients at once."),
         Option(
             "limits.running_max",
             \.limits.connection.runningMax,
             .count(1...1_048_576),
-            "Calls of a connection that run at once; beyond, its socket is not read."
+            "Most calls of a connection that run at once; beyond, its socket is not read."
         ),
         Option(
             "limits.output_bytes_high",
@@ -68,13 +68,13 @@ extension Option {
             "limits.commands_max",
             \.limits.commandsMax,
             .count(16...16_777_216),
-            "Commands of a connection to Valkey that wait for a reply or to be sent."
+            "Most commands of a connection to Valkey that wait for a reply or to be sent."
         ),
         Option(
             "limits.queued_bytes_max",
             \.limits.queuedBytesMax,
             .count(1 << 20...4 << 30),
-            "Bytes of these commands."
+            "Most bytes of these commands."
         ),
     ]
 }

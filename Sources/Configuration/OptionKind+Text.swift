@@ -103,7 +103,8 @@ extension OptionKind where Value == StoreURL {
             expectation: "a URL: valkey://[user[:password]@]host[:port][/db] or unix:///path[?db=N]",
             schema: DocumentObject([("type", "string"), ("pattern", "^(valkey|redis|unix)://")]),
             decode: { (document) throws(Refusal) in
-                guard let text = document.string else { throw Refusal() }
+                // What is refused is told in one line, and the words for it may name the scheme.
+                guard let text = document.string, Printable.isPlain(text) else { throw Refusal() }
                 do throws(EndpointFault) {
                     return try StoreURL(text)
                 } catch {

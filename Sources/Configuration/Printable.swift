@@ -8,7 +8,11 @@ enum Printable {
     /// The name as it is, or as a JSON string where it would break the line; a very long one is cut.
     static func text(_ name: String) -> String {
         let short = name.count <= charactersMax ? name : String(name.prefix(charactersMax)) + "…"
-        let isPlain = !short.isEmpty && short.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F }
-        return isPlain ? short : Document.string(short).text(style: .compact)
+        return isPlain(short) ? short : Document.string(short).text(style: .compact)
+    }
+
+    /// Whether the text has neither blanks nor control characters, and is not empty.
+    static func isPlain(_ text: String) -> Bool {
+        !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value > 0x20 && !(0x7F...0x9F).contains($0.value) }
     }
 }
