@@ -41,7 +41,7 @@ public final class Link: TurnHandler {
     private let log: Log
     private var pipelines: [Pipeline] = []
     private var dirty: [Pipeline] = []
-    private var scripts: [[UInt8]: Script] = [:]
+    private var scripts: [Script] = []
     private var server = Greeting.Server()
     private var connections: UInt64 = 0
     private var replies: UInt64 = 0
@@ -76,7 +76,7 @@ public final class Link: TurnHandler {
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
     public func register(_ script: Script) {
-        scripts[script.digest] = script
+        scripts.append(script)
     }
 
     /// Sends a command.
@@ -163,7 +163,7 @@ extension Link {
 
     /// The script that an encoded `EVALSHA` command calls, or nil where it is not registered.
     func script(calledBy command: ByteView) -> Script? {
-        scripts.values.first { script in
+        scripts.first { script in
             script.digest.withByteView { digest in
                 guard let dollar = command.firstIndex(of: UInt8(ascii: "$"), from: 10) else { return false }
                 let start = dollar + 5

@@ -1,20 +1,22 @@
 public import Bytes
 import Crypto
+public import EventLoop
 
 /// A Lua script that runs inside Valkey, atomically, on keys of one slot.
 ///
 /// It is called by its SHA-1 (`EVALSHA`). A server that does not know it, because it is new or was told to forget, says
 /// `NOSCRIPT` before anything ran; the pipeline then loads the script and sends the same call again.
-public final class Script: Sendable {
+@EventLoop
+public final class Script {
     /// The source.
     let source: StaticString
-    /// SHA-1 of the source in hexadecimal, as Valkey computes it.
-    let digest: [UInt8]
+    /// SHA-1 of the source in hexadecimal, as Valkey computes it. Made at the first use: an idle agent does without the
+    /// memory that OpenSSL takes when it is first called.
+    private(set) lazy var digest = Digest.sha1Hexadecimal(ByteView(source))
 
     /// Names a script by its source.
     public init(_ source: StaticString) {
         self.source = source
-        digest = Digest.sha1Hexadecimal(ByteView(source))
     }
 }
 
@@ -25,6 +27,7 @@ extension ByteBuffer {
     ///   - script: The script.
     ///   - keys: Number of keys.
     ///   - arguments: Number of other arguments.
+    @EventLoop
     public mutating func append(callOf script: Script, keys: Int, arguments: Int) {
         append(commandOf: 3 + keys + arguments)
         append(word: "EVALSHA")
