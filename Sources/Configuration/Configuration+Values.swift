@@ -25,6 +25,20 @@ extension Configuration {
         return Option.all[...last] + others + Option.all[(last + 1)...]
     }
 
+    /// Names of the options that hold something else than in `other`, wherever it comes from.
+    ///
+    /// A password that was changed counts, though no value shows it.
+    public func changes(since other: Configuration) -> [String] {
+        var before: [String: Document] = [:]
+        for value in other.values { before[value.name] = value.value }
+        var names = values.filter { before.removeValue(forKey: $0.name) != $0.value }.map(\.name)
+        // What is left are namespaces that are configured no more.
+        names += before.keys.sorted()
+        if valkey.cacheURL != other.valkey.cacheURL { names.appendOnce("valkey.cache_url") }
+        if valkey.stateURL != other.valkey.stateURL { names.appendOnce("valkey.state_url") }
+        return names
+    }
+
     /// Every option with its value as JSON and where that comes from, in columns: what `--print-config` prints.
     public var printedText: String {
         let rows = values.map { ($0.name, $0.value.text(style: .compact), $0.origin.rawValue) }
@@ -35,6 +49,13 @@ extension Configuration {
             text += name.padded(to: nameWidth) + "  " + origin.padded(to: originWidth) + "  " + value + "\n"
         }
         return text
+    }
+}
+
+extension [String] {
+    /// Adds a name unless it is there.
+    fileprivate mutating func appendOnce(_ name: String) {
+        if !contains(name) { append(name) }
     }
 }
 

@@ -100,4 +100,17 @@ struct PrecedenceTests {
             #expect(configuration.shown("limits.depth_max") == "10 file")
         }
     }
+
+    @Test("What a reload changed is named, passwords and namespaces included, a mere change of origin not")
+    func changes() async throws {
+        let text = #"{"valkey": {"cache_url": "valkey://u:a@h"}, "namespaces": {"gone": {"ttl_ms": 1}}}"#
+        let before = try await Loading.configuration(text, variables: ["HOME": "/h"])
+        let now = """
+            {"valkey": {"cache_url": "valkey://u:b@h"}, "log": {"level": "debug"}, "cache": {"ttl_ms": 300000}}
+            """
+        let after = try await Loading.configuration(now, variables: ["HOME": "/h"])
+        let names = ["log.level", "namespaces.gone.ttl_ms", "valkey.cache_url", "valkey.state_url"]
+        #expect(after.changes(since: before) == names)
+        #expect(after.changes(since: after).isEmpty)
+    }
 }
