@@ -78,6 +78,7 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
         log.notice("squired serves", ["socket": configuration.socket.path, "version": "\(OpenRPC.version)"])
     }
 
