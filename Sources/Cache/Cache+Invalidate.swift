@@ -1,6 +1,6 @@
-package import Contract
-package import JSONRPC
-package import Store
+public import Contract
+public import JSONRPC
+public import Store
 
 import Bytes
 import EventLoop
@@ -15,7 +15,7 @@ extension Cache {
     /// goes on when the caller leaves: half an invalidation helps nobody.
     ///
     /// - Throws: ``RPCError`` where the pattern is not usable.
-    package func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
+    public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
         var globs: [[UInt8]] = []
         for family in KeyFamily.allCases {
             guard !parameters.all else {

@@ -1,13 +1,13 @@
-package import Bytes
+public import Bytes
 import CLinux
 import Glibc
 
 /// Small things done with files and directories by their path.
 ///
 /// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
-package enum FileSystem {
+public enum FileSystem {
     /// What is found at a path.
-    package enum Kind: Sendable {
+    public enum Kind: Sendable {
         /// A directory.
         case directory
         /// A Unix socket's file, whether anybody listens or not.
@@ -19,7 +19,7 @@ package enum FileSystem {
     /// What is at `path`, nil where nothing is; a symbolic link is itself and not what it leads to.
     ///
     /// - Throws: ``SystemError`` of lstat(2).
-    package static func kind(of path: String) throws(SystemError) -> Kind? {
+    public static func kind(of path: String) throws(SystemError) -> Kind? {
         var status = stat()
         guard unsafe lstat(path, &status) == 0 else {
             if errno == ENOENT { return nil }
@@ -35,7 +35,7 @@ package enum FileSystem {
     /// Makes the directory `path`, open to its owner alone; one that is there is left as it is.
     ///
     /// - Throws: ``SystemError`` of mkdir(2): `EEXIST` where something else has the name.
-    package static func makePrivateDirectory(_ path: String) throws(SystemError) {
+    public static func makePrivateDirectory(_ path: String) throws(SystemError) {
         guard unsafe mkdir(path, 0o700) != 0 else { return }
         let code = errno
         var status = stat()
@@ -46,14 +46,14 @@ package enum FileSystem {
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).
-    package static func remove(_ path: String) throws(SystemError) {
+    public static func remove(_ path: String) throws(SystemError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .current("unlink \(path)") }
     }
 
     /// Gives the file at `path` the name `target`, in place of what had it.
     ///
     /// - Throws: ``SystemError`` of rename(2).
-    package static func rename(_ path: String, to target: String) throws(SystemError) {
+    public static func rename(_ path: String, to target: String) throws(SystemError) {
         guard unsafe Glibc.rename(path, target) == 0 else { throw .current("rename \(path)") }
     }
 
@@ -62,7 +62,7 @@ package enum FileSystem {
     /// It is not forced to the disk. Writers of one path take turns: the content is gathered in `<path>.new`.
     ///
     /// - Throws: ``SystemError`` of the step that failed; the old file is then left.
-    package static func replace(_ path: String, with content: ByteView) throws(SystemError) {
+    public static func replace(_ path: String, with content: ByteView) throws(SystemError) {
         let draft = "\(path).new"
         try remove(draft)
         let file = try FileDescriptor.open(draft, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
@@ -80,7 +80,7 @@ package enum FileSystem {
 
 extension FileDescriptor {
     /// Size of the open file in bytes; 0 where that cannot be told.
-    package var fileBytes: Int {
+    public var fileBytes: Int {
         borrowing get {
             var status = stat()
             return unsafe fstat(number, &status) == 0 ? Int(status.st_size) : 0
@@ -90,7 +90,7 @@ extension FileDescriptor {
     /// Cuts the open file to nothing.
     ///
     /// - Throws: ``SystemError`` of ftruncate(2).
-    package borrowing func empty() throws(SystemError) {
+    public borrowing func empty() throws(SystemError) {
         guard ftruncate(number, 0) == 0 else { throw .current("ftruncate") }
     }
 
@@ -100,7 +100,7 @@ extension FileDescriptor {
     ///   - offset: Bytes from the file's beginning.
     ///   - limit: Most bytes to read.
     /// - Returns: The bytes; fewer than `limit` at the file's end, none where it cannot be read.
-    package borrowing func bytes(from offset: Int, limit: Int) -> [UInt8] {
+    public borrowing func bytes(from offset: Int, limit: Int) -> [UInt8] {
         let number = number
         return unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, count in
             let base = memory.baseAddress

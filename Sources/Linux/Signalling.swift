@@ -2,26 +2,26 @@ import CLinux
 import Glibc
 
 /// A counter that wakes a waiting thread (eventfd(2)).
-package struct EventCounter: ~Copyable {
+public struct EventCounter: ~Copyable, Sendable {
     /// The descriptor: readable after ``signal()``.
-    package let descriptor: FileDescriptor
+    public let descriptor: FileDescriptor
 
     /// Makes a counter at zero.
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         let number = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         guard number >= 0 else { throw .current("eventfd") }
         descriptor = FileDescriptor(owning: number)
     }
 
     /// Makes the descriptor readable; may be called on any thread.
-    package borrowing func signal() {
+    public borrowing func signal() {
         var one: UInt64 = 1
         let number = descriptor.number
         _ = retryingInterrupts { unsafe write(number, &one, 8) }
     }
 
     /// Makes the descriptor unreadable again.
-    package borrowing func reset() {
+    public borrowing func reset() {
         var value: UInt64 = 0
         let number = descriptor.number
         _ = retryingInterrupts { unsafe read(number, &value, 8) }
@@ -29,19 +29,19 @@ package struct EventCounter: ~Copyable {
 }
 
 /// An alarm on the monotonic clock (timerfd_create(2)).
-package struct AlarmDescriptor: ~Copyable {
+public struct AlarmDescriptor: ~Copyable, Sendable {
     /// The descriptor: readable once the alarm rang.
-    package let descriptor: FileDescriptor
+    public let descriptor: FileDescriptor
 
     /// Makes an alarm that is not set.
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         let number = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK | TFD_CLOEXEC))
         guard number >= 0 else { throw .current("timerfd_create") }
         descriptor = FileDescriptor(owning: number)
     }
 
     /// Sets the alarm and forgets an earlier setting; a moment that has passed rings at once.
-    package borrowing func set(_ instant: Instant) {
+    public borrowing func set(_ instant: Instant) {
         var setting = itimerspec()
         let nanoseconds = max(instant.nanoseconds, 1)
         setting.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
@@ -51,7 +51,7 @@ package struct AlarmDescriptor: ~Copyable {
     }
 
     /// Makes the descriptor unreadable again.
-    package borrowing func reset() {
+    public borrowing func reset() {
         var value: UInt64 = 0
         let number = descriptor.number
         _ = retryingInterrupts { unsafe read(number, &value, 8) }
@@ -59,12 +59,12 @@ package struct AlarmDescriptor: ~Copyable {
 }
 
 /// Signals read as data (signalfd(2)).
-package struct SignalDescriptor: ~Copyable {
+public struct SignalDescriptor: ~Copyable, Sendable {
     /// The descriptor: readable when a signal waits.
-    package let descriptor: FileDescriptor
+    public let descriptor: FileDescriptor
 
     /// Blocks `signals` in the calling thread, and so in the threads that it starts later, and collects them.
-    package init(_ signals: [Int32]) throws(SystemError) {
+    public init(_ signals: [Int32]) throws(SystemError) {
         let number = unsafe signals.withUnsafeBufferPointer { pointer in
             unsafe squire_signal_descriptor(pointer.baseAddress, Int32(pointer.count))
         }
@@ -73,13 +73,13 @@ package struct SignalDescriptor: ~Copyable {
     }
 
     /// The next signal's number, or nil when none waits.
-    package borrowing func next() -> Int32? {
+    public borrowing func next() -> Int32? {
         let signal = squire_next_signal(descriptor.number)
         return signal < 0 ? nil : signal
     }
 
     /// Ignores `signal` in this process, such as `SIGPIPE`.
-    package static func ignore(_ signal: Int32) {
+    public static func ignore(_ signal: Int32) {
         squire_ignore_signal(signal)
     }
 }

@@ -2,9 +2,9 @@ import Linux
 
 extension EmbeddedServer {
     /// What one embedded server is and where it lives.
-    package struct Configuration: Sendable {
+    public struct Configuration: Sendable {
         /// What the server is for, which decides what it may forget and what it writes to the disk.
-        package enum Role: Sendable {
+        public enum Role: Sendable {
             /// It may forget: evicts at `maxmemory`, a size such as `256mb`, as `maxmemory-policy` says.
             ///
             /// Nothing is written while it runs. It leaves a snapshot when it stops, and begins with it.
@@ -14,7 +14,7 @@ extension EmbeddedServer {
         }
 
         /// When the log of a state store reaches the disk (`appendfsync`).
-        package enum Synchronization: String, Sendable {
+        public enum Synchronization: String, Sendable {
             /// Once a second: a power failure loses about the last second, a crash of the server nothing.
             case everySecond = "everysec"
             /// Before each reply.
@@ -22,29 +22,29 @@ extension EmbeddedServer {
         }
 
         /// What the server is for.
-        package var role: Role
+        public var role: Role
         /// Absolute path of the directory that holds its data, configuration and log.
         ///
         /// It is made where it does not exist; its parent has to exist.
-        package var directory: String
+        public var directory: String
         /// Absolute path of its socket, at most ``Socket/pathBytesMax`` bytes; the directory around it has to exist.
-        package var socketPath: String
+        public var socketPath: String
         /// The program, a name or a path; nil for Valkey's or else Redis' own.
-        package var executable: String?
+        public var executable: String?
         /// Directories, separated by colons, in which programs are looked for; nil for `PATH` and the system's own.
-        package var searchPath: String?
+        public var searchPath: String?
         /// How long ``EmbeddedServer/start()`` waits for the previous server of the directory to end.
-        package var lockTimeout = Duration.seconds(10)
+        public var lockTimeout = Duration.seconds(10)
 
         /// A server in `directory` that listens at `socketPath`, everything else by default.
-        package init(role: Role, directory: String, socketPath: String) {
+        public init(role: Role, directory: String, socketPath: String) {
             self.role = role
             self.directory = directory
             self.socketPath = socketPath
         }
 
         /// The store's name in logs: `cache` or `state`.
-        package var storeName: String {
+        public var storeName: String {
             switch role {
             case .cache: "cache"
             case .state: "state"

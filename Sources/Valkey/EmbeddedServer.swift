@@ -1,7 +1,7 @@
-package import EventLoop
+public import EventLoop
 import Glibc
 import Linux
-package import Observability
+public import Observability
 
 /// A Valkey or Redis server of the agent's own: a child process with one Unix socket, on one directory.
 ///
@@ -11,19 +11,19 @@ package import Observability
 ///
 /// An instance lives from ``start()`` to ``stop(grace:)`` and is not started again afterwards.
 @EventLoop
-package final class EmbeddedServer {
+public final class EmbeddedServer {
     /// The state of an embedded server, for health and statistics.
-    package struct Status: Sendable {
+    public struct Status: Sendable {
         /// Whether its process runs.
-        package var isRunning: Bool
+        public var isRunning: Bool
         /// Id of that process; nil while none runs.
-        package var processID: Int32?
+        public var processID: Int32?
         /// How often it was started again, since the start.
-        package var restarts: UInt64
+        public var restarts: UInt64
         /// Path of the program; nil before it was found.
-        package var executable: String?
+        public var executable: String?
         /// Why it ended or could not be started the last time; nil while it runs, and before it first ended.
-        package var fault: String?
+        public var fault: String?
     }
 
     private enum Phase {
@@ -35,7 +35,7 @@ package final class EmbeddedServer {
     }
 
     /// What the server is.
-    package let configuration: Configuration
+    public let configuration: Configuration
 
     private let log: Log
     private var phase = Phase.idle
@@ -58,16 +58,16 @@ package final class EmbeddedServer {
     private static let listenInterval = Duration.milliseconds(1)
 
     /// Makes a server that rests until ``start()``.
-    package init(_ configuration: Configuration, log: Log) {
+    public init(_ configuration: Configuration, log: Log) {
         self.configuration = configuration
         self.log = log
     }
 
     /// Where the server listens, for a ``Link``.
-    package var endpoint: Endpoint { Endpoint(address: .unix(path: configuration.socketPath)) }
+    public var endpoint: Endpoint { Endpoint(address: .unix(path: configuration.socketPath)) }
 
     /// The server's present state.
-    package var status: Status {
+    public var status: Status {
         Status(
             isRunning: process != nil,
             processID: process?.processID,
@@ -83,7 +83,7 @@ package final class EmbeddedServer {
     /// started again like one that ends later, and ``status`` and the log say why.
     ///
     /// - Throws: ``EmbeddedServerError`` where nothing was started. The call may then be repeated.
-    package func start() async throws(EmbeddedServerError) {
+    public func start() async throws(EmbeddedServerError) {
         guard phase != .stopping, phase != .stopped else {
             throw EmbeddedServerError(.stopped, "the \(configuration.storeName) store's server was stopped")
         }
@@ -117,7 +117,7 @@ package final class EmbeddedServer {
     /// its socket is removed and the directory free. A call during another waits for the same end.
     ///
     /// - Parameter grace: How long it may take; it is then ended by force (SIGKILL), and a snapshot is lost.
-    package func stop(grace: Duration = .seconds(10)) async {
+    public func stop(grace: Duration = .seconds(10)) async {
         let isFirst = phase != .stopping && phase != .stopped
         if phase != .stopped { phase = .stopping }
         if let restartTimer { EventLoop.reactor.timers.cancel(restartTimer) }

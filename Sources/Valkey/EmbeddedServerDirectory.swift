@@ -61,7 +61,7 @@ final class EmbeddedServerDirectory {
     }
 
     /// Number of the descriptor that holds the lock: who inherits it, holds the lock too.
-    var lockNumber: Int32 { lock.descriptor.number }
+    var lockNumber: Int32 { lock.descriptorNumber }
 
     /// Writes the server's configuration.
     ///

@@ -1,7 +1,7 @@
 /// Why an embedded server could not be started.
-package struct EmbeddedServerError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct EmbeddedServerError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What happened.
-    package enum Code: Sendable {
+    public enum Code: Sendable {
         /// No server is installed, or not where the configuration says.
         case notInstalled
         /// A setting cannot be written into a server's configuration.
@@ -21,14 +21,15 @@ package struct EmbeddedServerError: Error, Equatable, Sendable, CustomStringConv
     }
 
     /// What happened.
-    package let code: Code
+    public let code: Code
     /// The same in one line for people, with what to do where that is known.
-    package let message: String
+    public let message: String
 
     /// The message.
-    package var description: String { message }
+    public var description: String { message }
 
-    init(_ code: Code, _ message: String) {
+    /// Records what is wrong.
+    public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
     }

@@ -2,9 +2,9 @@ import EventLoop
 import Glibc
 
 /// The event loop of this process of tests, on a thread of its own from its first use to the end.
-package enum LoopThread {
+public enum LoopThread {
     /// Starts the thread where it does not run yet; what is isolated to `EventLoop` then runs on it.
-    package static func start() {
+    public static func start() {
         _ = isStarted
     }
 
