@@ -43,7 +43,7 @@ public final class FakeAgent: Sendable {
     public var lines: [String] { lock.withLock { unsafe received } }
 
     /// An agent that does with each line what `answer` says, for ``Script/serve(_:)`` to run.
-    public struct Script {
+    public struct Script: Sendable {
         private let answer: @Sendable (String) -> [Action]
 
         /// Takes the answer to each line.
