@@ -100,7 +100,7 @@ struct EmbeddedServerFaultTests {
             let error = try #require(await startError(fixture, configuration))
             #expect(error.code == .directoryUnusable)
             #expect(error.message.contains(fixture.dataDirectory))
-            configuration.directory = "/nowhere/data"
+            configuration.directory = "/proc/nowhere/data"
             #expect(await startError(fixture, configuration)?.code == .directoryUnusable)
         }
     }
