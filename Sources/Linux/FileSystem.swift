@@ -2,47 +2,10 @@ public import Bytes
 import CLinux
 import Glibc
 
-/// Small things done with files and directories by their path.
+/// Small things done with files by their path.
 ///
 /// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
 public enum FileSystem {
-    /// What is found at a path.
-    public enum Kind: Sendable {
-        /// A directory.
-        case directory
-        /// A Unix socket's file, whether anybody listens or not.
-        case socket
-        /// Anything else.
-        case other
-    }
-
-    /// What is at `path`, nil where nothing is; a symbolic link is itself and not what it leads to.
-    ///
-    /// - Throws: ``SystemError`` of lstat(2).
-    public static func kind(of path: String) throws(SystemError) -> Kind? {
-        var status = stat()
-        guard unsafe lstat(path, &status) == 0 else {
-            if errno == ENOENT { return nil }
-            throw .current("lstat \(path)")
-        }
-        return switch status.st_mode & S_IFMT {
-        case S_IFDIR: .directory
-        case S_IFSOCK: .socket
-        default: .other
-        }
-    }
-
-    /// Makes the directory `path`, open to its owner alone; one that is there is left as it is.
-    ///
-    /// - Throws: ``SystemError`` of mkdir(2): `EEXIST` where something else has the name.
-    public static func makePrivateDirectory(_ path: String) throws(SystemError) {
-        guard unsafe mkdir(path, 0o700) != 0 else { return }
-        let code = errno
-        var status = stat()
-        let isDirectory = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-        guard code == EEXIST, isDirectory else { throw SystemError(code: code, operation: "mkdir \(path)") }
-    }
-
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).

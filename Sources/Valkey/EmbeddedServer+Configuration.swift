@@ -25,7 +25,7 @@ extension EmbeddedServer {
         public var role: Role
         /// Absolute path of the directory that holds its data, configuration and log.
         ///
-        /// It is made where it does not exist; its parent has to exist.
+        /// It is made where it does not exist, open to its owner alone.
         public var directory: String
         /// Absolute path of its socket, at most ``Socket/pathBytesMax`` bytes; the directory around it has to exist.
         public var socketPath: String

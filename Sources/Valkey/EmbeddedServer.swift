@@ -248,9 +248,10 @@ extension EmbeddedServer {
     /// Removes what an earlier server left at the socket's path, and nothing else.
     private func clearSocket() throws(EmbeddedServerError) {
         let path = configuration.socketPath
+        let (exists, isSocket) = Directory.holdsSocket(path)
+        guard exists else { return }
         do throws(SystemError) {
-            guard let kind = try FileSystem.kind(of: path) else { return }
-            if kind == .socket, !isListening { return try FileSystem.remove(path) }
+            if isSocket, !isListening { return try FileSystem.remove(path) }
         } catch {
             throw EmbeddedServerError(
                 .socketUnusable,
@@ -260,7 +261,7 @@ extension EmbeddedServer {
         throw EmbeddedServerError(
             .socketUnusable,
             "the \(configuration.storeName) store's socket cannot be used: \(path) is taken by "
-                + (isListening ? "another server" : "something that is no socket")
+                + (isSocket ? "another server" : "something that is no socket")
         )
     }
 

@@ -32,7 +32,7 @@ final class EmbeddedServerDirectory {
         let deadline = Instant.now.advanced(by: configuration.lockTimeout)
         var isWaiting = false
         do throws(SystemError) {
-            try FileSystem.makePrivateDirectory(path)
+            try Directory.make(path, mode: 0o700)
         } catch {
             throw unusable(configuration, error)
         }
@@ -113,7 +113,7 @@ final class EmbeddedServerDirectory {
     /// Who holds the lock, in words.
     private static func holder(of path: String) -> String {
         guard let processID = DirectoryLock.holder(of: path) else { return "another process holds it" }
-        let isAlive = (try? FileSystem.kind(of: "/proc/\(processID)")) != nil
+        let isAlive = Directory.holdsSocket("/proc/\(processID)").exists
         return isAlive
             ? "process \(processID) holds it"
             : "a server that process \(processID) started, which has ended, still holds it"

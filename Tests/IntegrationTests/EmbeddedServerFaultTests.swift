@@ -6,6 +6,7 @@ import Testing
 import Valkey
 
 /// Starts that fail, and a directory that another server uses.
+@Suite(.timeLimit(.minutes(1)))
 struct EmbeddedServerFaultTests {
     /// What the start of a server throws; it is stopped where it does not.
     private func startError(
@@ -99,7 +100,7 @@ struct EmbeddedServerFaultTests {
             let error = try #require(await startError(fixture, configuration))
             #expect(error.code == .directoryUnusable)
             #expect(error.message.contains(fixture.dataDirectory))
-            configuration.directory = "/nowhere/data"
+            configuration.directory = "/proc/nowhere/data"
             #expect(await startError(fixture, configuration)?.code == .directoryUnusable)
         }
     }
@@ -220,7 +221,6 @@ struct EmbeddedServerFaultTests {
             try File.write(damaged, to: path)
             try await fixture.withServer(configuration) { server in
                 try await waitUntil("it was tried twice") { await server.status.restarts >= 2 }
-                #expect(throws: SystemError.self) { try RESPClient(unixPath: fixture.socketPath) }
             }
             #expect(try File.bytes(path) == damaged)
             #expect(!fixture.logText.contains("set aside"))

@@ -8,6 +8,7 @@ import Valkey
 private typealias Role = EmbeddedServer.Configuration.Role
 
 /// The life of an embedded server that starts.
+@Suite(.timeLimit(.minutes(1)))
 struct EmbeddedServerTests {
     @Test("it answers when its start returns, and leaves nothing behind", arguments: ServerKind.installed)
     func life(_ kind: ServerKind) async throws {
