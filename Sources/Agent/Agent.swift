@@ -101,7 +101,7 @@ final class Agent {
         }
     }
 
-    /// Takes up what may change while the agent runs. A faulty configuration changes nothing.
+    /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
     private func reload() {
         let next: Configuration
         do throws(ConfigurationError) {
@@ -113,7 +113,7 @@ final class Agent {
         log.format = next.log.format
         cache.namespaces = next.cache.namespaces
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
-        let changed = zip(configuration.values, next.values).filter { $0.value != $1.value }.map(\.1.name)
+        let changed = next.changes(since: configuration)
         let waiting = changed.filter { !Agent.isReloadable($0) }
         configuration.log = next.log
         configuration.cache = next.cache
@@ -134,7 +134,7 @@ final class Agent {
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 
-    /// Ends in order: nobody new, running calls to their end, then the stores. Within the grace, or by force.
+    /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.
     private func stop() {
         guard !isStopping else { return }
         isStopping = true

@@ -9,7 +9,7 @@ import Linux
 import Observability
 import Valkey
 
-/// The methods `agent.*` and `rpc.discover`: what the agent knows of itself. None of them asks or awaits Valkey.
+/// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
 @EventLoop
 final class AgentMethods {
     private let calls: CallTable
@@ -19,8 +19,10 @@ final class AgentMethods {
     /// The configuration in force, for `agent.config`.
     var configuration: Configuration
     private let started = Instant.now
-    /// Where connections are counted; set once the server is there. Both live as long as the process, so the reference
-    /// is strong: a weak one would make every retain of the server take the slow way.
+    /// Where connections are counted; set once the server is there.
+    ///
+    /// Both live as long as the process, so the reference is strong: a weak one would make every retain of the server
+    /// take the slow way.
     var server: Server?
 
     init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {

@@ -42,6 +42,7 @@ struct ListeningSocket: ~Copyable {
     /// - Parameters:
     ///   - path: Absolute, at most ``Socket/pathBytesMax`` bytes.
     ///   - mode: Permissions of the socket's file: who may connect.
+    /// - Throws: ``Fault``.
     init(path: String, mode: UInt32) throws(Fault) {
         try ListeningSocket.prepareDirectory(Directory.parent(of: path), isSystem: path.hasPrefix("/run/"))
         let lock = try ListeningSocket.takeLock(of: path)

@@ -42,7 +42,7 @@ final class Server: DescriptorHandler, TurnHandler {
         parser = RequestParser(limits: calls.limits)
     }
 
-    /// Begins to accept. Comes after the links' start, so that a turn's commands leave before its replies.
+    /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.
     func start() throws(SystemError) {
         registration = try EventLoop.reactor.add(listener, .readable, handler: self)
         EventLoop.reactor.addTurnHandler(self)

@@ -1,9 +1,8 @@
+import Bytes
 public import Contract
+import JSON
 public import JSONRPC
 public import Store
-
-import Bytes
-import JSON
 import Valkey
 
 extension Cache {

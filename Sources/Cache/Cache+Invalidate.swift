@@ -1,11 +1,10 @@
-public import Contract
-public import JSONRPC
-public import Store
-
 import Bytes
+public import Contract
 import EventLoop
 import JSON
+public import JSONRPC
 import Linux
+public import Store
 import Valkey
 
 extension Cache {

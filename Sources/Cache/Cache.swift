@@ -1,9 +1,8 @@
+import Bytes
 public import EventLoop
 public import JSONRPC
 public import Store
 public import Valkey
-
-import Bytes
 
 /// The methods `cache.*` and `hash.*`: values that may be forgotten, kept in Valkey.
 ///
@@ -83,6 +82,7 @@ public final class Cache: ReplyReceiver {
         link.send(request, lane: context.lane, encode)
     }
 
+    /// Answers the call that the command was sent for.
     public func received(_ reply: Reply, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         guard let operation = Operation(rawValue: completion.operation) else {
@@ -109,6 +109,7 @@ public final class Cache: ReplyReceiver {
         }
     }
 
+    /// Answers the call that the command was sent for with the failure, or with a miss where that is better.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         if failure.code == .unavailable {

@@ -15,6 +15,7 @@ public final class SignalWatcher: DescriptorHandler {
         _ = try EventLoop.reactor.add(descriptor.descriptor, .readable, handler: self)
     }
 
+    /// Hands on the signals that have come.
     public func descriptorReady(_ readiness: Readiness) {
         while let signal = descriptor.next() {
             action(signal)

@@ -64,7 +64,9 @@ extension Endpoint {
             endpoint.database = try database(String(query.dropFirst(3)))
             path = String(path[..<question])
         }
-        guard path.hasPrefix("/") else { throw .malformed("a unix:// URL has an absolute path: unix:///run/valkey.sock") }
+        guard path.hasPrefix("/") else {
+            throw .malformed("a unix:// URL has an absolute path: unix:///run/valkey.sock")
+        }
         guard let decoded = percentDecoded(path) else { throw .malformed("the path has an invalid % sequence") }
         guard decoded.utf8.count <= 107 else { throw .malformed("a socket's path has at most 107 bytes") }
         endpoint.address = .unix(path: decoded)

@@ -126,6 +126,7 @@ public final class Link: TurnHandler {
         )
     }
 
+    /// Sends the commands that the turn gathered.
     public func turnEnded() {
         while !dirty.isEmpty {
             let pipelines = dirty

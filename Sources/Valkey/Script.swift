@@ -10,8 +10,9 @@ public import EventLoop
 public final class Script {
     /// The source.
     let source: StaticString
-    /// SHA-1 of the source in hexadecimal, as Valkey computes it. Made at the first use: an idle agent does without the
-    /// memory that OpenSSL takes when it is first called.
+    /// SHA-1 of the source in hexadecimal, as Valkey computes it.
+    ///
+    /// Made at the first use: an idle agent does without the memory that OpenSSL takes when it is first called.
     private(set) lazy var digest = Digest.sha1Hexadecimal(ByteView(source))
 
     /// Names a script by its source.

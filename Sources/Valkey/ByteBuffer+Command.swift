@@ -1,15 +1,5 @@
 public import Bytes
 
-/// What a command does when it is sent twice, which decides what may be done when its reply is lost.
-public enum CommandEffect: UInt8, Sendable {
-    /// It changes nothing: sent again.
-    case read
-    /// Twice is the same as once: sent again.
-    case idempotentWrite
-    /// Twice is not once: never sent again.
-    case write
-}
-
 extension ByteBuffer {
     /// Appends the head of a command of `count` words, the command's own name included.
     public mutating func append(commandOf count: Int) {
