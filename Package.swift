@@ -56,7 +56,7 @@ let package = Package(
         // Mechanism: knows neither Valkey nor any method.
         module("EventLoop", ["Linux"]),
         module("JSONRPC", ["Bytes", "JSON"]),
-        module("Resilience"),
+        module("Resilience", ["Linux"]),
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
 
         // Link: everything about talking to Valkey.
@@ -74,7 +74,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
-                "Store", "Valkey",
+                "Resilience", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),

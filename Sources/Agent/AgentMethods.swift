@@ -7,6 +7,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Resilience
 import Valkey
 
 /// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
@@ -67,7 +68,9 @@ final class AgentMethods {
     private func append(store status: Link.Status, to result: inout ByteBuffer) {
         result.append("{\"connected\":")
         result.append(jsonBoolean: status.isConnected)
-        result.append(status.isConnected ? ",\"breaker\":\"closed\",\"mode\":" : ",\"breaker\":\"open\",\"mode\":")
+        result.append(",\"breaker\":")
+        result.append(jsonString: status.breaker.state.name)
+        result.append(",\"mode\":")
         result.append(jsonString: status.mode)
         result.append(",\"server\":")
         result.append(jsonString: status.server)

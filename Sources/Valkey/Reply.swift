@@ -38,6 +38,11 @@ public struct Reply {
         self.index = index
     }
 
+    /// An error whose text is `bytes`.
+    static func refusal(_ bytes: ByteView) -> Reply {
+        Reply(kind: .error, bytes: bytes, integer: 0, tree: nil, index: 0)
+    }
+
     /// Goes through the elements of an array; none for another kind.
     public func elements() -> ReplyElements {
         ReplyElements(tree: tree, index: index + 1, count: kind == .array ? Int(integer) : 0)
