@@ -82,7 +82,7 @@ extension Configuration {
         /// What every key begins with, at most 256 bytes.
         public var prefix = ""
         /// Data connections a store, at least 1.
-        public var connections = 2
+        public var connections = 1
         /// Longest time from the beginning of a connection attempt to a server that is ready.
         public var connectTimeout = Duration.seconds(2)
 
