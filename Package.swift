@@ -63,13 +63,13 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
-        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]),
+        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
@@ -117,7 +117,7 @@ let package = Package(
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
             "ConfigurationTests",
-            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "Store", "TestSupport", "Valkey"]
+            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport", "Valkey"]
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),

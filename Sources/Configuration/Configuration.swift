@@ -1,7 +1,6 @@
 public import JSONRPC
 import Linux
 public import Observability
-public import Store
 public import Valkey
 
 /// Everything that can be set about an agent, as it holds after file, environment and flags were read.
@@ -119,14 +118,6 @@ extension Configuration {
         subscript(lifeIn namespace: String) -> Duration? {
             get { namespaceLives[namespace] ?? life }
             set { namespaceLives.updateValue(newValue, forKey: namespace) }
-        }
-
-        /// The same as the store's features take it.
-        public var namespaces: Namespaces {
-            Namespaces(
-                namespaceLives.mapValues { NamespaceSettings(defaultLifeMilliseconds: $0?.milliseconds) },
-                fallback: NamespaceSettings(defaultLifeMilliseconds: life?.milliseconds)
-            )
         }
     }
 

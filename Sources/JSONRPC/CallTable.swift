@@ -136,6 +136,28 @@ public final class CallTable {
         }
     }
 
+    /// Sends a notification that nobody asked for now, such as news of a subscription.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection; one that has closed is left alone.
+    ///   - method: The notification's name.
+    ///   - write: Appends its parameters, one JSON object on one line.
+    public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
+        if peer.isClosed { return }
+        markDirty(peer)
+        scratch.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
+        scratch.append(method)
+        scratch.append("\",\"params\":")
+        write(&scratch)
+        scratch.append(UInt8(ascii: "}"))
+        flushScratch(to: peer)
+    }
+
+    /// The connection that waits for a call's answer, or nil where none does.
+    public func peer(of call: CallID) -> Peer? {
+        isWaiting(call) ? slots[call.slot].peer : nil
+    }
+
     /// Takes note that all of a batch's elements were begun.
     public func finish(_ batch: Batch) {
         complete(batch)

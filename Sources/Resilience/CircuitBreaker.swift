@@ -35,6 +35,15 @@ public struct CircuitBreaker: Sendable {
         case forcedOpen
         /// An operator: closed until further notice.
         case forcedClosed
+
+        /// The mode's name on the wire: `auto`, `open` or `closed`.
+        public var name: String {
+            switch self {
+            case .automatic: "auto"
+            case .forcedOpen: "open"
+            case .forcedClosed: "closed"
+            }
+        }
     }
 
     /// Thresholds and delays.

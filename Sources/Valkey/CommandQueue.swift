@@ -93,12 +93,28 @@ struct CommandQueue: ~Copyable {
         return records[0]
     }
 
-    /// Whether another command of `lane` stands in the queue.
-    func holds(lane: Int) -> Bool {
-        for position in 0..<records.count where records[position].lane == lane && !records[position].isAbandoned {
-            return true
-        }
+    /// Whether another command of `lane` stands behind the first.
+    func holdsAnother(lane: Int) -> Bool {
+        for position in 1..<max(records.count, 1) where records[position].lane == lane { return true }
         return false
+    }
+
+    /// A command that was taken off the queue, to be queued anew.
+    struct Taken {
+        let record: CommandRecord
+        let command: [UInt8]
+    }
+
+    /// Takes the first command off, whose one reply said that it was not executed.
+    mutating func takeFirst() -> Taken {
+        let command = log.view.prefix(records[0].length).copy()
+        return Taken(record: removeFirst().anotherAttempt(), command: command)
+    }
+
+    /// Queues a command that was taken off.
+    mutating func append(_ taken: Taken) {
+        log.append(taken.command)
+        records.append(taken.record)
     }
 
     private mutating func removeFirst() -> CommandRecord {

@@ -18,6 +18,8 @@ struct CommandRecord {
     let effect: CommandEffect
     /// Whether the script that it names was loaded again already.
     let isReloaded: Bool
+    /// Times that the server said that it would not execute it now.
+    private(set) var attempts: Int
     /// Whether all its bytes were once given to a connection that broke.
     var wasSent: Bool
     /// Whether the receiver has been told already; the record only keeps the replies' order.
@@ -34,6 +36,7 @@ struct CommandRecord {
         repliesLeft = request.replies
         effect = request.effect
         isReloaded = false
+        attempts = 0
         wasSent = false
         isAbandoned = false
     }
@@ -48,6 +51,7 @@ struct CommandRecord {
         repliesLeft = replies
         effect = record.effect
         self.isReloaded = isReloaded
+        attempts = record.attempts
         wasSent = record.wasSent
         isAbandoned = record.isAbandoned
     }
@@ -55,6 +59,13 @@ struct CommandRecord {
     /// The same command in a new place.
     func again(length: Int, replies: Int, isReloaded: Bool) -> CommandRecord {
         CommandRecord(self, length: length, replies: replies, isReloaded: isReloaded)
+    }
+
+    /// The same command, after the server said that it would not execute it now.
+    func anotherAttempt() -> CommandRecord {
+        var record = self
+        record.attempts += 1
+        return record
     }
 
     /// What became of the effect, where the bytes may have left.

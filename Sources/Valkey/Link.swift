@@ -26,8 +26,8 @@ public final class Link: TurnHandler {
 
     /// The store's name in logs: `cache` or `state`.
     public let name: String
-    /// What is told of changes of the breaker's state.
-    public var breakerChanged: (@EventLoop (CircuitBreaker.State) -> Void)?
+    /// What is told of changes of the breaker's state, and why they happened.
+    public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
     private(set) var breaker = CircuitBreaker()
     private let configuration: LinkConfiguration
@@ -209,6 +209,20 @@ extension Link {
 // MARK: For pipelines
 
 extension Link {
+    /// Queues a command anew, unless callers are turned away by now.
+    func sendAgain(_ command: CommandQueue.Taken, over pipeline: Pipeline) {
+        guard breaker.isPassable, !isClosed else {
+            let code: LinkFailure.Code = isClosed ? .closing : .unavailable
+            let failure = LinkFailure(
+                code,
+                command.record.outcomeWhenUnsent,
+                retryAfterMilliseconds: retryAfterMilliseconds
+            )
+            return unsafe command.record.receiver.failed(failure, command.record.completion)
+        }
+        pipeline.sendAgain(command)
+    }
+
     func markDirty(_ pipeline: Pipeline) {
         dirty.append(pipeline)
     }
@@ -282,7 +296,7 @@ extension Link {
         let state = breaker.state
         log.notice("circuit breaker changed", ["store": name, "state": state.name, "reason": reason])
         if state == .open { scheduleProbe() }
-        breakerChanged?(state)
+        breakerChanged?(state, reason)
     }
 }
 
@@ -304,7 +318,7 @@ extension Link: ReplyReceiver {
             return
         }
         guard breaker.beginProbe(at: .now) else { return }
-        breakerChanged?(breaker.state)
+        breakerChanged?(breaker.state, "a probe is sent")
         sendPing(over: pipeline, deadline: Instant.now.advanced(by: Link.probeTimeout), purpose: .probe)
     }
 

@@ -10,6 +10,10 @@ final class Pipeline: ConnectionUser {
     private static let silenceBeforePing: Int64 = 1_000_000_000
     /// Silence after which it is taken for dead.
     private static let silenceMax: Int64 = 3_000_000_000
+    /// Times that a command is sent which the server will not execute now, at most.
+    private static let attemptsMax = 4
+    /// Delay before the second of them; it doubles from one to the next, with jitter.
+    private static let repeatDelay = Duration.milliseconds(25)
     /// Deadlines closer together than this share a look through the queue.
     private static let deadlineGranularityMilliseconds: Int64 = 2
 
@@ -119,7 +123,10 @@ extension Pipeline {
 
     func connectionReceived(_ reply: Reply) {
         isPinged = false
-        if reply.isError("NOSCRIPT"), reload() { return }
+        if reply.kind == .error {
+            if reply.isError("NOSCRIPT"), reload() { return }
+            if reply.isRefusalBeforeExecution, repeatLater() { return }
+        }
         switch queue.receive(reply) {
         case .partial: return
         case .unexpected: connection.end("it sent a reply that nobody asked for")
@@ -145,12 +152,43 @@ extension Pipeline {
         tell(failures, .unavailable)
     }
 
+    /// Sends the first command again after a moment: the server would not execute it now, and so did not.
+    ///
+    /// Only where the order of its lane is kept: a command that another one of the same client follows is not moved
+    /// behind it.
+    private func repeatLater() -> Bool {
+        guard let (record, _) = queue.first, record.replies == 1, record.attempts < Pipeline.attemptsMax,
+            !record.isAbandoned, !queue.holdsAnother(lane: record.lane)
+        else { return false }
+        let delay = Pipeline.repeatDelay * Double(1 << record.attempts) * Double.random(in: 0.5...1)
+        let instant = Instant.now.advanced(by: delay)
+        guard instant < record.deadline, link.retryBudget.spend() else { return false }
+        let command = queue.takeFirst()
+        link.countReply()
+        EventLoop.reactor.timers.schedule(at: instant) { self.link.sendAgain(command, over: self) }
+        return true
+    }
+
+    /// Queues a command anew that was taken off the queue.
+    func sendAgain(_ command: CommandQueue.Taken) {
+        if queue.isEmpty { waitingSince = EventLoop.reactor.now }
+        queue.append(command)
+        if command.record.deadline < earliestDeadline { armDeadline(command.record.deadline) }
+        if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
+        if connection.isReady { markDirty() }
+    }
+
     /// Sends the first command again behind its script: the server did not know it, and so executed nothing.
     private func reload() -> Bool {
         guard let (record, command) = queue.first, !record.isReloaded,
             let script = link.script(calledBy: command)
         else { return false }
-        queue.repeatFirst { $0.append(command: "SCRIPT", "LOAD", script.source) }
+        queue.repeatFirst { log in
+            log.append(commandOf: 3)
+            log.append(word: "SCRIPT")
+            log.append(word: "LOAD")
+            log.append(word: script.source)
+        }
         markDirty()
         return true
     }

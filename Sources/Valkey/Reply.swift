@@ -54,6 +54,15 @@ public struct Reply {
         return bytes.count == word.utf8CodeUnitCount || bytes[word.utf8CodeUnitCount] == UInt8(ascii: " ")
     }
 
+    /// Whether this is an error by which a server refuses a command before it executes any of it, for the moment.
+    var isRefusalBeforeExecution: Bool {
+        guard kind == .error else { return false }
+        let words: [StaticString] = [
+            "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY",
+        ]
+        return words.contains { isError($0) }
+    }
+
     /// The first word of an error, such as `WRONGTYPE`.
     public var errorWord: String {
         bytes.prefix(bytes.firstIndex(of: UInt8(ascii: " ")) ?? bytes.count).text()
