@@ -95,6 +95,7 @@ package final class RequestParser {
     /// Takes up one member; members that the specification does not know are ignored.
     private func read(_ name: JSONString, _ value: JSONValue, _ envelope: inout Envelope) {
         if name.equals("jsonrpc") {
+            if envelope.hasVersion { envelope.record("the member jsonrpc was given twice") }
             guard value.string?.equals("2.0") == true else {
                 return envelope.record("the member jsonrpc must be \"2.0\"")
             }
