@@ -1,7 +1,7 @@
 /// Base64 with padding (RFC 4648 section 4).
-package enum Base64 {
+public enum Base64 {
     /// Appends the encoding of `view` to `buffer`.
-    package static func encode(_ view: ByteView, to buffer: inout ByteBuffer) {
+    public static func encode(_ view: ByteView, to buffer: inout ByteBuffer) {
         let alphabet = ByteView("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
         buffer.reserve((view.count + 2) / 3 * 4)
         var index = 0
@@ -21,7 +21,7 @@ package enum Base64 {
     /// Appends what `view` encodes to `buffer`.
     ///
     /// - Returns: Whether `view` is Base64: a multiple of four digits, padded at the end only, with no bit lost.
-    package static func decode(_ view: ByteView, to buffer: inout ByteBuffer) -> Bool {
+    public static func decode(_ view: ByteView, to buffer: inout ByteBuffer) -> Bool {
         guard view.count % 4 == 0 else { return false }
         let start = buffer.count
         var index = 0

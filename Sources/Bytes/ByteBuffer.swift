@@ -5,15 +5,15 @@ import Glibc
 /// Sockets are read into one and written out of one. It owns its memory and moves what it holds only after as many bytes
 /// were consumed, or into a block with room for as many again, so a byte is moved at most twice on average.
 @safe
-package struct ByteBuffer: ~Copyable {
-    private var base: UnsafeMutablePointer<UInt8>?
-    private var start = 0
-    private var end = 0
+public struct ByteBuffer: ~Copyable {
+    var base: UnsafeMutablePointer<UInt8>?
+    var start = 0
+    var end = 0
     /// Size of the block of memory held, in bytes.
-    package private(set) var capacity = 0
+    public internal(set) var capacity = 0
 
     /// An empty buffer that holds no memory.
-    package init() {
+    public init() {
         unsafe base = nil
     }
 
@@ -22,53 +22,53 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Number of bytes held.
-    package var count: Int { end - start }
+    public var count: Int { end - start }
 
     /// Whether no byte is held.
-    package var isEmpty: Bool { end == start }
+    public var isEmpty: Bool { end == start }
 
     /// The bytes held, lent until the next change of the buffer.
-    package var view: ByteView {
+    public var view: ByteView {
         guard let base = unsafe base else { return .empty }
         return unsafe ByteView(base: UnsafePointer(base) + start, count: end - start)
     }
 
     /// Makes room for `count` more bytes.
-    package mutating func reserve(_ count: Int) {
+    public mutating func reserve(_ count: Int) {
         if capacity - end < count { grow(by: count) }
     }
 
     /// Appends one byte.
-    package mutating func append(_ byte: UInt8) {
+    public mutating func append(_ byte: UInt8) {
         reserve(1)
         if let base = unsafe base { unsafe base[end] = byte }
         end += 1
     }
 
     /// Appends the bytes of `view`, which must not be of this buffer.
-    package mutating func append(_ view: ByteView) {
+    public mutating func append(_ view: ByteView) {
         reserve(view.count)
         if let base = unsafe base { unsafe _ = memcpy(base + end, view.base, view.count) }
         end += view.count
     }
 
     /// Appends the UTF-8 of a literal.
-    package mutating func append(_ literal: StaticString) {
+    public mutating func append(_ literal: StaticString) {
         append(ByteView(literal))
     }
 
     /// Appends an owned copy of bytes.
-    package mutating func append(_ bytes: [UInt8]) {
+    public mutating func append(_ bytes: [UInt8]) {
         bytes.withByteView { append($0) }
     }
 
     /// Appends the UTF-8 of `text`.
-    package mutating func append(text: String) {
+    public mutating func append(text: String) {
         text.withByteView { append($0) }
     }
 
     /// Appends `value` in decimal, with a leading `-` where it is negative.
-    package mutating func append(decimal value: Int64) {
+    public mutating func append(decimal value: Int64) {
         if value < 0 {
             append(UInt8(ascii: "-"))
         }
@@ -76,7 +76,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `value` in decimal.
-    package mutating func append(decimal value: UInt64) {
+    public mutating func append(decimal value: UInt64) {
         reserve(20)
         guard let base = unsafe base else { return }
         var digits = 1
@@ -98,12 +98,12 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `value` in decimal.
-    package mutating func append(decimal value: Int) {
+    public mutating func append(decimal value: Int) {
         append(decimal: Int64(value))
     }
 
     /// Drops the first `count` bytes, at most as many as are held.
-    package mutating func consume(_ count: Int) {
+    public mutating func consume(_ count: Int) {
         assert(count >= 0 && count <= self.count)
         start += count
         if start == end {
@@ -113,7 +113,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops what was appended after the buffer held `count` bytes.
-    package mutating func truncate(to count: Int) {
+    public mutating func truncate(to count: Int) {
         assert(count >= 0 && count <= self.count)
         end = start + count
     }
@@ -121,7 +121,7 @@ package struct ByteBuffer: ~Copyable {
     /// Drops every byte.
     ///
     /// - Parameter limit: The block of memory is freed when it is larger than this many bytes.
-    package mutating func removeAll(keepingCapacityUpTo limit: Int = .max) {
+    public mutating func removeAll(keepingCapacityUpTo limit: Int = .max) {
         start = 0
         end = 0
         guard capacity > limit else { return }
@@ -131,13 +131,13 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Overwrites the byte at `index`, 0 ..< `count`.
-    package mutating func replace(at index: Int, with byte: UInt8) {
+    public mutating func replace(at index: Int, with byte: UInt8) {
         assert(index >= 0 && index < count)
         if let base = unsafe base { unsafe base[start + index] = byte }
     }
 
     /// Cuts `bounds` out; what follows moves forward.
-    package mutating func remove(_ bounds: Range<Int>) {
+    public mutating func remove(_ bounds: Range<Int>) {
         assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
         guard let base = unsafe base, !bounds.isEmpty else { return }
         let tail = count - bounds.upperBound
@@ -152,7 +152,7 @@ package struct ByteBuffer: ~Copyable {
     ///   - body: Receives the memory and its size, returns how many bytes it wrote there.
     /// - Returns: What `body` returned.
     @unsafe
-    package mutating func withSpareCapacity(
+    public mutating func withSpareCapacity(
         _ minimum: Int,
         _ body: (UnsafeMutablePointer<UInt8>, Int) -> Int
     ) -> Int {
@@ -164,7 +164,7 @@ package struct ByteBuffer: ~Copyable {
         return written
     }
 
-    private mutating func grow(by count: Int) {
+    mutating func grow(by count: Int) {
         let held = end - start
         if let base = unsafe base, start >= held, capacity - held >= count {
             unsafe _ = memmove(base, base + start, held)

@@ -1,6 +1,6 @@
 extension ByteView {
     /// The decimal integer that the bytes spell, with an optional `-`, or nil where they spell none or it does not fit.
-    package var integer: Int64? {
+    public var integer: Int64? {
         var index = 0
         let isNegative = count > 0 && self[0] == UInt8(ascii: "-")
         if isNegative { index = 1 }

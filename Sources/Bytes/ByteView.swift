@@ -7,10 +7,10 @@ import Glibc
 /// the callee returns; whoever receives one copies what it needs longer. No view is stored across a suspension or a
 /// turn of the event loop.
 @safe
-package struct ByteView {
-    @usableFromInline let base: UnsafePointer<UInt8>
+public struct ByteView {
+    let base: UnsafePointer<UInt8>
     /// Number of bytes.
-    package let count: Int
+    public let count: Int
 
     /// Lends `count` bytes that begin at `base`.
     ///
@@ -18,42 +18,42 @@ package struct ByteView {
     ///   - base: First byte; not read when `count` is 0.
     ///   - count: Number of bytes, 0 or more.
     @unsafe
-    package init(base: UnsafePointer<UInt8>, count: Int) {
+    public init(base: UnsafePointer<UInt8>, count: Int) {
         unsafe self.base = base
         self.count = count
     }
 
     /// Lends the UTF-8 of a literal, which lives as long as the process.
-    package init(_ literal: StaticString) {
+    public init(_ literal: StaticString) {
         unsafe self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
 
     /// A view of no bytes.
-    package static var empty: ByteView { ByteView("") }
+    public static var empty: ByteView { ByteView("") }
 
     /// Whether there is no byte.
-    package var isEmpty: Bool { count == 0 }
+    public var isEmpty: Bool { count == 0 }
 
     /// The byte at `index`, 0 ..< `count`; beyond is a programmer's error, trapped in debug builds.
-    package subscript(index: Int) -> UInt8 {
+    public subscript(index: Int) -> UInt8 {
         assert(index >= 0 && index < count)
         return unsafe base[index]
     }
 
     /// The bytes from `lower` up to, not including, `upper`, with 0 ≤ `lower` ≤ `upper` ≤ `count`.
-    package subscript(bounds: Range<Int>) -> ByteView {
+    public subscript(bounds: Range<Int>) -> ByteView {
         assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
         return unsafe ByteView(base: base + bounds.lowerBound, count: bounds.upperBound - bounds.lowerBound)
     }
 
     /// The bytes from `offset` to the end.
-    package func dropFirst(_ offset: Int) -> ByteView { self[offset..<count] }
+    public func dropFirst(_ offset: Int) -> ByteView { self[offset..<count] }
 
     /// The first `length` bytes.
-    package func prefix(_ length: Int) -> ByteView { self[0..<length] }
+    public func prefix(_ length: Int) -> ByteView { self[0..<length] }
 
     /// Eight bytes that begin at `index`, in memory order, with `index` + 8 ≤ `count`.
-    package func word(at index: Int) -> UInt64 {
+    public func word(at index: Int) -> UInt64 {
         assert(index >= 0 && index + 8 <= count)
         return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
     }
@@ -61,34 +61,34 @@ package struct ByteView {
     /// Index of the first `byte` at or after `start`, or nil.
     ///
     /// - Complexity: O(n), by the C library's vector search.
-    package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+    public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count, let found = unsafe memchr(base + start, Int32(byte), count - start) else { return nil }
         return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 
     /// Whether the bytes equal those of `literal`.
-    package func equals(_ literal: StaticString) -> Bool {
+    public func equals(_ literal: StaticString) -> Bool {
         unsafe count == literal.utf8CodeUnitCount && memcmp(base, literal.utf8Start, count) == 0
     }
 
     /// Whether the bytes equal those of `other`.
-    package func equals(_ other: ByteView) -> Bool {
+    public func equals(_ other: ByteView) -> Bool {
         unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
 
     /// Whether the first bytes are those of `literal`.
-    package func hasPrefix(_ literal: StaticString) -> Bool {
+    public func hasPrefix(_ literal: StaticString) -> Bool {
         unsafe count >= literal.utf8CodeUnitCount
             && memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
     }
 
     /// Whether the first bytes are those of `other`.
-    package func hasPrefix(_ other: ByteView) -> Bool {
+    public func hasPrefix(_ other: ByteView) -> Bool {
         unsafe count >= other.count && memcmp(base, other.base, other.count) == 0
     }
 
     /// Whether the bytes of `literal`, at least one, occur in this short text.
-    package func contains(_ literal: StaticString) -> Bool {
+    public func contains(_ literal: StaticString) -> Bool {
         let sought = ByteView(literal)
         var start = 0
         while let index = firstIndex(of: sought[0], from: start) {
@@ -100,24 +100,24 @@ package struct ByteView {
 
     /// Runs `body` with the address of the first byte.
     @unsafe
-    package func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {
+    public func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {
         try unsafe body(base, count)
     }
 
     /// A copy that owns its bytes.
-    package func copy() -> [UInt8] {
+    public func copy() -> [UInt8] {
         unsafe [UInt8](UnsafeBufferPointer(start: base, count: count))
     }
 
     /// The bytes as text for logs and messages, with U+FFFD in place of what is not UTF-8.
-    package func text() -> String {
+    public func text() -> String {
         unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
     }
 }
 
 extension [UInt8] {
     /// Lends the array's bytes to `body`.
-    package func withByteView<Result, Failure: Error>(
+    public func withByteView<Result, Failure: Error>(
         _ body: (ByteView) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try withSpan(self) { view throws(Failure) in try body(view) }
@@ -126,7 +126,7 @@ extension [UInt8] {
 
 extension String {
     /// Lends the string's UTF-8 to `body`; copied first where it is not contiguous.
-    package func withByteView<Result, Failure: Error>(
+    public func withByteView<Result, Failure: Error>(
         _ body: (ByteView) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try withSpan([UInt8](utf8)) { view throws(Failure) in try body(view) }

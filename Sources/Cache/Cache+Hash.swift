@@ -1,16 +1,15 @@
-package import Contract
-package import JSONRPC
-package import Store
-
 import Bytes
+public import Contract
 import JSON
+public import JSONRPC
+public import Store
 import Valkey
 
 extension Cache {
     /// Answers `hash.set`: one round trip, atomic.
     ///
     /// - Throws: ``RPCError`` where key or a field's name is not usable.
-    package func setHash(_ parameters: HashSetParameters, _ context: CallContext) throws(RPCError) {
+    public func setHash(_ parameters: HashSetParameters, _ context: CallContext) throws(RPCError) {
         var count = 0
         var members = parameters.fields.members()
         while let (name, _) = members.next() {
@@ -43,7 +42,7 @@ extension Cache {
     /// Answers `hash.get`: one round trip.
     ///
     /// - Throws: ``RPCError`` where key or field is not usable.
-    package func getHash(_ parameters: HashGetParameters, _ context: CallContext) throws(RPCError) {
+    public func getHash(_ parameters: HashGetParameters, _ context: CallContext) throws(RPCError) {
         _ = try keyspace.resolve(parameters.field, parameter: "field")
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         send(.hashGet, .read, context) { command in
@@ -65,7 +64,7 @@ extension Cache {
     /// Answers `hash.get_all`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func getAllHash(_ parameters: HashGetAllParameters, _ context: CallContext) throws(RPCError) {
+    public func getAllHash(_ parameters: HashGetAllParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         send(.hashGetAll, .read, context) { command in
             command.append("*2\r\n$7\r\nHGETALL\r\n")
@@ -114,7 +113,7 @@ extension Cache {
     /// Answers `hash.delete`: one round trip.
     ///
     /// - Throws: ``RPCError`` where key or a field is not usable.
-    package func deleteHash(_ parameters: HashDeleteParameters, _ context: CallContext) throws(RPCError) {
+    public func deleteHash(_ parameters: HashDeleteParameters, _ context: CallContext) throws(RPCError) {
         for field in parameters.fields { _ = try keyspace.resolve(field, parameter: "fields") }
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         send(.hashDelete, .idempotentWrite, context) { command in
@@ -128,7 +127,7 @@ extension Cache {
     /// Answers `hash.increment`: one round trip, atomic.
     ///
     /// - Throws: ``RPCError`` where key or field is not usable.
-    package func incrementHash(_ parameters: HashIncrementParameters, _ context: CallContext) throws(RPCError) {
+    public func incrementHash(_ parameters: HashIncrementParameters, _ context: CallContext) throws(RPCError) {
         _ = try keyspace.resolve(parameters.field, parameter: "field")
         let life = namespaces.life(.absent, in: parameters.namespace)
         let key = try keyspace.resolve(parameters.key, parameter: "key")

@@ -1,11 +1,10 @@
-package import Contract
-package import JSONRPC
-package import Store
-
 import Bytes
+public import Contract
 import EventLoop
 import JSON
+public import JSONRPC
 import Linux
+public import Store
 import Valkey
 
 extension Cache {
@@ -15,7 +14,7 @@ extension Cache {
     /// goes on when the caller leaves: half an invalidation helps nobody.
     ///
     /// - Throws: ``RPCError`` where the pattern is not usable.
-    package func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
+    public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
         var globs: [[UInt8]] = []
         for family in KeyFamily.allCases {
             guard !parameters.all else {

@@ -1,16 +1,15 @@
-package import Contract
-package import JSONRPC
-package import Store
-
 import Bytes
+public import Contract
 import JSON
+public import JSONRPC
+public import Store
 import Valkey
 
 extension Cache {
     /// Answers `cache.get`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func get(_ parameters: CacheGetParameters, _ context: CallContext) throws(RPCError) {
+    public func get(_ parameters: CacheGetParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
         guard parameters.withTTL else {
@@ -73,7 +72,7 @@ extension Cache {
     /// Answers `cache.get_many`: one round trip.
     ///
     /// - Throws: ``RPCError`` where a key is not usable.
-    package func getMany(_ parameters: CacheGetManyParameters, _ context: CallContext) throws(RPCError) {
+    public func getMany(_ parameters: CacheGetManyParameters, _ context: CallContext) throws(RPCError) {
         for key in parameters.keys { _ = try keyspace.resolve(key, parameter: "keys") }
         let count = parameters.keys.count
         send(.getMany, .read, context, detail: UInt32(count)) { command in
@@ -118,7 +117,7 @@ extension Cache {
     /// Answers `cache.exists`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func exists(_ parameters: CacheExistsParameters, _ context: CallContext) throws(RPCError) {
+    public func exists(_ parameters: CacheExistsParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         send(.exists, .read, context) { command in
             command.append("*2\r\n$6\r\nEXISTS\r\n")
@@ -137,7 +136,7 @@ extension Cache {
     /// Answers `cache.keys`: one step of a `SCAN`.
     ///
     /// - Throws: ``RPCError`` where pattern or cursor is not usable.
-    package func keys(_ parameters: CacheKeysParameters, _ context: CallContext) throws(RPCError) {
+    public func keys(_ parameters: CacheKeysParameters, _ context: CallContext) throws(RPCError) {
         let stem = keyspace.stem(.cache, parameters.namespace?.raw.copy())
         var pattern = Glob.escaped(stem)
         if let glob = parameters.pattern {

@@ -1,16 +1,15 @@
-package import Contract
-package import JSONRPC
-package import Store
-
 import Bytes
+public import Contract
 import JSON
+public import JSONRPC
+public import Store
 import Valkey
 
 extension Cache {
     /// Answers `cache.set`: one round trip.
     ///
     /// - Throws: ``RPCError`` where key or value is not usable.
-    package func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
+    public func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
@@ -37,7 +36,7 @@ extension Cache {
     /// Answers `cache.set_many`: one round trip, in one transaction.
     ///
     /// - Throws: ``RPCError`` where a key or value is not usable; nothing was written then.
-    package func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
+    public func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
         for entry in parameters.entries {
             _ = try keyspace.resolve(entry.key, parameter: "entries")
             _ = try resolve(entry.value, entry.text, entry.base64)
@@ -117,17 +116,25 @@ extension Cache {
                 throw .invalidParams("text holds half of a surrogate pair, which is no text", parameter: "text")
             }
         } else if let base64 {
-            guard !base64.hasEscapes, Base64.decode(base64.raw, to: &valueScratch) else {
+            guard decode(base64) else {
                 throw .invalidParams("base64 must be Base64 with padding (RFC 4648 section 4)", parameter: "base64")
             }
         }
         return valueScratch.view
     }
 
+    /// Decodes into the scratch memory; PHP, for one, writes each `/` as an escape.
+    private func decode(_ base64: JSONString) -> Bool {
+        guard base64.hasEscapes else { return Base64.decode(base64.raw, to: &valueScratch) }
+        var unescaped = ByteBuffer()
+        guard (try? base64.append(to: &unescaped)) != nil else { return false }
+        return Base64.decode(unescaped.view, to: &valueScratch)
+    }
+
     /// Answers `cache.delete`: one round trip.
     ///
     /// - Throws: ``RPCError`` where a key is not usable.
-    package func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
+    public func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
         if let key = parameters.key {
             let key = try keyspace.resolve(key, parameter: "key")
             return send(.delete, .idempotentWrite, context) { command in
@@ -155,7 +162,7 @@ extension Cache {
     /// Answers `cache.touch`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
+    public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         if case .value(let milliseconds) = parameters.ttlMilliseconds {
             return send(.touch, .idempotentWrite, context) { command in
@@ -183,7 +190,7 @@ extension Cache {
     /// Answers `cache.increment`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.
-    package func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
+    public func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
         send(.increment, .write, context) { command in

@@ -1,28 +1,27 @@
-package import EventLoop
-package import JSONRPC
-package import Store
-package import Valkey
-
 import Bytes
+public import EventLoop
+public import JSONRPC
+public import Store
+public import Valkey
 
 /// The methods `cache.*` and `hash.*`: values that may be forgotten, kept in Valkey.
 ///
 /// A call of one round trip is a command and a completion record: the value goes from the client's line into Valkey and
 /// back into its reply without being parsed, copied into an object, or waited for by a task.
 @EventLoop
-package final class Cache: ReplyReceiver {
+public final class Cache: ReplyReceiver {
     /// Counts since the start.
-    package struct Counts: Sendable {
+    public struct Counts: Sendable {
         /// Reads that found an entry.
-        package var hits: UInt64 = 0
+        public var hits: UInt64 = 0
         /// Reads that found none.
-        package var misses: UInt64 = 0
+        public var misses: UInt64 = 0
         /// Reads answered as misses because Valkey was away.
-        package var degraded: UInt64 = 0
+        public var degraded: UInt64 = 0
         /// Entries written.
-        package var sets: UInt64 = 0
+        public var sets: UInt64 = 0
         /// Entries and hashes removed by `cache.invalidate`.
-        package var invalidated: UInt64 = 0
+        public var invalidated: UInt64 = 0
     }
 
     /// Which command a reply belongs to.
@@ -45,15 +44,16 @@ package final class Cache: ReplyReceiver {
     }
 
     /// Counts since the start.
-    package internal(set) var counts = Counts()
+    public internal(set) var counts = Counts()
     let link: Link
     let calls: CallTable
     let keyspace: Keyspace
-    let namespaces: Namespaces
+    /// How namespaces behave; may be replaced while calls run.
+    public var namespaces: Namespaces
     var valueScratch = ByteBuffer()
 
     /// Serves the methods from the cache store.
-    package init(link: Link, calls: CallTable, keyspace: Keyspace, namespaces: Namespaces) {
+    public init(link: Link, calls: CallTable, keyspace: Keyspace, namespaces: Namespaces) {
         self.link = link
         self.calls = calls
         self.keyspace = keyspace
@@ -82,7 +82,8 @@ package final class Cache: ReplyReceiver {
         link.send(request, lane: context.lane, encode)
     }
 
-    package func received(_ reply: Reply, _ completion: Completion) {
+    /// Answers the call that the command was sent for.
+    public func received(_ reply: Reply, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         guard let operation = Operation(rawValue: completion.operation) else {
             preconditionFailure("a reply to a command that the cache did not send")
@@ -108,7 +109,8 @@ package final class Cache: ReplyReceiver {
         }
     }
 
-    package func failed(_ failure: LinkFailure, _ completion: Completion) {
+    /// Answers the call that the command was sent for with the failure, or with a miss where that is better.
+    public func failed(_ failure: LinkFailure, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         if failure.code == .unavailable {
             // A cache that is away is a cache that misses: the application goes on.

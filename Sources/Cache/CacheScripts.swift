@@ -1,8 +1,10 @@
+import EventLoop
 import Valkey
 
 /// The cache's Lua scripts; each works on one key.
 ///
 /// Numbers are handed back as Valkey's own text: Lua's numbers are doubles and lose integers above 2^53.
+@EventLoop
 enum CacheScripts {
     static let all = [increment, hashSet, hashIncrement]
 

@@ -1,22 +1,22 @@
-package import JSON
-package import JSONRPC
+public import JSON
+public import JSONRPC
 
 /// What accompanies a call as `_meta`, lent for the length of the call.
 ///
 /// It is given by name only. Members that are not listed here are ignored, so that callers may add their own.
-package struct CallMetadata {
+public struct CallMetadata {
     /// Bound on the whole call in milliseconds, from 1 to ``deadlineMax``; nil for the method's default.
-    package let deadlineMilliseconds: Int64?
+    public let deadlineMilliseconds: Int64?
     /// Trace context of the caller in the form of W3C Trace Context, to be carried into logs and error data.
-    package let traceparent: JSONString?
+    public let traceparent: JSONString?
 
     /// Longest deadline, 100 years in milliseconds, so that adding it to the time of day cannot overflow.
-    package static let deadlineMax: Int64 = 3_153_600_000_000
+    public static let deadlineMax: Int64 = 3_153_600_000_000
 
     /// Finds and decodes `_meta` among the parameters of a call.
     ///
     /// - Throws: ``InvalidParameters`` that names `_meta` or its member at fault.
-    package init(_ arguments: Arguments) throws(InvalidParameters) {
+    public init(_ arguments: Arguments) throws(InvalidParameters) {
         var metadata: JSONValue?
         if arguments.form == .named {
             for index in 0..<arguments.count where arguments[index].name.equals("_meta") {

@@ -1,5 +1,5 @@
 /// What doing a call twice means, which decides whether it may be sent again when its reply is lost.
-package enum Idempotency: Sendable {
+public enum Idempotency: Sendable {
     /// Nothing is changed.
     case read
     /// The state afterwards is the same as after doing it once.

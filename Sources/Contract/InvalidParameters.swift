@@ -3,23 +3,23 @@ import JSON
 /// Why the parameters of a call are not those of its method (JSON-RPC error -32602).
 ///
 /// Neither member quotes a value that the caller sent.
-package struct InvalidParameters: Error, Equatable, CustomStringConvertible {
+public struct InvalidParameters: Error, Equatable, CustomStringConvertible {
     /// The parameter at fault, such as `key`, `entries[3].ttl_ms` or, beyond the last position, `[4]`.
-    package let parameter: String
+    public let parameter: String
     /// What it must be, in words that follow the parameter's name.
-    package let requirement: String
+    public let requirement: String
 
     /// Records that `parameter` does not meet a requirement, such as "must be a string".
-    package init(_ parameter: String, _ requirement: String) {
+    public init(_ parameter: String, _ requirement: String) {
         self.parameter = parameter
         self.requirement = requirement
     }
 
     /// The whole sentence without a full stop, such as `ttl_ms must be an integer of at least 1`.
-    package var message: String { "\(parameter) \(requirement)" }
+    public var message: String { "\(parameter) \(requirement)" }
 
     /// The same as ``message``.
-    package var description: String { message }
+    public var description: String { message }
 }
 
 extension InvalidParameters {

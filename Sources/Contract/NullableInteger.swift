@@ -1,5 +1,5 @@
 /// An integer parameter that may also be null, which means something else than not being given.
-package enum NullableInteger: Equatable, Sendable {
+public enum NullableInteger: Equatable, Sendable {
     /// It was not given.
     case absent
     /// It was given as null.

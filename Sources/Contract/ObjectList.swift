@@ -1,7 +1,7 @@
-package import JSON
+public import JSON
 
 /// An object inside a call, decoded from its members.
-package protocol ObjectParameter {
+public protocol ObjectParameter {
     /// Decodes an object.
     ///
     /// - Parameter object: A value of kind object, lent for the length of the call.
@@ -12,9 +12,9 @@ package protocol ObjectParameter {
 /// An array of objects in a call, every one of which can be decoded; lent for the length of the call.
 ///
 /// Going through it decodes each object again, which needs no memory for those that are not looked at.
-package struct ObjectList<Element: ObjectParameter>: Sequence {
+public struct ObjectList<Element: ObjectParameter>: Sequence {
     /// Number of objects, in the range that the method allows.
-    package let count: Int
+    public let count: Int
     private let array: JSONValue
 
     init(array: JSONValue, count: Int) {
@@ -23,16 +23,16 @@ package struct ObjectList<Element: ObjectParameter>: Sequence {
     }
 
     /// Goes through the objects in the order written.
-    package func makeIterator() -> Iterator {
+    public func makeIterator() -> Iterator {
         Iterator(elements: array.elements())
     }
 
     /// Hands out one object after the other.
-    package struct Iterator: IteratorProtocol {
+    public struct Iterator: IteratorProtocol {
         fileprivate var elements: JSONElements
 
         /// The next object, or nil after the last.
-        package mutating func next() -> Element? {
+        public mutating func next() -> Element? {
             guard let object = elements.next() else { return nil }
             do throws(InvalidParameters) {
                 return try Element(object: object)

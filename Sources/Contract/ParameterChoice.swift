@@ -1,7 +1,7 @@
-package import JSON
+public import JSON
 
 /// A string parameter that is one of a few words.
-package protocol ParameterChoice: Sendable {
+public protocol ParameterChoice: Sendable {
     /// The words, such as "absent or present".
     static var words: StaticString { get }
 

@@ -1,4 +1,4 @@
-package import JSONRPC
+public import JSONRPC
 
 extension RPCError {
     /// Makes an error reply of a documented kind.
@@ -10,7 +10,7 @@ extension RPCError {
     ///   - retryAfterMilliseconds: When trying again may help.
     ///   - outcome: What became of the effect.
     ///   - details: Further members of `data`.
-    package init(
+    public init(
         _ kind: ErrorKind,
         _ message: String,
         isRetryable: Bool? = nil,
@@ -30,7 +30,7 @@ extension RPCError {
     }
 
     /// Makes the error reply of a parameter that is not what it must be.
-    package init(_ fault: InvalidParameters) {
+    public init(_ fault: InvalidParameters) {
         self = .invalidParams(fault.message, parameter: fault.parameter)
     }
 }

@@ -1,11 +1,11 @@
-package import JSON
+public import JSON
 
 /// An array of strings in a call, every one of which follows its rule; lent for the length of the call.
 ///
 /// Going through it scans the text again, which is cheaper than keeping the elements.
-package struct StringList: Sequence {
+public struct StringList: Sequence {
     /// Number of strings, in the range that the method allows.
-    package let count: Int
+    public let count: Int
     private let array: JSONValue
 
     init(array: JSONValue, count: Int) {
@@ -14,16 +14,16 @@ package struct StringList: Sequence {
     }
 
     /// Goes through the strings in the order written.
-    package func makeIterator() -> Iterator {
+    public func makeIterator() -> Iterator {
         Iterator(elements: array.elements())
     }
 
     /// Hands out one string after the other.
-    package struct Iterator: IteratorProtocol {
+    public struct Iterator: IteratorProtocol {
         fileprivate var elements: JSONElements
 
         /// The next string, or nil after the last.
-        package mutating func next() -> JSONString? {
+        public mutating func next() -> JSONString? {
             guard let element = elements.next() else { return nil }
             guard let string = element.string else { preconditionFailure("the list was not checked") }
             return string

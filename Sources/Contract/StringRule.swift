@@ -10,11 +10,12 @@ enum StringRule {
     case any
     /// At least one byte.
     case nonEmpty
-    /// A namespace: `^[a-z0-9_.-]{1,64}$`.
+    /// A namespace: `^[a-z0-9_.-]{1,64}$`, written without escapes, so that its raw bytes are the namespace.
     case namespace
-    /// Base64 with padding (RFC 4648 section 4).
+    /// Base64 with padding (RFC 4648 section 4). It may have escapes: some writers put `\/` for `/`.
     case base64
-    /// A trace context: `^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$` (W3C Trace Context section 3.2).
+    /// A trace context: `^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$` (W3C Trace Context section 3.2), written
+    /// without escapes.
     case traceparent
 
     /// What a string that does not follow the rule is told to be.
@@ -22,7 +23,7 @@ enum StringRule {
         switch self {
         case .any: "must be a string of Unicode text"
         case .nonEmpty: "must be a string of at least one character"
-        case .namespace: "must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-'"
+        case .namespace: "must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-', without escapes"
         case .base64: "must be Base64 with padding"
         case .traceparent: "must be a W3C trace context, such as 00-<32 hex digits>-<16 hex digits>-01"
         }
@@ -30,31 +31,28 @@ enum StringRule {
 
     /// Tells whether `string` is text that follows the rule.
     ///
-    /// - Complexity: O(n); memory is allocated only where a namespace, Base64 or a trace context has escapes.
+    /// - Complexity: O(n); memory is allocated only where Base64 has escapes.
     func allows(_ string: JSONString) -> Bool {
         switch self {
-        case .any: return string.isText
-        case .nonEmpty: return !string.raw.isEmpty && string.isText
-        case .namespace, .base64, .traceparent: break
-        }
-        guard string.hasEscapes else { return allows(string.raw) }
-        var decoded = ByteBuffer()
-        guard (try? string.append(to: &decoded)) != nil else { return false }
-        return allows(decoded.view)
-    }
-
-    private func allows(_ text: ByteView) -> Bool {
-        switch self {
-        case .any: true
-        case .nonEmpty: !text.isEmpty
-        case .namespace: (1...64).contains(text.count) && text.allBytes(\.isNamespaceCharacter)
-        case .base64: text.isBase64
-        case .traceparent: text.isTraceparent
+        case .any: string.isText
+        case .nonEmpty: !string.raw.isEmpty && string.isText
+        // A backslash is in neither alphabet.
+        case .namespace: (1...64).contains(string.raw.count) && string.raw.allBytes(\.isNamespaceCharacter)
+        case .traceparent: string.raw.isTraceparent
+        case .base64: string.isBase64
         }
     }
 }
 
 extension JSONString {
+    /// Whether the string means Base64.
+    fileprivate var isBase64: Bool {
+        guard hasEscapes else { return raw.isBase64 }
+        var decoded = ByteBuffer()
+        guard (try? append(to: &decoded)) != nil else { return false }
+        return decoded.view.isBase64
+    }
+
     /// Whether the string means text: no escape in it is half of a surrogate pair, which JSON allows and UTF-8 does not.
     ///
     /// - Complexity: O(n) where it has escapes, else O(1).

@@ -1,13 +1,13 @@
-package import Bytes
+public import Bytes
 import COpenSSL
 
 /// Message digests, by OpenSSL.
-package enum Digest {
+public enum Digest {
     /// SHA-1 (FIPS 180-4) in lower-case hexadecimal: the name by which Valkey knows a script, and nothing else.
     ///
     /// - Parameter view: Any bytes.
     /// - Returns: 40 digits.
-    package static func sha1Hexadecimal(_ view: ByteView) -> [UInt8] {
+    public static func sha1Hexadecimal(_ view: ByteView) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 20)
         var length: UInt32 = 0
         let status = unsafe view.withUnsafeBytes { pointer, count in

@@ -2,7 +2,7 @@ import Glibc
 
 /// What the development tools can be asked to do.
 enum Command: String, CaseIterable {
-    /// Writes the code and the reference that are made of `proto/`.
+    /// Writes the code and the reference that are made of `proto/` and of the table of options.
     case generate
     /// Checks that what `generate` would write is what is there.
     case verify

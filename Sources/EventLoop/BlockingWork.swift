@@ -2,7 +2,7 @@ import Glibc
 import Linux
 
 /// Runs what blocks on a thread of its own and brings the result back to the loop.
-package enum BlockingWork {
+public enum BlockingWork {
     /// Runs `body` on a helper thread; the caller waits without holding up the loop.
     ///
     /// Meant for rare work such as name resolution and synchronous file writes: each call starts a thread with a stack
@@ -10,7 +10,7 @@ package enum BlockingWork {
     ///
     /// - Parameter body: Touches nothing that belongs to the loop.
     /// - Returns: What `body` returned.
-    package static func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    public static func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
         unsafe await withUnsafeContinuation { continuation in
             let work = unsafe Unmanaged.passRetained(Work { unsafe continuation.resume(returning: body()) })
             unsafe start(work)

@@ -6,22 +6,22 @@ import Linux
 /// epoll loop. Calls between them are plain function calls; `await` only means "until something outside answers".
 /// There is one loop in a process: whoever calls ``run()`` becomes its thread.
 @globalActor
-package actor EventLoop {
+public actor EventLoop {
     /// The actor's only instance.
-    package static let shared = EventLoop()
+    public static let shared = EventLoop()
 
     /// Runs jobs of this actor on the loop's thread.
-    nonisolated package var unownedExecutor: UnownedSerialExecutor {
+    nonisolated public var unownedExecutor: UnownedSerialExecutor {
         unsafe LoopExecutor.shared.asUnownedSerialExecutor()
     }
 
     /// The loop's descriptors and timers.
-    @EventLoop package static let reactor = Reactor()
+    @EventLoop public static let reactor = Reactor()
 
     /// Makes the calling thread the loop's, and runs until ``stop()``.
     ///
     /// - Parameter start: Runs first, on the loop; what it registers is what the loop then serves.
-    nonisolated package static func run(_ start: @EventLoop () -> Void = {}) {
+    nonisolated public static func run(_ start: @EventLoop () -> Void = {}) {
         LoopExecutor.shared.adoptThread()
         assumeIsolated {
             start()
@@ -31,14 +31,14 @@ package actor EventLoop {
 
     /// Ends ``run(_:)`` after the present turn.
     @EventLoop
-    package static func stop() {
+    public static func stop() {
         reactor.isStopping = true
     }
 
     /// Runs `body` at once, on the loop's own thread.
     ///
     /// - Important: Traps on any other thread.
-    nonisolated package static func assumeIsolated<Result>(
+    nonisolated public static func assumeIsolated<Result>(
         _ body: @EventLoop () throws -> Result
     ) rethrows -> Result {
         precondition(LoopExecutor.shared.isOnThread, "this code belongs on the event loop's thread")
@@ -47,7 +47,7 @@ package actor EventLoop {
 
     /// Runs `body` at once where the caller knows that it runs on the loop, such as in a callback of a C library that
     /// was called there.
-    nonisolated package static func assumeIsolatedUnchecked<Result>(
+    nonisolated public static func assumeIsolatedUnchecked<Result>(
         _ body: @EventLoop () throws -> Result
     ) rethrows -> Result {
         assert(LoopExecutor.shared.isOnThread, "this code belongs on the event loop's thread")

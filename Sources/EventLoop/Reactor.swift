@@ -1,8 +1,8 @@
-package import Linux
+public import Linux
 
 /// Something that is told when its descriptor is ready.
 @EventLoop
-package protocol DescriptorHandler: AnyObject {
+public protocol DescriptorHandler: AnyObject {
     /// Reads, writes or accepts as `readiness` says.
     ///
     /// Failures and hang-ups are told as readiness too; a read or write then shows the reason.
@@ -11,13 +11,13 @@ package protocol DescriptorHandler: AnyObject {
 
 /// Something that runs once at the end of a turn of the loop, after everything that was ready was served.
 @EventLoop
-package protocol TurnHandler: AnyObject {
+public protocol TurnHandler: AnyObject {
     /// Sends what the turn gathered.
     func turnEnded()
 }
 
 /// A descriptor's place in the reactor.
-package struct Registration: Hashable, Sendable {
+public struct Registration: Hashable, Sendable {
     let slot: UInt32
     let generation: UInt32
 }
@@ -27,7 +27,7 @@ package struct Registration: Hashable, Sendable {
 /// Events carry a slot and a generation, so one that was fetched before its descriptor was closed, and whose number the
 /// kernel may have given to another, finds a newer generation and is dropped.
 @EventLoop
-package final class Reactor {
+public final class Reactor {
     private struct Slot {
         var handler: (any DescriptorHandler)?
         var generation: UInt32 = 0
@@ -35,9 +35,9 @@ package final class Reactor {
     }
 
     /// The loop's timers.
-    package let timers = TimerQueue()
+    public let timers = TimerQueue()
     /// The moment at which the present turn began; cheaper than asking the clock, and at most a turn old.
-    package private(set) var now = Instant.now
+    public private(set) var now = Instant.now
     var isStopping = false
 
     private let epoll: Epoll
@@ -64,7 +64,7 @@ package final class Reactor {
     /// Watches `descriptor`; `handler` is kept alive until ``remove(_:)``.
     ///
     /// - Throws: ``SystemError`` of epoll_ctl(2), such as `ENOSPC`.
-    package func add(
+    public func add(
         _ descriptor: borrowing FileDescriptor,
         _ wanted: Readiness,
         handler: any DescriptorHandler
@@ -85,7 +85,7 @@ package final class Reactor {
     }
 
     /// Changes what a descriptor is watched for.
-    package func modify(_ registration: Registration, _ wanted: Readiness) {
+    public func modify(_ registration: Registration, _ wanted: Readiness) {
         let slot = slots[Int(registration.slot)]
         precondition(slot.generation == registration.generation, "a removed registration was modified")
         do throws(SystemError) {
@@ -96,7 +96,7 @@ package final class Reactor {
     }
 
     /// Ends the watch, which comes before the descriptor is closed; events already fetched are dropped.
-    package func remove(_ registration: Registration) {
+    public func remove(_ registration: Registration) {
         let index = Int(registration.slot)
         precondition(slots[index].generation == registration.generation, "a registration was removed twice")
         do throws(SystemError) {
@@ -111,7 +111,7 @@ package final class Reactor {
     }
 
     /// Has `handler` told at the end of every turn, in the order of these calls.
-    package func addTurnHandler(_ handler: any TurnHandler) {
+    public func addTurnHandler(_ handler: any TurnHandler) {
         turnHandlers.append(handler)
     }
 

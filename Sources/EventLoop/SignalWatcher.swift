@@ -1,21 +1,22 @@
-package import Linux
+public import Linux
 
 /// Tells the loop of the signals that the process receives.
 @EventLoop
-package final class SignalWatcher: DescriptorHandler {
+public final class SignalWatcher: DescriptorHandler {
     private let descriptor: SignalDescriptor
     private let action: @EventLoop (Int32) -> Void
 
     /// Collects `signals` from now on; `action` gets each one's number.
     ///
     /// - Throws: ``SystemError`` of signalfd(2).
-    package init(_ signals: [Int32], _ action: @escaping @EventLoop (Int32) -> Void) throws(SystemError) {
+    public init(_ signals: [Int32], _ action: @escaping @EventLoop (Int32) -> Void) throws(SystemError) {
         descriptor = try SignalDescriptor(signals)
         self.action = action
         _ = try EventLoop.reactor.add(descriptor.descriptor, .readable, handler: self)
     }
 
-    package func descriptorReady(_ readiness: Readiness) {
+    /// Hands on the signals that have come.
+    public func descriptorReady(_ readiness: Readiness) {
         while let signal = descriptor.next() {
             action(signal)
         }

@@ -1,7 +1,7 @@
-package import Linux
+public import Linux
 
 /// A timer's name, by which it is cancelled.
-package struct TimerID: Hashable, Sendable {
+public struct TimerID: Hashable, Sendable {
     let slot: UInt32
     let generation: UInt32
 }
@@ -11,7 +11,7 @@ package struct TimerID: Hashable, Sendable {
 /// It serves what happens rarely: reconnection, sweeps, the earliest deadline of a pipeline. Nothing on the path of a
 /// request adds an entry.
 @EventLoop
-package final class TimerQueue {
+public final class TimerQueue {
     private struct Entry {
         var instant: Instant
         var sequence: UInt64
@@ -33,7 +33,7 @@ package final class TimerQueue {
     /// - Returns: The name to cancel it by.
     /// - Complexity: O(log n).
     @discardableResult
-    package func schedule(at instant: Instant, _ action: @escaping @EventLoop () -> Void) -> TimerID {
+    public func schedule(at instant: Instant, _ action: @escaping @EventLoop () -> Void) -> TimerID {
         let index = freeSlots.popLast() ?? UInt32(slots.count)
         if Int(index) == slots.count { slots.append(Slot()) }
         slots[Int(index)].action = action
@@ -46,12 +46,12 @@ package final class TimerQueue {
 
     /// Runs `action` once `duration` has passed.
     @discardableResult
-    package func schedule(after duration: Duration, _ action: @escaping @EventLoop () -> Void) -> TimerID {
+    public func schedule(after duration: Duration, _ action: @escaping @EventLoop () -> Void) -> TimerID {
         schedule(at: Instant.now.advanced(by: duration), action)
     }
 
     /// Cancels a timer; one that fired or was cancelled is left alone.
-    package func cancel(_ id: TimerID) {
+    public func cancel(_ id: TimerID) {
         guard slots[Int(id.slot)].generation == id.generation else { return }
         release(id)
         while let first = heap.first, !isLive(first.id) {
@@ -63,14 +63,14 @@ package final class TimerQueue {
     }
 
     /// Suspends the calling task until `instant`.
-    package func sleep(until instant: Instant) async {
+    public func sleep(until instant: Instant) async {
         unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             schedule(at: instant) { unsafe continuation.resume() }
         }
     }
 
     /// Suspends the calling task for `duration`.
-    package func sleep(for duration: Duration) async {
+    public func sleep(for duration: Duration) async {
         await sleep(until: Instant.now.advanced(by: duration))
     }
 

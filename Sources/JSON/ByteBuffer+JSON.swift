@@ -1,10 +1,10 @@
-package import Bytes
+public import Bytes
 
 extension ByteBuffer {
     /// Appends `text`, which must be UTF-8, as a JSON string with its quotes.
     ///
     /// Quote, backslash and control characters are escaped; everything else is written as it is.
-    package mutating func append(jsonString text: ByteView) {
+    public mutating func append(jsonString text: ByteView) {
         append(UInt8(ascii: "\""))
         var start = 0
         for index in 0..<text.count {
@@ -19,14 +19,14 @@ extension ByteBuffer {
     }
 
     /// Appends `text` as a JSON string with its quotes.
-    package mutating func append(jsonString text: String) {
+    public mutating func append(jsonString text: String) {
         text.withByteView { append(jsonString: $0) }
     }
 
     /// Appends a value that was scanned, on one line: newlines between its tokens become spaces.
     ///
     /// Inside a string a newline is always escaped, so every raw one stands between tokens.
-    package mutating func append(jsonText text: ByteView) {
+    public mutating func append(jsonText text: ByteView) {
         let start = count
         append(text)
         for newline in [UInt8(ascii: "\n"), UInt8(ascii: "\r")] {
@@ -39,7 +39,7 @@ extension ByteBuffer {
     }
 
     /// Appends `true` or `false`.
-    package mutating func append(jsonBoolean value: Bool) {
+    public mutating func append(jsonBoolean value: Bool) {
         append(value ? "true" : "false")
     }
 

@@ -1,11 +1,11 @@
-package import Bytes
+public import Bytes
 import CJansson
 
 extension Document {
     /// Arrays and objects within each other, at most.
     ///
     /// Twice what a message may hold (64), so that a reply can be shown around whatever value it carries.
-    package static let depthMax = 128
+    public static let depthMax = 128
 
     /// Reads a document: any JSON value with nothing but white space around it (RFC 8259).
     ///
@@ -13,7 +13,7 @@ extension Document {
     /// - Returns: The tree, members in the order written.
     /// - Throws: ``DocumentError`` where the text is not JSON, a name stands twice in an object, a name holds U+0000,
     ///   a number is beyond 64 bits or a double's range, or more than ``depthMax`` values lie within each other.
-    package static func parse(_ bytes: ByteView) throws(DocumentError) -> Document {
+    public static func parse(_ bytes: ByteView) throws(DocumentError) -> Document {
         try checkDepth(bytes)
         try checkZeroBytes(bytes)
         var fault = json_error_t()
@@ -29,12 +29,12 @@ extension Document {
     }
 
     /// Reads a document; see ``parse(_:)-(ByteView)``.
-    package static func parse(_ bytes: [UInt8]) throws(DocumentError) -> Document {
+    public static func parse(_ bytes: [UInt8]) throws(DocumentError) -> Document {
         try bytes.withByteView { view throws(DocumentError) in try parse(view) }
     }
 
     /// Reads a document; see ``parse(_:)-(ByteView)``.
-    package static func parse(_ text: String) throws(DocumentError) -> Document {
+    public static func parse(_ text: String) throws(DocumentError) -> Document {
         try text.withByteView { view throws(DocumentError) in try parse(view) }
     }
 

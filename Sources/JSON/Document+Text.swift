@@ -3,7 +3,7 @@ import Glibc
 
 extension Document {
     /// How a document is laid out as text.
-    package enum Style {
+    public enum Style {
         /// One line without spaces.
         case compact
         /// One member or element a line, two spaces for each level.
@@ -13,7 +13,7 @@ extension Document {
     /// The document as JSON text, members in order, characters beyond ASCII as they are, no line break at the end.
     ///
     /// Numbers read back as the same: reals carry as many digits as the one that needs most, 15 at least.
-    package func text(style: Style) -> String {
+    public func text(style: Style) -> String {
         let layout: Int32
         switch style {
         case .compact: layout = JSON_COMPACT

@@ -3,7 +3,7 @@
 ///
 /// Members keep the order in which they were written. Numbers written as integers stay exact within 64 bits; others
 /// are doubles. Two documents are equal when they say the same: strings byte for byte, objects without regard to order.
-package enum Document: Sendable {
+public enum Document: Sendable {
     case null
     case boolean(Bool)
     case integer(Int64)
@@ -16,17 +16,17 @@ package enum Document: Sendable {
 
 extension Document {
     /// The text, where the document is a string.
-    package var string: String? {
+    public var string: String? {
         if case .string(let text) = self { text } else { nil }
     }
 
     /// The number, where the document is one that was written as an integer.
-    package var integer: Int64? {
+    public var integer: Int64? {
         if case .integer(let number) = self { number } else { nil }
     }
 
     /// The number, integers included; those beyond 2^53 are rounded.
-    package var number: Double? {
+    public var number: Double? {
         switch self {
         case .integer(let number): Double(number)
         case .real(let number): number
@@ -35,34 +35,34 @@ extension Document {
     }
 
     /// The truth value, where the document is one.
-    package var boolean: Bool? {
+    public var boolean: Bool? {
         if case .boolean(let truth) = self { truth } else { nil }
     }
 
     /// The elements, where the document is an array.
-    package var array: [Document]? {
+    public var array: [Document]? {
         if case .array(let elements) = self { elements } else { nil }
     }
 
     /// The members, where the document is an object.
-    package var object: DocumentObject? {
+    public var object: DocumentObject? {
         if case .object(let members) = self { members } else { nil }
     }
 
     /// Whether the document is `null`.
-    package var isNull: Bool {
+    public var isNull: Bool {
         if case .null = self { true } else { false }
     }
 
     /// The member called `name`, where the document is an object that has one.
-    package subscript(name: String) -> Document? {
+    public subscript(name: String) -> Document? {
         object?[name]
     }
 
     /// The value that a JSON pointer leads to (RFC 6901), or nil where it leads nowhere.
     ///
     /// - Parameter pointer: Empty for the document itself, else `/name/0/…` with `~1` for `/` and `~0` for `~`.
-    package subscript(pointer pointer: String) -> Document? {
+    public subscript(pointer pointer: String) -> Document? {
         if pointer.isEmpty { return self }
         guard pointer.utf8.first == UInt8(ascii: "/") else { return nil }
         var current = self
@@ -106,7 +106,7 @@ extension Document {
 
 extension Document: Equatable {
     /// Whether both say the same; an integer never equals a real.
-    package static func == (left: Document, right: Document) -> Bool {
+    public static func == (left: Document, right: Document) -> Bool {
         switch (left, right) {
         case (.null, .null): true
         case (.boolean(let left), .boolean(let right)): left == right
@@ -123,42 +123,42 @@ extension Document: Equatable {
 
 extension Document: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
     /// A string.
-    package init(stringLiteral value: String) {
+    public init(stringLiteral value: String) {
         self = .string(value)
     }
 }
 
 extension Document: ExpressibleByIntegerLiteral {
     /// An integer.
-    package init(integerLiteral value: Int64) {
+    public init(integerLiteral value: Int64) {
         self = .integer(value)
     }
 }
 
 extension Document: ExpressibleByFloatLiteral {
     /// A real number.
-    package init(floatLiteral value: Double) {
+    public init(floatLiteral value: Double) {
         self = .real(value)
     }
 }
 
 extension Document: ExpressibleByBooleanLiteral {
     /// A truth value.
-    package init(booleanLiteral value: Bool) {
+    public init(booleanLiteral value: Bool) {
         self = .boolean(value)
     }
 }
 
 extension Document: ExpressibleByArrayLiteral {
     /// An array.
-    package init(arrayLiteral elements: Document...) {
+    public init(arrayLiteral elements: Document...) {
         self = .array(elements)
     }
 }
 
 extension Document: ExpressibleByDictionaryLiteral {
     /// An object with its members in the order written; a name written twice is a programmer's error.
-    package init(dictionaryLiteral elements: (String, Document)...) {
+    public init(dictionaryLiteral elements: (String, Document)...) {
         var members = DocumentObject()
         for (name, value) in elements {
             precondition(members[name] == nil, "a name is written twice")

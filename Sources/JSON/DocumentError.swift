@@ -1,18 +1,18 @@
 /// Why a text is not a document, and where.
 ///
 /// The message quotes nothing of the text: what stands there may be a secret.
-package struct DocumentError: Error, Equatable, CustomStringConvertible {
+public struct DocumentError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, in a few words without a full stop.
-    package let message: String
+    public let message: String
     /// Line of the fault, from 1.
-    package let line: Int
+    public let line: Int
     /// Column of the fault in its line, in characters, from 1.
-    package let column: Int
+    public let column: Int
     /// Offset of the fault in the text, in bytes, from 0.
-    package let position: Int
+    public let position: Int
 
     /// `line 3, column 14: duplicate object key`.
-    package var description: String {
+    public var description: String {
         "line \(line), column \(column): \(message)"
     }
 }

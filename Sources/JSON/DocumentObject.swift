@@ -1,36 +1,36 @@
 /// The members of a JSON object, in the order in which they were written, each name once.
 ///
 /// Lookup is a search from the front: documents are small, and most objects in them have a handful of members.
-package struct DocumentObject: Sendable {
+public struct DocumentObject: Sendable {
     /// A name and its value.
-    package struct Member: Sendable {
+    public struct Member: Sendable {
         /// The name, compared byte for byte.
-        package let name: String
+        public let name: String
         /// The value.
-        package var value: Document
+        public var value: Document
     }
 
     /// Every member, in order.
-    package private(set) var members: [Member] = []
+    public private(set) var members: [Member] = []
 
     /// An object without members.
-    package init() {}
+    public init() {}
 
     /// Number of members.
-    package var count: Int { members.count }
+    public var count: Int { members.count }
 
     /// Whether there is no member.
-    package var isEmpty: Bool { members.isEmpty }
+    public var isEmpty: Bool { members.isEmpty }
 
     /// The names, in order.
-    package var names: [String] { members.map(\.name) }
+    public var names: [String] { members.map(\.name) }
 
     /// The value called `name`.
     ///
     /// A new one is added at the end, nil removes it.
     ///
     /// - Complexity: O(n) in the number of members.
-    package subscript(name: String) -> Document? {
+    public subscript(name: String) -> Document? {
         get {
             position(of: name).map { members[$0].value }
         }
@@ -57,14 +57,14 @@ package struct DocumentObject: Sendable {
 
 extension DocumentObject: Sequence {
     /// The members, in order.
-    package func makeIterator() -> IndexingIterator<[Member]> {
+    public func makeIterator() -> IndexingIterator<[Member]> {
         members.makeIterator()
     }
 }
 
 extension DocumentObject: Equatable {
     /// Whether both have the same members, in whatever order.
-    package static func == (left: DocumentObject, right: DocumentObject) -> Bool {
+    public static func == (left: DocumentObject, right: DocumentObject) -> Bool {
         guard left.count == right.count else { return false }
         for (index, member) in left.members.enumerated() {
             // Mostly they stand in the same order, and then no search is needed.

@@ -1,7 +1,7 @@
 /// Why a text is not the JSON that is accepted here.
-package struct JSONFault: Error, Equatable, Sendable, CustomStringConvertible {
+public struct JSONFault: Error, Equatable, Sendable, CustomStringConvertible {
     /// What is wrong.
-    package enum Reason: Sendable {
+    public enum Reason: Sendable {
         /// The text ends inside a value.
         case unexpectedEnd
         /// A byte that no rule of RFC 8259 allows at this place.
@@ -23,18 +23,18 @@ package struct JSONFault: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// What is wrong.
-    package let reason: Reason
+    public let reason: Reason
     /// Where, in bytes from the beginning of the text.
-    package let offset: Int
+    public let offset: Int
 
     /// Records a fault at `offset`.
-    package init(_ reason: Reason, at offset: Int) {
+    public init(_ reason: Reason, at offset: Int) {
         self.reason = reason
         self.offset = offset
     }
 
     /// The fault in words, such as "unexpected byte at offset 7".
-    package var description: String { "\(words) at offset \(offset)" }
+    public var description: String { "\(words) at offset \(offset)" }
 
     private var words: String {
         switch reason {

@@ -1,5 +1,5 @@
 /// What a JSON value is, told by its first byte (RFC 8259 section 3).
-package enum JSONKind: UInt8 {
+public enum JSONKind: UInt8, Sendable {
     case object
     case array
     case string

@@ -5,7 +5,7 @@ extension JSONScanner {
     ///
     /// Eight bytes are looked at together until one of them is a quote, a backslash, a control character or the
     /// beginning of a longer character.
-    package mutating func scanString() throws(JSONFault) -> JSONString {
+    public mutating func scanString() throws(JSONFault) -> JSONString {
         try expect(UInt8(ascii: "\""))
         let start = position
         var hasEscapes = false

@@ -1,19 +1,19 @@
-package import Bytes
+public import Bytes
 
 /// Reads JSON text once, from left to right: checks it against RFC 8259 and hands out slices.
 ///
 /// Nothing is copied and nothing is allocated. Strings are checked to be UTF-8 (RFC 3629), numbers are kept as written,
 /// nesting is bounded. A value that was scanned is valid; its slice can be stored or sent as it is.
-package struct JSONScanner {
+public struct JSONScanner {
     /// The text.
-    package let text: ByteView
+    public let text: ByteView
     /// Offset of the next byte, 0...`text.count`.
-    package var position = 0
+    public var position = 0
     /// Deepest nesting of arrays and objects accepted, at least 1.
-    package let depthMax: Int
+    public let depthMax: Int
 
     /// Begins at the first byte of `text`.
-    package init(_ text: ByteView, depthMax: Int) {
+    public init(_ text: ByteView, depthMax: Int) {
         self.text = text
         self.depthMax = depthMax
     }
@@ -21,7 +21,7 @@ package struct JSONScanner {
     /// Scans a text that is one value with white space around it.
     ///
     /// - Throws: ``JSONFault``, the first one from the left.
-    package static func scan(_ text: ByteView, depthMax: Int) throws(JSONFault) -> JSONValue {
+    public static func scan(_ text: ByteView, depthMax: Int) throws(JSONFault) -> JSONValue {
         var scanner = JSONScanner(text, depthMax: depthMax)
         scanner.skipWhiteSpace()
         let value = try scanner.scanValue(depth: 0)
@@ -32,16 +32,16 @@ package struct JSONScanner {
     /// Passes over white space to the end of the text.
     ///
     /// - Throws: ``JSONFault`` `.trailingBytes` where something else follows.
-    package mutating func finish() throws(JSONFault) {
+    public mutating func finish() throws(JSONFault) {
         skipWhiteSpace()
         if position < text.count { throw JSONFault(.trailingBytes, at: position) }
     }
 
     /// The next byte, or nil at the end.
-    package var next: UInt8? { position < text.count ? text[position] : nil }
+    public var next: UInt8? { position < text.count ? text[position] : nil }
 
     /// Passes over space, tab, newline and carriage return.
-    package mutating func skipWhiteSpace() {
+    public mutating func skipWhiteSpace() {
         while position < text.count {
             switch text[position] {
             case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): position += 1
@@ -51,7 +51,7 @@ package struct JSONScanner {
     }
 
     /// Passes over `byte`, which must come next.
-    package mutating func expect(_ byte: UInt8) throws(JSONFault) {
+    public mutating func expect(_ byte: UInt8) throws(JSONFault) {
         guard position < text.count else { throw JSONFault(.unexpectedEnd, at: position) }
         guard text[position] == byte else { throw JSONFault(.unexpectedByte, at: position) }
         position += 1
@@ -60,7 +60,7 @@ package struct JSONScanner {
     /// Passes over `byte` if it comes next.
     ///
     /// - Returns: Whether it did.
-    package mutating func accept(_ byte: UInt8) -> Bool {
+    public mutating func accept(_ byte: UInt8) -> Bool {
         guard position < text.count, text[position] == byte else { return false }
         position += 1
         return true
@@ -71,7 +71,7 @@ package struct JSONScanner {
     /// - Parameter depth: Number of arrays and objects around it.
     /// - Returns: The value, a slice of the text.
     /// - Throws: ``JSONFault``, the first one from the left.
-    package mutating func scanValue(depth: Int) throws(JSONFault) -> JSONValue {
+    public mutating func scanValue(depth: Int) throws(JSONFault) -> JSONValue {
         let start = position
         guard position < text.count else { throw JSONFault(.unexpectedEnd, at: position) }
         let kind: JSONKind
@@ -126,7 +126,7 @@ package struct JSONScanner {
     }
 
     /// Passes over the colon between a member's name and its value, and the white space around it.
-    package mutating func passColon() throws(JSONFault) {
+    public mutating func passColon() throws(JSONFault) {
         skipWhiteSpace()
         try expect(UInt8(ascii: ":"))
         skipWhiteSpace()
@@ -135,7 +135,7 @@ package struct JSONScanner {
     /// Passes over a comma, or over `end`, and the white space around it.
     ///
     /// - Returns: Whether it was `end`.
-    package mutating func passSeparator(end: UInt8) throws(JSONFault) -> Bool {
+    public mutating func passSeparator(end: UInt8) throws(JSONFault) -> Bool {
         skipWhiteSpace()
         if accept(end) { return true }
         try expect(UInt8(ascii: ","))

@@ -1,20 +1,20 @@
-package import Bytes
+public import Bytes
 
 /// A JSON string that was scanned: what stands between its quotes, and whether it has escapes to resolve.
-package struct JSONString {
+public struct JSONString {
     /// The text between the quotes, as written.
-    package let raw: ByteView
+    public let raw: ByteView
     /// Whether a backslash occurs in it.
-    package let hasEscapes: Bool
+    public let hasEscapes: Bool
 
     /// Takes a string's text, which must have been scanned.
-    package init(raw: ByteView, hasEscapes: Bool) {
+    public init(raw: ByteView, hasEscapes: Bool) {
         self.raw = raw
         self.hasEscapes = hasEscapes
     }
 
     /// Whether the string means `literal`, which is compared as UTF-8.
-    package func equals(_ literal: StaticString) -> Bool {
+    public func equals(_ literal: StaticString) -> Bool {
         if !hasEscapes { return raw.equals(literal) }
         var decoded = ByteBuffer()
         guard (try? append(to: &decoded)) != nil else { return false }
@@ -25,7 +25,7 @@ package struct JSONString {
     ///
     /// - Throws: ``JSONFault`` `.loneSurrogate` where an escape is half of a pair: valid JSON, but no text. Its offset
     ///   counts from the first byte after the quote, and `buffer` holds what came before.
-    package func append(to buffer: inout ByteBuffer) throws(JSONFault) {
+    public func append(to buffer: inout ByteBuffer) throws(JSONFault) {
         guard hasEscapes else {
             buffer.append(raw)
             return
@@ -40,7 +40,7 @@ package struct JSONString {
     }
 
     /// The string's meaning, for messages and configuration; U+FFFD stands for half of a surrogate pair.
-    package func decoded() -> String {
+    public func decoded() -> String {
         var buffer = ByteBuffer()
         var rest = self
         while true {

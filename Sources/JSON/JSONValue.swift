@@ -1,11 +1,11 @@
-package import Bytes
+public import Bytes
 
 /// A JSON value that was scanned: its kind, and its text as written.
-package struct JSONValue {
+public struct JSONValue {
     /// What it is.
-    package let kind: JSONKind
+    public let kind: JSONKind
     /// The value's own text, without white space around it; a string has its quotes.
-    package let text: ByteView
+    public let text: ByteView
     private let hasEscapes: Bool
 
     init(kind: JSONKind, text: ByteView, hasEscapes: Bool) {
@@ -15,13 +15,13 @@ package struct JSONValue {
     }
 
     /// The string, or nil for another kind.
-    package var string: JSONString? {
+    public var string: JSONString? {
         guard kind == .string else { return nil }
         return JSONString(raw: text[1..<(text.count - 1)], hasEscapes: hasEscapes)
     }
 
     /// The truth value, or nil for another kind.
-    package var boolean: Bool? {
+    public var boolean: Bool? {
         switch kind {
         case .true: true
         case .false: false
@@ -30,19 +30,19 @@ package struct JSONValue {
     }
 
     /// The number, where it is written as an integer without fraction or exponent and fits 64 signed bits; else nil.
-    package var integer: Int64? {
+    public var integer: Int64? {
         kind == .number ? text.integer : nil
     }
 
     /// The array's elements; none for another kind.
-    package func elements() -> JSONElements { JSONElements(self) }
+    public func elements() -> JSONElements { JSONElements(self) }
 
     /// The object's members in the order written; none for another kind.
-    package func members() -> JSONMembers { JSONMembers(self) }
+    public func members() -> JSONMembers { JSONMembers(self) }
 }
 
 /// Goes through the elements of an array that was scanned.
-package struct JSONElements {
+public struct JSONElements {
     private var scanner: JSONScanner
     private var isAtEnd: Bool
 
@@ -56,7 +56,7 @@ package struct JSONElements {
     }
 
     /// The next element, or nil after the last.
-    package mutating func next() -> JSONValue? {
+    public mutating func next() -> JSONValue? {
         if isAtEnd { return nil }
         do throws(JSONFault) {
             let value = try scanner.scanValue(depth: 0)
@@ -69,7 +69,7 @@ package struct JSONElements {
 }
 
 /// Goes through the members of an object that was scanned.
-package struct JSONMembers {
+public struct JSONMembers {
     private var scanner: JSONScanner
     private var isAtEnd: Bool
 
@@ -83,7 +83,7 @@ package struct JSONMembers {
     }
 
     /// The next member's name and value, or nil after the last.
-    package mutating func next() -> (name: JSONString, value: JSONValue)? {
+    public mutating func next() -> (name: JSONString, value: JSONValue)? {
         if isAtEnd { return nil }
         do throws(JSONFault) {
             let name = try scanner.scanString()

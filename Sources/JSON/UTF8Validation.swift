@@ -1,9 +1,9 @@
-package import Bytes
+public import Bytes
 
 /// Tells UTF-8 from other bytes (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-package enum UTF8Validation {
+public enum UTF8Validation {
     /// Whether all of `view` is UTF-8.
-    package static func isValid(_ view: ByteView) -> Bool {
+    public static func isValid(_ view: ByteView) -> Bool {
         var index = 0
         while index < view.count {
             if index + 8 <= view.count, view.word(at: index) & 0x8080_8080_8080_8080 == 0 {

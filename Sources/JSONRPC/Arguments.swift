@@ -1,18 +1,18 @@
-package import JSON
+public import JSON
 
 /// One parameter of a request.
-package struct Argument {
+public struct Argument {
     /// The member's name; of no bytes where parameters came by position.
-    package let name: JSONString
+    public let name: JSONString
     /// The value as written.
-    package let value: JSONValue
+    public let value: JSONValue
 }
 
 /// The parameters of a request, by name or by position, lent for the length of a call.
 @safe
-package struct Arguments {
+public struct Arguments {
     /// How the parameters came.
-    package enum Form {
+    public enum Form {
         /// The request has no `params`.
         case absent
         /// As an object.
@@ -22,14 +22,14 @@ package struct Arguments {
     }
 
     /// Most parameters that are kept; no method has as many.
-    package static let countMax = 64
+    public static let countMax = 64
 
     /// How the parameters came.
-    package let form: Form
+    public let form: Form
     /// How many are kept, 0...``countMax``.
-    package let count: Int
+    public let count: Int
     /// Whether there were more than are kept.
-    package let isTruncated: Bool
+    public let isTruncated: Bool
     private let base: UnsafePointer<Argument>
 
     @unsafe
@@ -41,7 +41,7 @@ package struct Arguments {
     }
 
     /// The parameter at `index`, 0 ..< `count`, in the order written.
-    package subscript(_ index: Int) -> Argument {
+    public subscript(_ index: Int) -> Argument {
         assert(index >= 0 && index < count)
         return unsafe base[index]
     }

@@ -1,12 +1,12 @@
-package import Bytes
+public import Bytes
 
 /// Names a call that runs; stale once it was answered.
-package struct CallID: Hashable, Sendable {
+public struct CallID: Hashable, Sendable {
     /// Slot and generation in one word, for completion records that know nothing of calls.
-    package let rawValue: UInt64
+    public let rawValue: UInt64
 
     /// Takes back a word that ``rawValue`` gave.
-    package init(rawValue: UInt64) {
+    public init(rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
@@ -23,7 +23,7 @@ package struct CallID: Hashable, Sendable {
 /// A call is a slot in a table: connection, id as written, batch. Features hold its ``CallID`` while Valkey works and
 /// write the result straight into the connection's output. A call is answered once: the first answer frees its slot,
 /// and a later one finds a newer generation and is dropped, as is one for a connection that has gone.
-package final class CallTable {
+public final class CallTable {
     private struct Slot {
         var generation: UInt32 = 0
         var peer: Peer?
@@ -33,19 +33,19 @@ package final class CallTable {
     }
 
     /// Counts of calls and errors by method.
-    package struct Count: Sendable {
+    public struct Count: Sendable {
         /// Calls answered, notifications included.
-        package var calls: UInt64 = 0
+        public var calls: UInt64 = 0
         /// Calls answered with an error.
-        package var errors: UInt64 = 0
+        public var errors: UInt64 = 0
     }
 
     /// Bounds of the connections served.
-    package let limits: RPCLimits
+    public let limits: RPCLimits
     /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
-    package private(set) var counts: [Count]
+    public private(set) var counts: [Count]
     /// Calls that run now, over all connections.
-    package private(set) var running = 0
+    public private(set) var running = 0
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var dirtyPeers: [Peer] = []
@@ -56,7 +56,7 @@ package final class CallTable {
     /// - Parameters:
     ///   - limits: Bounds of the connections served.
     ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
-    package init(limits: RPCLimits, methods: Int) {
+    public init(limits: RPCLimits, methods: Int) {
         self.limits = limits
         counts = [Count](repeating: Count(), count: methods)
     }
@@ -69,7 +69,7 @@ package final class CallTable {
     ///   - method: The method's number, 0 ..< the count that ``init(limits:methods:)`` was given.
     ///   - batch: The batch that it is an element of.
     /// - Returns: The call's name.
-    package func begin(_ peer: Peer, id: ByteView?, method: Int, batch: Batch?) -> CallID {
+    public func begin(_ peer: Peer, id: ByteView?, method: Int, batch: Batch?) -> CallID {
         let index: Int
         if let free = freeSlots.popLast() {
             index = free
@@ -90,7 +90,7 @@ package final class CallTable {
     }
 
     /// Whether somebody still waits for the call's answer.
-    package func isWaiting(_ call: CallID) -> Bool {
+    public func isWaiting(_ call: CallID) -> Bool {
         guard slots[call.slot].generation == call.generation, let peer = slots[call.slot].peer else { return false }
         return !peer.isClosed
     }
@@ -100,7 +100,7 @@ package final class CallTable {
     /// - Parameters:
     ///   - call: The call; one that was answered is left alone.
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
-    package func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
+    public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         guard let slot = end(call) else { return }
         counts[slot.method].calls += 1
         let limits = limits
@@ -116,7 +116,7 @@ package final class CallTable {
     }
 
     /// Answers a call with an error.
-    package func fail(_ call: CallID, _ error: RPCError) {
+    public func fail(_ call: CallID, _ error: RPCError) {
         guard let slot = end(call) else { return }
         counts[slot.method].calls += 1
         counts[slot.method].errors += 1
@@ -127,7 +127,7 @@ package final class CallTable {
     }
 
     /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
-    package func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+    public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
         var identifier = CallIdentifier()
         identifier.set(id ?? ByteView("null"))
         batch?.remaining += 1
@@ -138,19 +138,19 @@ package final class CallTable {
     }
 
     /// Takes note that all of a batch's elements were begun.
-    package func finish(_ batch: Batch) {
+    public func finish(_ batch: Batch) {
         complete(batch)
     }
 
     /// The connections that have output to send, each once; the next call gives those that got some since.
-    package func takeDirtyPeers() -> [Peer] {
+    public func takeDirtyPeers() -> [Peer] {
         for peer in dirtyPeers { peer.isDirty = false }
         defer { dirtyPeers.removeAll(keepingCapacity: true) }
         return dirtyPeers
     }
 
     /// Has a connection stand among those of ``takeDirtyPeers()``.
-    package func markDirty(_ peer: Peer) {
+    public func markDirty(_ peer: Peer) {
         guard !peer.isDirty else { return }
         peer.isDirty = true
         dirtyPeers.append(peer)

@@ -1,4 +1,4 @@
-package import Bytes
+public import Bytes
 import JSON
 
 /// Cuts a connection's bytes into messages.
@@ -6,9 +6,9 @@ import JSON
 /// A connection speaks one of two framings, told by its first byte: one message a line, or, where the first byte is
 /// `C`, a `Content-Length` header before each message, as language servers do. The decoder holds no bytes; it is asked
 /// again with the bytes that it has not consumed yet, and remembers how far it has looked at them.
-package struct FrameDecoder {
+public struct FrameDecoder {
     /// How messages are delimited.
-    package enum Framing {
+    public enum Framing {
         /// No byte has come yet.
         case undecided
         /// A newline ends each message.
@@ -18,7 +18,7 @@ package struct FrameDecoder {
     }
 
     /// What stands at the front of the bytes.
-    package enum Frame {
+    public enum Frame {
         /// A message at `bounds`; `length` bytes are to be consumed with it.
         case message(bounds: Range<Int>, length: Int)
         /// Nothing of interest in the first `length` bytes, which are to be consumed.
@@ -34,7 +34,7 @@ package struct FrameDecoder {
     }
 
     /// The connection's framing, once its first byte has come.
-    package private(set) var framing = Framing.undecided
+    public private(set) var framing = Framing.undecided
     private let messageBytesMax: Int
     /// Bytes at the front that hold no newline, as far as they have been looked at.
     private var searched = 0
@@ -45,7 +45,7 @@ package struct FrameDecoder {
     private static let headerBytesMax = 4096
 
     /// Begins a connection.
-    package init(messageBytesMax: Int) {
+    public init(messageBytesMax: Int) {
         self.messageBytesMax = messageBytesMax
     }
 
@@ -53,7 +53,7 @@ package struct FrameDecoder {
     ///
     /// - Parameter bytes: All that was received and not consumed.
     /// - Returns: The frame; offsets count from the first of `bytes`.
-    package mutating func next(_ bytes: ByteView) -> Frame {
+    public mutating func next(_ bytes: ByteView) -> Frame {
         guard !bytes.isEmpty else { return .incomplete }
         if skipping > 0 { return skip(bytes) }
         switch framing {

@@ -1,10 +1,10 @@
-package import Bytes
-package import JSON
+public import Bytes
+public import JSON
 
 /// An error reply: code, message, and data that programs can act on.
-package struct RPCError: Error, Sendable {
+public struct RPCError: Error, Sendable {
     /// Whether what the call should change was changed.
-    package enum Outcome: Sendable {
+    public enum Outcome: Sendable {
         /// It was not, and will not be.
         case notApplied
         /// Nobody can tell.
@@ -12,22 +12,22 @@ package struct RPCError: Error, Sendable {
     }
 
     /// The error's number, of JSON-RPC 2.0 or of `proto/errors.json`.
-    package var code: Int
+    public var code: Int
     /// The error's stable name, such as `invalid_params`.
-    package var kind: StaticString
+    public var kind: StaticString
     /// What happened and what to do about it, for a person; never a key, a value or a secret.
-    package var message: String
+    public var message: String
     /// Whether the same call may succeed later.
-    package var isRetryable: Bool
+    public var isRetryable: Bool
     /// How long to wait before trying again, in milliseconds.
-    package var retryAfterMilliseconds: Int64?
+    public var retryAfterMilliseconds: Int64?
     /// What became of the effect; nil where the call had none to have.
-    package var outcome: Outcome?
+    public var outcome: Outcome?
     /// Further members of `data`: a name and a JSON text each.
-    package var details: [(name: StaticString, json: String)]
+    public var details: [(name: StaticString, json: String)]
 
     /// Makes an error reply.
-    package init(
+    public init(
         code: Int,
         kind: StaticString,
         message: String,
@@ -46,7 +46,7 @@ package struct RPCError: Error, Sendable {
     }
 
     /// The text is not JSON (JSON-RPC 2.0 section 5.1).
-    package static func parseError(_ fault: JSONFault) -> RPCError {
+    public static func parseError(_ fault: JSONFault) -> RPCError {
         RPCError(
             code: -32700,
             kind: "parse_error",
@@ -56,12 +56,12 @@ package struct RPCError: Error, Sendable {
     }
 
     /// The JSON is no request (JSON-RPC 2.0 section 5.1).
-    package static func invalidRequest(_ reason: String) -> RPCError {
+    public static func invalidRequest(_ reason: String) -> RPCError {
         RPCError(code: -32600, kind: "invalid_request", message: reason)
     }
 
     /// The parameters are not those of the method.
-    package static func invalidParams(_ reason: String, parameter: String?) -> RPCError {
+    public static func invalidParams(_ reason: String, parameter: String?) -> RPCError {
         var details: [(name: StaticString, json: String)] = []
         if let parameter {
             var buffer = ByteBuffer()
@@ -72,7 +72,7 @@ package struct RPCError: Error, Sendable {
     }
 
     /// Something is longer than a limit.
-    package static func tooLarge(_ what: String, limitBytes: Int) -> RPCError {
+    public static func tooLarge(_ what: String, limitBytes: Int) -> RPCError {
         RPCError(
             code: 1005,
             kind: "too_large",
@@ -82,7 +82,7 @@ package struct RPCError: Error, Sendable {
     }
 
     /// Appends the error object.
-    package func append(to buffer: inout ByteBuffer) {
+    public func append(to buffer: inout ByteBuffer) {
         buffer.append("{\"code\":")
         buffer.append(decimal: code)
         buffer.append(",\"message\":")

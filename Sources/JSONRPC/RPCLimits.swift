@@ -1,29 +1,29 @@
 /// Bounds on what one client connection may ask and hold.
-package struct RPCLimits: Sendable {
+public struct RPCLimits: Sendable {
     /// Longest message accepted, in bytes without its newline or header.
-    package var messageBytesMax = 8 << 20
+    public var messageBytesMax = 8 << 20
     /// Longest reply sent, in bytes; a longer one becomes a `too_large` error.
-    package var replyBytesMax = 16 << 20
+    public var replyBytesMax = 16 << 20
     /// Deepest nesting of arrays and objects in a message.
-    package var depthMax = 64
+    public var depthMax = 64
     /// Most elements of a batch.
-    package var batchMax = 1000
+    public var batchMax = 1000
     /// Longest id accepted, in bytes as written.
-    package var idBytesMax = 256
+    public var idBytesMax = 256
     /// Most calls of a connection that run at once; beyond, its socket is not read.
-    package var runningMax = 1024
+    public var runningMax = 1024
     /// Unread output of a connection, in bytes, beyond which its socket is not read.
-    package var outputBytesHigh = 1 << 20
+    public var outputBytesHigh = 1 << 20
     /// Unread output of a connection, in bytes, beyond which it is closed.
-    package var outputBytesMax = 32 << 20
+    public var outputBytesMax = 32 << 20
 
     /// The defaults.
-    package init() {}
+    public init() {}
 
     /// Checks the relations between the limits.
     ///
     /// - Returns: What is wrong, in words that name the limits, or nil.
-    package func fault() -> String? {
+    public func fault() -> String? {
         if replyBytesMax > outputBytesMax { return "reply_bytes_max must not exceed output_bytes_max" }
         if outputBytesHigh > outputBytesMax { return "output_bytes_high must not exceed output_bytes_max" }
         if idBytesMax > messageBytesMax { return "message_bytes_max is too small" }

@@ -1,18 +1,18 @@
-package import Bytes
-package import JSON
+public import Bytes
+public import JSON
 
 /// A request or notification of JSON-RPC 2.0, lent for the length of a call.
-package struct Request {
+public struct Request {
     /// The method's name.
-    package let method: JSONString
+    public let method: JSONString
     /// The id as written, or nil for a notification.
-    package let id: ByteView?
+    public let id: ByteView?
     /// The parameters.
-    package let arguments: Arguments
+    public let arguments: Arguments
 }
 
 /// What one message turned out to be.
-package enum Message {
+public enum Message {
     /// A request or notification.
     case request(Request)
     /// JSON, but no request; `id` is what could be told of its id.

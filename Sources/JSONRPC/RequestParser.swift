@@ -1,4 +1,4 @@
-package import Bytes
+public import Bytes
 import JSON
 
 /// Reads messages of JSON-RPC 2.0, each of its bytes once.
@@ -6,13 +6,13 @@ import JSON
 /// One parser serves a whole loop: what it hands out lies in the message itself and in the parser's own table, and is
 /// good until the next message is read.
 @safe
-package final class RequestParser {
+public final class RequestParser {
     private let arguments: UnsafeMutablePointer<Argument>
     private let depthMax: Int
     private let idBytesMax: Int
 
     /// Makes a parser with the bounds of `limits`.
-    package init(limits: RPCLimits) {
+    public init(limits: RPCLimits) {
         unsafe arguments = .allocate(capacity: Arguments.countMax)
         depthMax = limits.depthMax
         idBytesMax = limits.idBytesMax
@@ -26,7 +26,7 @@ package final class RequestParser {
     ///
     /// - Parameter text: The message without its framing.
     /// - Returns: What it is; lent as `text` is, and until the next call.
-    package func parse(_ text: ByteView) -> Message {
+    public func parse(_ text: ByteView) -> Message {
         var scanner = JSONScanner(text, depthMax: depthMax)
         scanner.skipWhiteSpace()
         do throws(JSONFault) {

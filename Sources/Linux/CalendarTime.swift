@@ -1,10 +1,10 @@
 /// Instants as people write them.
-package enum CalendarTime {
+public enum CalendarTime {
     /// An instant in UTC by RFC 3339, such as `2026-01-31T23:59:59.999Z`.
     ///
     /// - Parameter milliseconds: Unix time in milliseconds, not negative.
     /// - Returns: The text.
-    package static func text(_ milliseconds: Int64) -> String {
+    public static func text(_ milliseconds: Int64) -> String {
         let seconds = milliseconds / 1000
         let (year, month, day) = date(days: seconds / 86_400)
         let second = seconds % 86_400

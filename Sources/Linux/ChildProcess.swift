@@ -6,49 +6,49 @@ import Glibc
 /// It starts with every signal at its default and unblocked, and with no descriptor of this process but those that were
 /// named. Its ``descriptor`` (a pidfd, Linux 5.3) becomes readable when it has ended, and means this very process even
 /// after its number was given to another one.
-package struct ChildProcess: ~Copyable {
+public struct ChildProcess: ~Copyable {
     /// What to start, and how.
-    package struct Command: Sendable {
+    public struct Command: Sendable {
         /// Path of the program; see ``Executable/find(_:searchPath:)``.
-        package var executable: String
+        public var executable: String
         /// What follows the program's name, which is the first argument by itself.
-        package var arguments: [String]
+        public var arguments: [String]
         /// `NAME=value` each; nil for this process' own environment.
-        package var environment: [String]?
+        public var environment: [String]?
         /// Where it starts; nil for this process' own working directory.
-        package var workingDirectory: String?
+        public var workingDirectory: String?
         /// Number of the descriptor that becomes its standard input; nil for `/dev/null`.
-        package var input: Int32?
+        public var input: Int32?
         /// Number of the descriptor that becomes its standard output; nil for this process' own.
-        package var output: Int32?
+        public var output: Int32?
         /// Number of the descriptor that becomes its standard error; nil for this process' own.
-        package var error: Int32?
+        public var error: Int32?
         /// Numbers, 3 or higher, of the descriptors that stay open in it under the same number.
-        package var inheritedDescriptors: [Int32] = []
+        public var inheritedDescriptors: [Int32] = []
         /// The signal that the kernel sends it when its parent ends; nil for none.
         ///
         /// To the kernel the parent is the *thread* that started it (prctl(2), PR_SET_PDEATHSIG): start it from a thread
         /// that lasts as long as this process.
-        package var parentDeathSignal: Int32?
+        public var parentDeathSignal: Int32?
         /// Whether it leads a process group of its own, so that signals of the terminal do not reach it.
-        package var ownProcessGroup = false
+        public var ownProcessGroup = false
 
         /// A program with its arguments; everything else as in this process.
-        package init(executable: String, arguments: [String] = []) {
+        public init(executable: String, arguments: [String] = []) {
             self.executable = executable
             self.arguments = arguments
         }
     }
 
     /// How a process ended.
-    package enum ExitStatus: Equatable, Sendable, CustomStringConvertible {
+    public enum ExitStatus: Equatable, Sendable, CustomStringConvertible {
         /// By itself, with this exit status.
         case exited(Int32)
         /// By this signal.
         case signalled(Int32)
 
         /// For logs, such as "exit status 1".
-        package var description: String {
+        public var description: String {
             switch self {
             case .exited(let code): "exit status \(code)"
             case .signalled(let number): "signal \(number)"
@@ -57,11 +57,11 @@ package struct ChildProcess: ~Copyable {
     }
 
     /// Its process id, valid until ``exitStatus`` is known.
-    package let processID: Int32
+    public let processID: Int32
     /// Readable once the process has ended.
-    package let descriptor: FileDescriptor
+    public let descriptor: FileDescriptor
     /// How it ended, once ``reap()`` or ``wait(until:)`` found out.
-    package private(set) var exitStatus: ExitStatus?
+    public private(set) var exitStatus: ExitStatus?
 
     /// Starts `command` and returns when the program runs.
     ///
@@ -69,7 +69,7 @@ package struct ChildProcess: ~Copyable {
     /// - Returns: The running process.
     /// - Throws: ``SystemError`` of the step that failed, also where that was in the child: `ENOENT` of exec for a
     ///   program that is not there, `EINVAL` for a text with a NUL.
-    package static func start(_ command: Command) throws(SystemError) -> ChildProcess {
+    public static func start(_ command: Command) throws(SystemError) -> ChildProcess {
         precondition(command.inheritedDescriptors.allSatisfy { $0 > 2 }, "standard descriptors are given by name")
         let arguments = try CStringArray([command.executable] + command.arguments)
         let environment = try CStringArray(command.environment ?? [])
@@ -113,7 +113,7 @@ package struct ChildProcess: ~Copyable {
     /// Sends it a signal; does nothing where it has ended.
     ///
     /// - Throws: ``SystemError``: `EPERM` where it runs as another user by now.
-    package borrowing func signal(_ number: Int32) throws(SystemError) {
+    public borrowing func signal(_ number: Int32) throws(SystemError) {
         guard exitStatus == nil, squire_child_signal(descriptor.number, number) != 0, errno != ESRCH else { return }
         throw .current("signal \(number)")
     }
@@ -123,7 +123,7 @@ package struct ChildProcess: ~Copyable {
     /// - Returns: ``exitStatus``, nil while it runs.
     /// - Throws: ``SystemError``: `ECHILD` where somebody else has collected it.
     @discardableResult
-    package mutating func reap() throws(SystemError) -> ExitStatus? {
+    public mutating func reap() throws(SystemError) -> ExitStatus? {
         if let exitStatus { return exitStatus }
         let number = descriptor.number
         var status: Int32 = 0
@@ -139,7 +139,7 @@ package struct ChildProcess: ~Copyable {
     /// - Parameter deadline: When to stop waiting.
     /// - Returns: ``exitStatus``, nil where it still runs at the deadline.
     /// - Throws: As ``reap()``.
-    package mutating func wait(until deadline: Instant) throws(SystemError) -> ExitStatus? {
+    public mutating func wait(until deadline: Instant) throws(SystemError) -> ExitStatus? {
         while try reap() == nil {
             let rest = deadline.nanoseconds(since: .now)
             guard rest > 0 else { return nil }

@@ -1,45 +1,50 @@
+import CLinux
 import Glibc
 
-/// Where the agent's socket and its data lie when nobody says otherwise: one rule for the agent and for its clients.
+/// Where the agent's socket, its data and its configuration lie when nobody says otherwise: one rule for the agent and
+/// for its clients.
 ///
-/// Under systemd the unit's `RuntimeDirectory=` and `StateDirectory=` decide (systemd.exec(5)), for root the system's
-/// directories, for everybody else the directories of the XDG base directory specification. Only absolute paths are
+/// Under systemd the unit's `RuntimeDirectory=`, `StateDirectory=` and `ConfigurationDirectory=` decide
+/// (systemd.exec(5)), for root the system's directories, for everybody else the directories of the XDG base directory specification. Only absolute paths are
 /// taken from the environment, as that specification demands.
-package struct DefaultPaths: Equatable, Sendable {
+public struct DefaultPaths: Equatable, Sendable {
     /// Path of the socket on which an agent of this user listens, and where its clients look first.
-    package let socket: String
+    public let socket: String
     /// Directory of what the agent keeps over restarts; nil where neither the user's home nor a state directory is set.
-    package let stateDirectory: String?
+    public let stateDirectory: String?
+    /// The agent's configuration file, which need not exist; nil where neither the user's home nor a place for it is set.
+    public let configurationFile: String?
     /// Whether ``socket`` was named by `SQUIRE_SOCKET`, so that no other place is to be tried.
-    package let isSocketNamed: Bool
+    public let isSocketNamed: Bool
     /// The user's id that the paths were made for.
-    package let userID: UInt32
+    public let userID: UInt32
 
     /// Path of the host's own agent, which serves every user that its policy allows.
-    package static let systemSocket = "/run/squire/squire.sock"
+    public static let systemSocket = "/run/squire/squire.sock"
 
     /// Finds the paths.
     ///
     /// - Parameters:
-    ///   - environment: `SQUIRE_SOCKET`, `RUNTIME_DIRECTORY`, `STATE_DIRECTORY`, `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`
-    ///     and `HOME` are read.
+    ///   - environment: `SQUIRE_SOCKET`, `RUNTIME_DIRECTORY`, `STATE_DIRECTORY`, `CONFIGURATION_DIRECTORY`,
+    ///     `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`, `XDG_CONFIG_HOME` and `HOME` are read.
     ///   - userID: Whose program it is; 0 is root.
-    package init(environment: ProcessEnvironment, userID: UInt32 = geteuid()) {
+    public init(environment: ProcessEnvironment, userID: UInt32 = ProcessIdentity.userID) {
         self.userID = userID
         isSocketNamed = environment["SQUIRE_SOCKET"] != nil
         socket = environment["SQUIRE_SOCKET"] ?? Self.socket(environment, userID)
         stateDirectory = Self.stateDirectory(environment, userID)
+        configurationFile = Self.configurationFile(environment, userID)
     }
 
     /// Where a client looks for an agent, best first: the user's own, then the host's.
-    package var clientSockets: [String] {
+    public var clientSockets: [String] {
         isSocketNamed || socket == Self.systemSocket ? [socket] : [socket, Self.systemSocket]
     }
 
     /// Whether another user could have put something at `path`, a place of ``clientSockets``, to be taken for an agent.
     ///
     /// Anybody may make a directory in `/tmp`. There a socket counts only where its directory is the user's own.
-    package func isForeign(_ path: String) -> Bool {
+    public func isForeign(_ path: String) -> Bool {
         guard !isSocketNamed, path.hasPrefix("/tmp/"), let slash = path.lastIndex(of: "/") else { return false }
         var status = stat()
         guard unsafe lstat(String(path[..<slash]), &status) == 0 else { return false }
@@ -71,6 +76,20 @@ package struct DefaultPaths: Equatable, Sendable {
             return "\(directory)/squire"
         }
         return absolute(environment["HOME"]).map { "\($0)/.local/state/squire" }
+    }
+
+    private static func configurationFile(_ environment: ProcessEnvironment, _ userID: UInt32) -> String? {
+        if let directory = entries(environment["CONFIGURATION_DIRECTORY"]).first {
+            return "\(directory)/squire.json"
+        }
+        // A unit of the system may run as any user; its runtime directory tells it from a unit of the user's own.
+        if userID == 0 || entries(environment["RUNTIME_DIRECTORY"]).contains("/run/squire") {
+            return "/etc/squire/squire.json"
+        }
+        if let directory = absolute(environment["XDG_CONFIG_HOME"]) {
+            return "\(directory)/squire/squire.json"
+        }
+        return absolute(environment["HOME"]).map { "\($0)/.config/squire/squire.json" }
     }
 
     /// systemd separates several directories by colons.

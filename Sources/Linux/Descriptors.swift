@@ -1,11 +1,11 @@
-package import Bytes
+public import Bytes
 import CLinux
 import Glibc
 
 /// Calls on descriptors that somebody else owns, such as standard error.
-package enum Descriptors {
+public enum Descriptors {
     /// Whether a write to `number` would be taken at once.
-    package static func isWritable(_ number: Int32) -> Bool {
+    public static func isWritable(_ number: Int32) -> Bool {
         var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
         return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLOUT) != 0
     }
@@ -13,7 +13,7 @@ package enum Descriptors {
     /// Writes all of `view`.
     ///
     /// - Returns: Whether all was taken.
-    package static func write(_ view: ByteView, to number: Int32) -> Bool {
+    public static func write(_ view: ByteView, to number: Int32) -> Bool {
         var rest = view
         while !rest.isEmpty {
             let sent = unsafe rest.withUnsafeBytes { pointer, count in
@@ -26,7 +26,7 @@ package enum Descriptors {
     }
 
     /// Whether `number` is a terminal.
-    package static func isTerminal(_ number: Int32) -> Bool {
+    public static func isTerminal(_ number: Int32) -> Bool {
         isatty(number) == 1
     }
 }

@@ -1,50 +1,25 @@
-import Bytes
-import CLinux
-import Glibc
+/// The exclusive use of a directory, by a file named `lock` in it; given up when the value ends.
+public struct DirectoryLock: ~Copyable {
+    private let lock: FileLock
 
-/// The exclusive use of a directory, given up when the value ends.
-///
-/// The lock (flock(2)) belongs to the open file and not to the process: a child that inherits ``descriptor`` keeps the
-/// directory locked until it has ended too, even when this process was killed before it. So does every child for the
-/// moment between its fork and its exec: a lock just given up may be free only some milliseconds later.
-package struct DirectoryLock: ~Copyable {
-    /// The open file that holds the lock.
-    package let descriptor: FileDescriptor
+    /// The open file that holds the lock, as of ``FileLock/descriptor``.
+    public var descriptorNumber: Int32 { lock.descriptor.number }
 
     /// Takes the lock of `directory`, which exists, without waiting.
     ///
     /// - Returns: The lock, nil where another holds it; ``holder(of:)`` may know who.
     /// - Throws: ``SystemError`` of open(2) or flock(2).
-    package static func acquire(_ directory: String) throws(SystemError) -> DirectoryLock? {
-        let path = file(in: directory)
-        let descriptor = try FileDescriptor.open(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW)
-        let number = descriptor.number
-        guard retryingInterrupts({ squire_try_lock(number) }) == 0 else {
-            guard errno == EWOULDBLOCK else { throw .current("flock \(path)") }
-            return nil
-        }
-        // The number only informs people: a full disk must not keep the holder from working.
-        if ftruncate(number, 0) == 0 { _ = "\(getpid())\n".withByteView { descriptor.write($0) } }
-        return DirectoryLock(descriptor: descriptor)
+    public static func acquire(_ directory: String) throws(SystemError) -> DirectoryLock? {
+        guard let lock = try FileLock.acquire("\(directory)/lock") else { return nil }
+        return DirectoryLock(lock: lock)
     }
 
     /// The process that took the lock of `directory` last; nil where that is unknown.
-    ///
-    /// It may have ended since, and left the lock to a child.
-    package static func holder(of directory: String) -> Int32? {
-        guard let descriptor = try? FileDescriptor.open(file(in: directory), flags: O_RDONLY) else { return nil }
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let number = descriptor.number
-        let count = unsafe bytes.withUnsafeMutableBytes { memory in
-            retryingInterrupts { unsafe read(number, memory.baseAddress, memory.count) }
-        }
-        guard count > 0 else { return nil }
-        return Int32(String(decoding: bytes.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+    public static func holder(of directory: String) -> Int32? {
+        FileLock.holder(of: "\(directory)/lock")
     }
 
-    private init(descriptor: consuming FileDescriptor) {
-        self.descriptor = descriptor
+    private init(lock: consuming FileLock) {
+        self.lock = lock
     }
-
-    private static func file(in directory: String) -> String { "\(directory)/lock" }
 }

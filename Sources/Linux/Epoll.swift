@@ -2,35 +2,35 @@ import CLinux
 import Glibc
 
 /// What a descriptor is ready for, or wanted for.
-package struct Readiness: OptionSet, Sendable {
+public struct Readiness: OptionSet, Sendable {
     /// The kernel's bits (`EPOLLIN` and so on).
-    package let rawValue: UInt32
+    public let rawValue: UInt32
 
     /// Readiness with these bits.
-    package init(rawValue: UInt32) {
+    public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// Something can be read, or the other side closed.
-    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
     /// Something can be written.
-    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
     /// The descriptor failed; always reported.
-    package static let failed = Readiness(rawValue: EPOLLERR.rawValue)
+    public static let failed = Readiness(rawValue: EPOLLERR.rawValue)
     /// Both directions are closed; always reported.
-    package static let hungUp = Readiness(rawValue: EPOLLHUP.rawValue)
+    public static let hungUp = Readiness(rawValue: EPOLLHUP.rawValue)
 }
 
 /// The kernel's list of descriptors that somebody waits for (epoll(7), level-triggered).
 @safe
-package struct Epoll: ~Copyable {
+public struct Epoll: ~Copyable {
     private let descriptor: FileDescriptor
     private let events: UnsafeMutablePointer<squire_event>
 
     /// Makes an empty list.
     ///
     /// - Throws: ``SystemError`` of epoll_create1(2).
-    package init() throws(SystemError) {
+    public init() throws(SystemError) {
         let number = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard number >= 0 else { throw .current("epoll_create1") }
         descriptor = FileDescriptor(owning: number)
@@ -42,17 +42,17 @@ package struct Epoll: ~Copyable {
     }
 
     /// Begins to watch `number`; its events carry `token`.
-    package borrowing func add(_ number: Int32, token: UInt64, _ wanted: Readiness) throws(SystemError) {
+    public borrowing func add(_ number: Int32, token: UInt64, _ wanted: Readiness) throws(SystemError) {
         try control(EPOLL_CTL_ADD, number, token, wanted)
     }
 
     /// Changes what `number` is watched for.
-    package borrowing func modify(_ number: Int32, token: UInt64, _ wanted: Readiness) throws(SystemError) {
+    public borrowing func modify(_ number: Int32, token: UInt64, _ wanted: Readiness) throws(SystemError) {
         try control(EPOLL_CTL_MOD, number, token, wanted)
     }
 
     /// Ends the watch of `number`.
-    package borrowing func remove(_ number: Int32) throws(SystemError) {
+    public borrowing func remove(_ number: Int32) throws(SystemError) {
         try control(EPOLL_CTL_DEL, number, 0, [])
     }
 
@@ -60,7 +60,7 @@ package struct Epoll: ~Copyable {
     ///
     /// - Parameter milliseconds: At most so long; -1 waits without limit, 0 only looks.
     /// - Returns: Number of events, 0...256, to be read by ``event(_:)``.
-    package borrowing func wait(milliseconds: Int32) -> Int {
+    public borrowing func wait(milliseconds: Int32) -> Int {
         let count = unsafe squire_epoll_wait(descriptor.number, events, milliseconds)
         if count >= 0 { return Int(count) }
         precondition(errno == EINTR, "epoll_wait failed")
@@ -68,7 +68,7 @@ package struct Epoll: ~Copyable {
     }
 
     /// The event at `index` of the last wait.
-    package borrowing func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
+    public borrowing func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
         let event = unsafe events[index]
         return (event.token, Readiness(rawValue: event.events))
     }

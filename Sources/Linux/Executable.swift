@@ -1,14 +1,15 @@
+import CLinux
 import Glibc
 
 /// Programs installed on this host.
-package enum Executable {
+public enum Executable {
     /// Finds the program that a shell would start for `name`.
     ///
     /// - Parameters:
     ///   - name: A name without a slash; a path is returned as it is where it can be executed.
     ///   - searchPath: Directories separated by colons; nil for `PATH`, or the system's directories where that is unset.
     /// - Returns: Its path, nil where there is none that this process may execute.
-    package static func find(_ name: String, searchPath: String? = nil) -> String? {
+    public static func find(_ name: String, searchPath: String? = nil) -> String? {
         if name.utf8.contains(UInt8(ascii: "/")) { return isExecutable(name) ? name : nil }
         let path = searchPath ?? Environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         for directory in path.utf8.split(separator: UInt8(ascii: ":")) {
@@ -26,9 +27,9 @@ package enum Executable {
 }
 
 /// The environment of this process.
-package enum Environment {
+public enum Environment {
     /// The value of the variable `name`, nil where it is unset.
-    package static subscript(name: String) -> String? {
+    public static subscript(name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)
     }

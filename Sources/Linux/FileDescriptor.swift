@@ -1,14 +1,14 @@
-package import Bytes
+public import Bytes
 import CLinux
 import Glibc
 
 /// An open descriptor, closed when the value ends.
-package struct FileDescriptor: ~Copyable {
+public struct FileDescriptor: ~Copyable, Sendable {
     /// The kernel's number for it.
-    package let number: Int32
+    public let number: Int32
 
     /// Takes over the open descriptor `number`.
-    package init(owning number: Int32) {
+    public init(owning number: Int32) {
         self.number = number
     }
 
@@ -24,7 +24,7 @@ package struct FileDescriptor: ~Copyable {
     ///   - mode: Permissions of a file that the call creates.
     /// - Returns: The open file.
     /// - Throws: ``SystemError`` of open(2).
-    package static func open(
+    public static func open(
         _ path: String,
         flags: Int32,
         mode: UInt32 = 0o600
@@ -35,7 +35,7 @@ package struct FileDescriptor: ~Copyable {
     }
 
     /// Gives the number away: the receiver closes it.
-    package consuming func release() -> Int32 {
+    public consuming func release() -> Int32 {
         let number = number
         discard self
         return number
@@ -43,7 +43,7 @@ package struct FileDescriptor: ~Copyable {
 
     /// Reads once into `memory`.
     @unsafe
-    package borrowing func read(into memory: UnsafeMutablePointer<UInt8>, count: Int) -> Transfer {
+    public borrowing func read(into memory: UnsafeMutablePointer<UInt8>, count: Int) -> Transfer {
         let number = number
         let received = retryingInterrupts { unsafe Glibc.read(number, memory, count) }
         if received > 0 { return .bytes(received) }
@@ -54,7 +54,7 @@ package struct FileDescriptor: ~Copyable {
     /// Writes once from `view`.
     ///
     /// - Returns: ``Transfer/bytes(_:)`` with what the kernel took, which may be less than all.
-    package borrowing func write(_ view: ByteView) -> Transfer {
+    public borrowing func write(_ view: ByteView) -> Transfer {
         let number = number
         let sent = unsafe view.withUnsafeBytes { pointer, count in
             retryingInterrupts { unsafe send(number, pointer, count, Int32(MSG_NOSIGNAL)) }
@@ -75,7 +75,7 @@ package struct FileDescriptor: ~Copyable {
 }
 
 /// What one read or write did.
-package enum Transfer {
+public enum Transfer {
     /// So many bytes, at least one when reading.
     case bytes(Int)
     /// Nothing now: wait until the descriptor is ready.

@@ -2,16 +2,16 @@ import CLinux
 import Glibc
 
 /// One descriptor that a blocking program waits for, among few; the agent's loop uses ``Epoll``.
-package struct Polling: Equatable, Sendable {
+public struct Polling: Equatable, Sendable {
     /// The descriptor's number; a negative one is passed over.
-    package let number: Int32
+    public let number: Int32
     /// What it is waited for.
-    package let wanted: Readiness
+    public let wanted: Readiness
     /// What it was ready for when the wait ended, a hang-up or failure included.
-    package private(set) var ready: Readiness = []
+    public private(set) var ready: Readiness = []
 
     /// Wants `number` to become ready for `wanted`.
-    package init(_ number: Int32, _ wanted: Readiness) {
+    public init(_ number: Int32, _ wanted: Readiness) {
         self.number = number
         self.wanted = wanted
     }
@@ -22,7 +22,7 @@ package struct Polling: Equatable, Sendable {
     ///   - descriptors: What is waited for; receives what became ready.
     ///   - deadline: ``Instant/distantFuture`` waits without limit.
     /// - Returns: Whether one is ready; false when the deadline passed first.
-    package static func wait(_ descriptors: inout [Polling], until deadline: Instant) -> Bool {
+    public static func wait(_ descriptors: inout [Polling], until deadline: Instant) -> Bool {
         // The bits of poll(2) and epoll(7) are the same on Linux.
         var list = descriptors.map {
             pollfd(fd: $0.number, events: Int16(truncatingIfNeeded: $0.wanted.rawValue), revents: 0)
@@ -44,7 +44,7 @@ package struct Polling: Equatable, Sendable {
     }
 
     /// Does nothing until `deadline`.
-    package static func sleep(until deadline: Instant) {
+    public static func sleep(until deadline: Instant) {
         var nothing: [Polling] = []
         _ = wait(&nothing, until: deadline)
     }

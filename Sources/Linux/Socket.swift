@@ -3,9 +3,9 @@ import CLinux
 import Glibc
 
 /// Makes and adjusts stream sockets, all of them non-blocking and closed on exec.
-package enum Socket {
+public enum Socket {
     /// Longest path of a Unix socket in bytes; the kernel's field has 108 with the closing NUL (unix(7)).
-    package static let pathBytesMax = 107
+    public static let pathBytesMax = 107
 
     /// Listens on the Unix socket `path`, which must not exist.
     ///
@@ -14,7 +14,7 @@ package enum Socket {
     ///   - backlog: Connections that the kernel keeps until they are accepted.
     /// - Returns: The listening socket.
     /// - Throws: ``SystemError`` of socket(2), bind(2) or listen(2).
-    package static func listen(unixPath path: String, backlog: Int32) throws(SystemError) -> FileDescriptor {
+    public static func listen(unixPath path: String, backlog: Int32) throws(SystemError) -> FileDescriptor {
         let descriptor = try make(AF_UNIX)
         let bound = path.withByteView { view in
             unsafe view.withUnsafeBytes { unsafe squire_unix_bind(descriptor.number, $0, $1) }
@@ -27,7 +27,7 @@ package enum Socket {
     /// Accepts one connection.
     ///
     /// - Returns: The connection's descriptor number, owned by the caller, or the error number as a negative value.
-    package static func accept(_ listener: borrowing FileDescriptor) -> Int32 {
+    public static func accept(_ listener: borrowing FileDescriptor) -> Int32 {
         let number = listener.number
         let accepted = retryingInterrupts { squire_accept(number) }
         return accepted >= 0 ? accepted : -errno
@@ -37,7 +37,7 @@ package enum Socket {
     ///
     /// - Returns: The socket, connected: a Unix socket never connects later, but `EAGAIN` means that the listener's
     ///   backlog is full.
-    package static func connect(unixPath path: String) throws(SystemError) -> FileDescriptor {
+    public static func connect(unixPath path: String) throws(SystemError) -> FileDescriptor {
         let descriptor = try make(AF_UNIX)
         let result = path.withByteView { view in
             unsafe view.withUnsafeBytes { pointer, count in
@@ -51,7 +51,7 @@ package enum Socket {
     /// Begins to connect to `address` over TCP, with Nagle's algorithm off.
     ///
     /// - Returns: The socket; once it is writable, ``pendingError(_:)`` tells whether it connected.
-    package static func connect(to address: SocketAddress) throws(SystemError) -> FileDescriptor {
+    public static func connect(to address: SocketAddress) throws(SystemError) -> FileDescriptor {
         let descriptor = try make(address.family)
         let number = descriptor.number
         let result = retryingInterrupts { address.connect(number) }
@@ -61,7 +61,7 @@ package enum Socket {
     }
 
     /// Lets the kernel notice a dead peer on a silent TCP connection: after 5 s of silence, three probes 1 s apart.
-    package static func enableKeepalive(_ descriptor: borrowing FileDescriptor) {
+    public static func enableKeepalive(_ descriptor: borrowing FileDescriptor) {
         _ = squire_set_option(descriptor.number, SOL_SOCKET, SO_KEEPALIVE, 1)
         _ = squire_set_option(descriptor.number, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 5)
         _ = squire_set_option(descriptor.number, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 1)
@@ -69,13 +69,13 @@ package enum Socket {
     }
 
     /// The error that a connection attempt ended with, or nil where it succeeded.
-    package static func pendingError(_ descriptor: borrowing FileDescriptor) -> SystemError? {
+    public static func pendingError(_ descriptor: borrowing FileDescriptor) -> SystemError? {
         let code = squire_socket_error(descriptor.number)
         return code == 0 ? nil : SystemError(code: code, operation: "connect")
     }
 
     /// Tells the other side that nothing more will be sent, while it can still send.
-    package static func finishSending(_ descriptor: borrowing FileDescriptor) {
+    public static func finishSending(_ descriptor: borrowing FileDescriptor) {
         _ = shutdown(descriptor.number, Int32(SHUT_WR))
     }
 

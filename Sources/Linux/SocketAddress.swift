@@ -3,7 +3,7 @@ import Glibc
 
 /// The address of a TCP peer, IPv4 or IPv6.
 @safe
-package struct SocketAddress: Sendable {
+public struct SocketAddress: Sendable {
     private let storage: sockaddr_storage
     private let length: socklen_t
 
@@ -17,7 +17,7 @@ package struct SocketAddress: Sendable {
     ///   - port: 1...65535.
     /// - Returns: At least one address, in the system's order of preference (RFC 6724).
     /// - Throws: ``ResolutionError``.
-    package static func resolve(host: String, port: UInt16) throws(ResolutionError) -> [SocketAddress] {
+    public static func resolve(host: String, port: UInt16) throws(ResolutionError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_ADDRCONFIG
@@ -57,9 +57,9 @@ package struct SocketAddress: Sendable {
 }
 
 /// A host name that could not be turned into an address.
-package struct ResolutionError: Error, Equatable, Sendable {
+public struct ResolutionError: Error, Equatable, Sendable {
     /// The name asked for.
-    package let host: String
+    public let host: String
     /// The resolver's words, such as "Name or service not known".
-    package let reason: String
+    public let reason: String
 }

@@ -1,10 +1,11 @@
-package import Bytes
+public import Bytes
+import CLinux
 import Glibc
 
 /// One of the three streams that a program begins with.
 ///
 /// They stay open as long as the process.
-package enum StandardStream: Int32, Sendable {
+public enum StandardStream: Int32, Sendable {
     /// What the program reads.
     case input = 0
     /// What the program answers.
@@ -13,13 +14,13 @@ package enum StandardStream: Int32, Sendable {
     case error = 2
 
     /// Whether a person sits at the other end.
-    package var isTerminal: Bool { isatty(rawValue) == 1 }
+    public var isTerminal: Bool { isatty(rawValue) == 1 }
 
     /// Writes all of `view`, waiting as often as needed.
     ///
-    /// - Throws: ``SystemError`` of write(2): `EPIPE` where nobody reads any more, `EBADF` where the program was started
-    ///   without the stream, which is no fault of the program.
-    package func write(_ view: ByteView) throws(SystemError) {
+    /// - Throws: ``SystemError`` of write(2): `EPIPE` where nobody reads any more, `EBADF` where the program was
+    ///   started without the stream, which is no fault of the program.
+    public func write(_ view: ByteView) throws(SystemError) {
         var sent = 0
         while sent < view.count {
             let rest = view.dropFirst(sent)
@@ -42,7 +43,7 @@ extension FileDescriptor {
     /// - Parameter limit: Most bytes that are taken; more is `EFBIG`.
     /// - Returns: The bytes, none at the end of a file.
     /// - Throws: ``SystemError`` of read(2).
-    package borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
+    public borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
         var buffer = ByteBuffer()
         while true {
             var transfer = Transfer.end

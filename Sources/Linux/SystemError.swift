@@ -1,31 +1,37 @@
+import CLinux
 import Glibc
 
 /// A system call that failed.
-package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The error number (`errno`), such as `ECONNREFUSED`.
-    package let code: Int32
+    public let code: Int32
     /// The call, such as `connect`.
-    package let operation: String
+    public let operation: String
 
     /// Records that `operation` failed with `code`.
-    package init(code: Int32, operation: String) {
+    public init(code: Int32, operation: String) {
         self.code = code
         self.operation = operation
     }
 
     /// Records that `operation` failed with the thread's current error number.
-    package static func current(_ operation: String) -> SystemError {
+    public static func current(_ operation: String) -> SystemError {
         SystemError(code: errno, operation: operation)
     }
 
+    /// Whether accept(2) failed for that one connection, or had none to give: the next call may succeed.
+    public var isTransientForAccept: Bool {
+        [EAGAIN, ECONNABORTED, EPROTO, EPERM].contains(code)
+    }
+
     /// The C library's words for the code, such as "Connection refused".
-    package var reason: String {
+    public var reason: String {
         guard let text = unsafe strerror(code) else { return "error \(code)" }
         return unsafe String(cString: text)
     }
 
     /// The call and the reason, such as "connect: Connection refused".
-    package var description: String { "\(operation): \(reason)" }
+    public var description: String { "\(operation): \(reason)" }
 }
 
 /// Runs `call` again while a signal interrupts it.

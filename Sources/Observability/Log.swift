@@ -7,9 +7,9 @@ import Linux
 /// Levels: `error` for lost service, `warning` for what needs attention soon, `notice` for changes of state, `info` for
 /// the ordinary course of things, `debug` for internals. The message is a constant; what varies goes into fields.
 /// Fields never hold a key, a value or a secret.
-package final class Log: Sendable {
+public final class Log: Sendable {
     /// How grave a record is, gravest first; the numbers are those of syslog (RFC 5424).
-    package enum Level: Int, Sendable, CaseIterable, Comparable {
+    public enum Level: Int, Sendable, CaseIterable, Comparable {
         case error = 3
         case warning = 4
         case notice = 5
@@ -17,10 +17,10 @@ package final class Log: Sendable {
         case debug = 7
 
         /// Orders by gravity, gravest first.
-        package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
 
         /// The level's name, such as `notice`.
-        package var name: String {
+        public var name: String {
             switch self {
             case .error: "error"
             case .warning: "warning"
@@ -32,7 +32,7 @@ package final class Log: Sendable {
     }
 
     /// How records are written.
-    package enum Format: Sendable {
+    public enum Format: Sendable {
         /// One line of `name=value` fields, for people.
         case text
         /// One JSON object a line, for programs.
@@ -40,7 +40,7 @@ package final class Log: Sendable {
     }
 
     /// What varies in a record.
-    package typealias Fields = KeyValuePairs<StaticString, String>
+    public typealias Fields = KeyValuePairs<StaticString, String>
 
     private struct Settings {
         var level: Level
@@ -54,40 +54,40 @@ package final class Log: Sendable {
     nonisolated(unsafe) private var settings: Settings
 
     /// Writes to the open descriptor `descriptor`, which stays the caller's.
-    package init(descriptor: Int32 = 2, level: Level = .info, format: Format = .text) {
+    public init(descriptor: Int32 = 2, level: Level = .info, format: Format = .text) {
         self.descriptor = descriptor
         unsafe settings = Settings(level: level, format: format)
     }
 
     /// Least grave level that is written.
-    package var level: Level {
+    public var level: Level {
         get { lock.withLock { unsafe settings.level } }
         set { lock.withLock { unsafe settings.level = newValue } }
     }
 
     /// How records are written from now on.
-    package var format: Format {
+    public var format: Format {
         get { lock.withLock { unsafe settings.format } }
         set { lock.withLock { unsafe settings.format = newValue } }
     }
 
     /// Records that could not be written because nobody read them.
-    package var dropped: UInt64 { lock.withLock { unsafe settings.dropped } }
+    public var dropped: UInt64 { lock.withLock { unsafe settings.dropped } }
 
     /// Writes a record of lost service.
-    package func error(_ message: StaticString, _ fields: Fields = [:]) { write(.error, message, fields) }
+    public func error(_ message: StaticString, _ fields: Fields = [:]) { write(.error, message, fields) }
 
     /// Writes a record of what needs attention soon.
-    package func warning(_ message: StaticString, _ fields: Fields = [:]) { write(.warning, message, fields) }
+    public func warning(_ message: StaticString, _ fields: Fields = [:]) { write(.warning, message, fields) }
 
     /// Writes a record of a change of state.
-    package func notice(_ message: StaticString, _ fields: Fields = [:]) { write(.notice, message, fields) }
+    public func notice(_ message: StaticString, _ fields: Fields = [:]) { write(.notice, message, fields) }
 
     /// Writes a record of the ordinary course of things.
-    package func info(_ message: StaticString, _ fields: Fields = [:]) { write(.info, message, fields) }
+    public func info(_ message: StaticString, _ fields: Fields = [:]) { write(.info, message, fields) }
 
     /// Writes a record of internals.
-    package func debug(_ message: StaticString, _ fields: @autoclosure () -> Fields = [:]) {
+    public func debug(_ message: StaticString, _ fields: @autoclosure () -> Fields = [:]) {
         guard level >= .debug else { return }
         write(.debug, message, fields())
     }

@@ -1,19 +1,19 @@
 import Bytes
-package import JSON
+public import JSON
 
 /// One JSON value as the text it was written in, owned.
 ///
 /// The command line and the agent exchange text that must survive as it is: numbers beyond any machine type, the order
-/// of members, escapes. So a value is known to be valid JSON, can be looked into, and is never printed anew. Parts share
-/// the memory of the whole.
-package struct JSONFragment: Sendable {
+/// of members, escapes. So a value is known to be valid JSON, can be looked into, and is never printed anew. Parts
+/// share the memory of the whole.
+public struct JSONFragment: Sendable {
     /// Deepest nesting that is followed; the agent allows 64 around a value.
-    package static let depthMax = 256
+    public static let depthMax = 256
 
     private let storage: [UInt8]
     private let bounds: Range<Int>
     /// What the value is.
-    package let kind: JSONKind
+    public let kind: JSONKind
 
     private init(_ storage: [UInt8], _ bounds: Range<Int>, _ kind: JSONKind) {
         self.storage = storage
@@ -26,7 +26,7 @@ package struct JSONFragment: Sendable {
     /// - Parameter bytes: Any bytes.
     /// - Throws: ``JSONFault``, the first one from the left.
     /// - Complexity: O(n).
-    package init(scanning bytes: [UInt8]) throws(JSONFault) {
+    public init(scanning bytes: [UInt8]) throws(JSONFault) {
         self = try bytes.withByteView { (view) throws(JSONFault) in
             var scanner = JSONScanner(view, depthMax: Self.depthMax)
             scanner.skipWhiteSpace()
@@ -37,46 +37,46 @@ package struct JSONFragment: Sendable {
     }
 
     /// Takes text that holds exactly one JSON value; nil where it does not.
-    package init?(_ bytes: [UInt8]) {
+    public init?(_ bytes: [UInt8]) {
         guard let fragment = try? JSONFragment(scanning: bytes) else { return nil }
         self = fragment
     }
 
     /// Takes text that holds exactly one JSON value; nil where it does not.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         self.init([UInt8](text.utf8))
     }
 
     /// A JSON string of the characters of `text`.
-    package init(string text: String) {
+    public init(string text: String) {
         var buffer = ByteBuffer()
         buffer.append(jsonString: text)
         self.init(buffer.view.copy(), 0..<buffer.count, .string)
     }
 
     /// A JSON number.
-    package init(integer value: Int64) {
+    public init(integer value: Int64) {
         let bytes = [UInt8]("\(value)".utf8)
         self.init(bytes, 0..<bytes.count, .number)
     }
 
     /// The value's text.
-    package var bytes: ArraySlice<UInt8> { storage[bounds] }
+    public var bytes: ArraySlice<UInt8> { storage[bounds] }
 
     /// The value's text.
-    package var text: String { String(decoding: bytes, as: UTF8.self) }
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// The number, where the value is one written as an integer that 64 bits hold.
-    package var integer: Int64? { kind == .number ? Int64(text) : nil }
+    public var integer: Int64? { kind == .number ? Int64(text) : nil }
 
     /// The characters of a string, escapes resolved; nil where the value is not a string.
-    package var string: String? {
+    public var string: String? {
         guard kind == .string else { return nil }
         return look { scanner throws(JSONFault) in try scanner.scanString().decoded() }
     }
 
     /// The members of an object in the order written, doubles included; none where the value is not an object.
-    package var members: [(name: String, value: JSONFragment)] {
+    public var members: [(name: String, value: JSONFragment)] {
         guard kind == .object else { return [] }
         return look { scanner throws(JSONFault) in
             var members: [(name: String, value: JSONFragment)] = []
@@ -93,7 +93,7 @@ package struct JSONFragment: Sendable {
     }
 
     /// The elements of an array; none where the value is not an array.
-    package var elements: [JSONFragment] {
+    public var elements: [JSONFragment] {
         guard kind == .array else { return [] }
         return look { scanner throws(JSONFault) in
             var elements: [JSONFragment] = []
@@ -108,7 +108,7 @@ package struct JSONFragment: Sendable {
     }
 
     /// The member called `name`; the last one, where there are several.
-    package subscript(name: String) -> JSONFragment? {
+    public subscript(name: String) -> JSONFragment? {
         members.last { $0.name == name }?.value
     }
 

@@ -1,21 +1,21 @@
 import Bytes
 import Glibc
-package import Linux
+public import Linux
 
 /// A connection to the agent for programs that wait: the command line and the tests.
 ///
-/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what comes
-/// meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent does not
-/// take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
-package final class RPCClient {
+/// It speaks one message a line. Calls may be pipelined: ``send(_:params:)`` several, then ask for each reply; what
+/// comes meanwhile, pushes included, is kept until it is asked for. Sending never blocks for good: while the agent
+/// does not take bytes, its replies are read. Not to be shared between threads; closed when the last reference goes.
+public final class RPCClient {
     /// Most bytes of one line from the agent, whose replies have at most 16 MiB unless configured otherwise.
-    package static let lineBytesMax = 64 << 20
+    public static let lineBytesMax = 64 << 20
 
     /// Time between two attempts to connect.
     private static let pause = Duration.milliseconds(5)
 
     /// Path of the agent's socket.
-    package let path: String
+    public let path: String
     private let descriptor: FileDescriptor
     private var input = ByteBuffer()
     private var output = ByteBuffer()
@@ -31,7 +31,7 @@ package final class RPCClient {
     ///   - path: Path of a Unix socket, at most 107 bytes.
     ///   - deadline: When to give up where the agent has more new connections than it accepts.
     /// - Throws: ``RPCClientError`` `.pathTooLong`, `.unreachable`.
-    package init(path: String, until deadline: Instant) throws(RPCClientError) {
+    public init(path: String, until deadline: Instant) throws(RPCClientError) {
         guard path.utf8.count <= Socket.pathBytesMax else {
             let limit = Socket.pathBytesMax
             let message = "the socket's path has \(path.utf8.count) bytes, the kernel takes at most \(limit): \(path)"
@@ -59,24 +59,26 @@ package final class RPCClient {
     ///   - deadline: When to give up.
     ///   - isAwaited: Whether an agent that is not there yet is waited for until `deadline`.
     /// - Returns: The connection, whose ``path`` tells which one it is.
-    /// - Throws: ``RPCClientError`` `.pathTooLong`; `.unreachable`, with the reason of the first path.
-    package static func connect(
+    /// - Throws: ``RPCClientError`` `.pathTooLong`, `.unreachable`; of several, the first that will not pass by itself.
+    public static func connect(
         toFirstOf paths: [String],
         until deadline: Instant,
         isAwaited: Bool = false
     ) throws(RPCClientError) -> RPCClient {
         while true {
-            var first: RPCClientError?
+            var errors: [RPCClientError] = []
             for path in paths {
                 do throws(RPCClientError) {
                     return try RPCClient(path: path, until: deadline)
                 } catch {
-                    first = first ?? error
+                    errors.append(error)
                 }
             }
             let next = Instant.now.advanced(by: pause)
-            guard isAwaited, first?.isPassing == true, next < deadline else {
-                throw first ?? RPCClientError(.unreachable, "no path of a socket is given")
+            guard isAwaited, errors.contains(where: \.isPassing), next < deadline else {
+                // That an agent refuses says more than that there is none at another place.
+                throw errors.first { !$0.isPassing } ?? errors.first
+                    ?? RPCClientError(.unreachable, "no path of a socket is given")
             }
             Polling.sleep(until: next)
         }
@@ -92,10 +94,10 @@ package final class RPCClient {
     }
 
     /// Bytes that wait to be sent.
-    package var unsentBytes: Int { output.count }
+    public var unsentBytes: Int { output.count }
 
     /// Queues bytes as they are; they leave during the next wait.
-    package func enqueue(_ bytes: [UInt8]) {
+    public func enqueue(_ bytes: [UInt8]) {
         output.append(bytes)
     }
 
@@ -105,7 +107,7 @@ package final class RPCClient {
     ///   - method: Name of the method.
     ///   - params: An object or an array; nil sends none.
     /// - Returns: The id by which ``reply(to:until:)`` finds the reply.
-    package func send(_ method: String, params: JSONFragment? = nil) -> Int64 {
+    public func send(_ method: String, params: JSONFragment? = nil) -> Int64 {
         lastID += 1
         enqueue(RequestText.call(id: lastID, method: method, params: params.map { [UInt8]($0.bytes) }))
         return lastID
@@ -119,7 +121,7 @@ package final class RPCClient {
     ///   - deadline: When to give up.
     /// - Returns: The reply, which may be an error of the agent.
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
-    package func call(
+    public func call(
         _ method: String,
         params: JSONFragment? = nil,
         until deadline: Instant
@@ -130,21 +132,21 @@ package final class RPCClient {
     /// Waits for the reply to the call `id`; other messages are kept.
     ///
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
-    package func reply(to id: Int64, until deadline: Instant) throws(RPCClientError) -> RPCMessage {
+    public func reply(to id: Int64, until deadline: Instant) throws(RPCClientError) -> RPCMessage {
         try message(until: deadline) { $0.isReply && $0.id?.integer == id }
     }
 
     /// Waits for the next push; replies are kept.
     ///
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
-    package func notification(until deadline: Instant) throws(RPCClientError) -> RPCMessage {
+    public func notification(until deadline: Instant) throws(RPCClientError) -> RPCMessage {
         try message(until: deadline) { !$0.isReply }
     }
 
     /// Waits for the next message of any kind, in the order of arrival.
     ///
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
-    package func receive(until deadline: Instant) throws(RPCClientError) -> RPCMessage {
+    public func receive(until deadline: Instant) throws(RPCClientError) -> RPCMessage {
         try message(until: deadline) { _ in true }
     }
 
@@ -170,7 +172,7 @@ package final class RPCClient {
     /// Waits for the next line that is not blank, without its end and whatever it holds.
     ///
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.tooLarge`.
-    package func receiveLine(until deadline: Instant) throws(RPCClientError) -> [UInt8] {
+    public func receiveLine(until deadline: Instant) throws(RPCClientError) -> [UInt8] {
         while true {
             if let line = try bufferedLine() { return line }
             guard exchange(until: deadline).isInTime else {
@@ -182,7 +184,7 @@ package final class RPCClient {
     /// The next line that has come already, or nil.
     ///
     /// - Throws: ``RPCClientError`` `.tooLarge`; `.closed` where none has come and none will.
-    package func bufferedLine() throws(RPCClientError) -> [UInt8]? {
+    public func bufferedLine() throws(RPCClientError) -> [UInt8]? {
         while let end = input.view.firstIndex(of: 0x0A, from: searched) {
             var line = input.view.prefix(end).copy()
             input.consume(end + 1)
@@ -206,7 +208,7 @@ package final class RPCClient {
     ///   - other: One more descriptor to wait for.
     ///   - deadline: When to give up.
     /// - Returns: Whether something happened before the deadline, and whether `other` can be read.
-    package func exchange(
+    public func exchange(
         alongside other: Int32? = nil,
         until deadline: Instant
     ) -> (isInTime: Bool, isOtherReady: Bool) {
@@ -222,7 +224,7 @@ package final class RPCClient {
     /// Sends what is queued, and then tells the agent that nothing more will come; replies can still be read.
     ///
     /// - Throws: ``RPCClientError`` `.timedOut`.
-    package func finishSending(until deadline: Instant) throws(RPCClientError) {
+    public func finishSending(until deadline: Instant) throws(RPCClientError) {
         while !output.isEmpty, !isEnded {
             guard exchange(until: deadline).isInTime else {
                 throw RPCClientError(.timedOut, "the agent takes no request")

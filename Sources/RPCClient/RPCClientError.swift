@@ -3,9 +3,9 @@ import Glibc
 /// Why a client could not get an answer.
 ///
 /// An error that the agent answered is a reply, not one of these.
-package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
-    package enum Code: Equatable, Sendable {
+    public enum Code: Equatable, Sendable {
         /// The path of the socket is longer than the kernel takes.
         case pathTooLong
         /// No agent listens at the path, or this user may not connect to it.
@@ -21,11 +21,11 @@ package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertib
     }
 
     /// What kind of failure it is.
-    package let code: Code
+    public let code: Code
     /// One line for a person, without a full stop.
-    package let message: String
+    public let message: String
     /// Error number of the system call that failed, where one did.
-    package let systemCode: Int32?
+    public let systemCode: Int32?
 
     /// Records a failure.
     ///
@@ -33,7 +33,7 @@ package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertib
     ///   - code: What kind of failure it is.
     ///   - message: One line for a person, without a full stop.
     ///   - systemCode: Error number of the system call that failed, where one did.
-    package init(_ code: Code, _ message: String, systemCode: Int32? = nil) {
+    public init(_ code: Code, _ message: String, systemCode: Int32? = nil) {
         self.code = code
         self.message = message
         self.systemCode = systemCode
@@ -43,8 +43,8 @@ package struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertib
     var isPassing: Bool { systemCode == ENOENT || systemCode == ECONNREFUSED || systemCode == EAGAIN }
 
     /// Whether this user may not connect.
-    package var isPermissionDenied: Bool { systemCode == EACCES || systemCode == EPERM }
+    public var isPermissionDenied: Bool { systemCode == EACCES || systemCode == EPERM }
 
     /// The message.
-    package var description: String { message }
+    public var description: String { message }
 }

@@ -1,19 +1,19 @@
 import JSON
 
 /// One message from the agent: a reply, a notification (a push), or a batch of replies.
-package struct RPCMessage: Sendable {
+public struct RPCMessage: Sendable {
     /// The message as it came.
-    package let text: JSONFragment
+    public let text: JSONFragment
     /// The reply's id as it was written; nil in a notification and in a batch.
-    package let id: JSONFragment?
+    public let id: JSONFragment?
     /// The result of a call that was carried out.
-    package let result: JSONFragment?
+    public let result: JSONFragment?
     /// The error of one that was not.
-    package let error: RPCErrorReply?
+    public let error: RPCErrorReply?
     /// The notification's method; nil in a reply.
-    package let method: String?
+    public let method: String?
     /// What a notification carries.
-    package let params: JSONFragment?
+    public let params: JSONFragment?
 
     /// Reads a message; nil where `text` is none.
     init?(_ text: JSONFragment) {
@@ -43,22 +43,22 @@ package struct RPCMessage: Sendable {
     }
 
     /// Whether the message is an answer, of one call or of a batch.
-    package var isReply: Bool { method == nil }
+    public var isReply: Bool { method == nil }
 
     /// The messages of a batch; none where the message is not a batch.
-    package var batch: [RPCMessage] { text.elements.compactMap { RPCMessage($0) } }
+    public var batch: [RPCMessage] { text.elements.compactMap { RPCMessage($0) } }
 }
 
 /// The error of a call, as JSON-RPC writes it.
-package struct RPCErrorReply: Sendable {
+public struct RPCErrorReply: Sendable {
     /// The whole error object.
-    package let text: JSONFragment
+    public let text: JSONFragment
     /// Its number; 0 where the agent gave none.
-    package let code: Int64
+    public let code: Int64
     /// Its words.
-    package let message: String
+    public let message: String
     /// What it says beyond, by name.
-    package let data: JSONFragment?
+    public let data: JSONFragment?
 
     init(_ text: JSONFragment) {
         self.text = text
@@ -68,5 +68,5 @@ package struct RPCErrorReply: Sendable {
     }
 
     /// The word for the code, such as `method_not_found`.
-    package var kind: String? { data?["kind"]?.string }
+    public var kind: String? { data?["kind"]?.string }
 }

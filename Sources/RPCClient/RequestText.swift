@@ -1,5 +1,5 @@
 /// Puts the text of requests together from parts, so that what a user wrote reaches the agent byte for byte.
-package enum RequestText {
+public enum RequestText {
     /// The line of one call, its line feed included.
     ///
     /// - Parameters:
@@ -8,7 +8,7 @@ package enum RequestText {
     ///   - params: Valid JSON text of an object or array; its line breaks, which JSON has only between tokens, become
     ///     spaces. nil sends none.
     /// - Returns: UTF-8 that ends in the only line feed.
-    package static func call(id: Int64, method: String, params: [UInt8]?) -> [UInt8] {
+    public static func call(id: Int64, method: String, params: [UInt8]?) -> [UInt8] {
         var line = [UInt8]("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":".utf8)
         line.reserveCapacity(line.count + method.utf8.count + (params?.count ?? 0) + 16)
         line += JSONFragment(string: method).bytes

@@ -5,7 +5,7 @@ import RPCClient
 
 extension Catalogue {
     /// The methods of the contract that this program was built with.
-    package static var compiled: Catalogue {
+    public static var compiled: Catalogue {
         Catalogue(names: Method.allCases.map { "\($0.name)" }) { name in
             name.withByteView { Method.named($0) }.map { "\(OpenRPC.document(of: $0))" }
         }
@@ -13,6 +13,6 @@ extension Catalogue {
 
     /// The version of the contract, which is the program's (semver.org).
     static var version: String {
-        JSONFragment("\(OpenRPC.document)")?["info"]?["version"]?.string ?? ""
+        "\(OpenRPC.version)"
     }
 }

@@ -3,7 +3,7 @@ import RPCClient
 /// The methods that this build of the program knows, read one at a time.
 ///
 /// A call reads the description of its own method and no other, which keeps the start of the program short.
-package struct Catalogue: Sendable {
+public struct Catalogue: Sendable {
     /// Names of all methods, sorted.
     let names: [String]
     private let document: @Sendable (String) -> String?
@@ -13,7 +13,7 @@ package struct Catalogue: Sendable {
     /// - Parameters:
     ///   - names: Names of all methods.
     ///   - document: Gives the OpenRPC method object of a name, nil for a name that is unknown.
-    package init(names: [String], document: @escaping @Sendable (String) -> String?) {
+    public init(names: [String], document: @escaping @Sendable (String) -> String?) {
         self.names = names.sorted()
         self.document = document
     }

@@ -1,8 +1,8 @@
 import Bytes
-package import Linux
+public import Linux
 
 /// What a command reads from and writes to: the process's own streams, or those of a test.
-package struct Console {
+public struct Console {
     /// Whether a person reads the output: values are then indented.
     let isTerminal: Bool
     /// Descriptor of standard input.
@@ -17,7 +17,7 @@ package struct Console {
     ///   - input: Descriptor of standard input; stays the caller's.
     ///   - writeOutput: Receives what the command answers; returns why it could not be written.
     ///   - writeError: Receives what the command says about its work.
-    package init(
+    public init(
         isTerminal: Bool,
         input: Int32,
         writeOutput: @escaping ([UInt8]) -> SystemError?,
@@ -30,7 +30,7 @@ package struct Console {
     }
 
     /// The streams of this process.
-    package static var process: Console {
+    public static var process: Console {
         Console(
             isTerminal: StandardStream.output.isTerminal,
             input: StandardStream.input.rawValue,

@@ -1,3 +1,4 @@
+import Bytes
 import Linux
 
 /// What a command line asks for.

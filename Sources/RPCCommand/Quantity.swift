@@ -1,13 +1,16 @@
 /// Durations and sizes as people write them: `60s`, `1.5h`, `64KiB`.
 enum Quantity {
-    /// The milliseconds of a duration with its unit (`ms`, `s`, `m`, `h`, `d`); nil where `text` is none, or has parts of a
-    /// millisecond.
+    /// The milliseconds of a duration with its unit (`ms`, `s`, `m`, `h`, `d`); nil where `text` is none.
+    ///
+    /// Parts of a millisecond are refused.
     static func milliseconds(_ text: String) -> Int64? {
         parse(text, units: ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000])
     }
 
-    /// The bytes of a size with its unit (`B`, `KiB`, `MiB`, `GiB`, `TiB`, and by powers of 1000 `kB`, `MB`, `GB`, `TB`); nil
-    /// where `text` is none, or has parts of a byte.
+    /// The bytes of a size with its unit; nil where `text` is none.
+    ///
+    /// Units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, and by powers of 1000 `kB`, `MB`, `GB`, `TB`. Parts of a byte are
+    /// refused.
     static func bytes(_ text: String) -> Int64? {
         parse(
             text,

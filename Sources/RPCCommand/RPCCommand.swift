@@ -1,8 +1,8 @@
-package import Linux
+public import Linux
 import RPCClient
 
 /// The `rpc` command: calls the agent from a shell.
-package struct RPCCommand {
+public struct RPCCommand {
     private let environment: ProcessEnvironment
     private let console: Console
     private let catalogue: Catalogue
@@ -13,7 +13,7 @@ package struct RPCCommand {
     ///   - environment: Tells where the agent's socket may be.
     ///   - console: What the command reads from and writes to.
     ///   - catalogue: The methods known without asking the agent.
-    package init(environment: ProcessEnvironment, console: Console, catalogue: Catalogue) {
+    public init(environment: ProcessEnvironment, console: Console, catalogue: Catalogue) {
         self.environment = environment
         self.console = console
         self.catalogue = catalogue
@@ -26,7 +26,7 @@ package struct RPCCommand {
     ///   - environment: Tells where the agent's socket may be.
     ///   - console: What the command reads from and writes to.
     /// - Returns: The exit status.
-    package static func run(
+    public static func run(
         arguments: [String],
         environment: ProcessEnvironment = .current,
         console: Console = .process
@@ -38,7 +38,7 @@ package struct RPCCommand {
     ///
     /// - Parameter arguments: The words after the program's name.
     /// - Returns: The exit status; whatever went wrong was said on standard error.
-    package func run(_ arguments: [String]) -> Int32 {
+    public func run(_ arguments: [String]) -> Int32 {
         do throws(CommandError) {
             return try perform(try Invocation(arguments)).rawValue
         } catch {

@@ -37,9 +37,9 @@ struct RequestStream: ~Copyable {
     mutating func run() throws(CommandError) -> ExitStatus {
         while true {
             try forwardReplies()
-            if isInputEnded, unanswered == 0, client.unsentBytes == 0 { return status }
+            if isInputEnded, unanswered <= 0, client.unsentBytes == 0 { return status }
             let takesInput = !isInputEnded && client.unsentBytes < Self.unsentBytesMax
-            let limit = unanswered == 0 ? nil : timeout
+            let limit = unanswered <= 0 ? nil : timeout
             let step = client.exchange(
                 alongside: takesInput ? console.input : nil,
                 until: limit.map { Instant.now.advanced(by: $0) } ?? .distantFuture
@@ -67,7 +67,7 @@ struct RequestStream: ~Copyable {
         do throws(RPCClientError) {
             return try client.bufferedLine()
         } catch {
-            if error.code == .closed, isInputEnded, unanswered == 0 { return nil }
+            if error.code == .closed, isInputEnded, unanswered <= 0 { return nil }
             throw CommandError(.unreachable, "\(error.message); replies due: \(unanswered)")
         }
     }
@@ -109,7 +109,7 @@ struct RequestStream: ~Copyable {
         client.enqueue(line + [0x0A])
     }
 
-    /// Whether the agent answers a line: everything but a notification, and a batch of nothing else, gets one line back.
+    /// Whether the agent answers a line: all but a notification, and a batch of nothing else, gets one line back.
     private static func expectsReply(_ line: [UInt8]) -> Bool {
         guard let message = JSONFragment(line) else { return true }
         let elements = message.kind == .array ? message.elements : [message]

@@ -22,7 +22,7 @@ struct ResultOutput {
     /// Prints what a call returned.
     ///
     /// - Returns: ``ExitStatus/answerIsNo`` where the answer is no, else ``ExitStatus/done``.
-    /// - Throws: ``CommandError`` `.errorReply` where the result lacks the member to print; `.answerIsNo` where it lacks it
+    /// - Throws: ``CommandError`` `.errorReply` where the result lacks the member to print; `.answerIsNo` where that is
     ///   because the answer is no.
     func print(result: JSONFragment) throws(CommandError) -> ExitStatus {
         let answer = result.members.first { Self.answers.contains($0.name) && $0.value.kind == .false }?.name

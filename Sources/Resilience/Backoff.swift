@@ -2,13 +2,13 @@
 ///
 /// Pure: the random number is passed in. Full jitter draws each delay evenly from nothing up to the bound, so agents
 /// that lost the same server do not come back together.
-package struct Backoff: Sendable {
+public struct Backoff: Sendable {
     private let first: Duration
     private let longest: Duration
     private var bound: Duration
 
     /// Begins at `first` and doubles up to `longest`.
-    package init(first: Duration = .milliseconds(50), longest: Duration = .seconds(5)) {
+    public init(first: Duration = .milliseconds(50), longest: Duration = .seconds(5)) {
         self.first = first
         self.longest = longest
         bound = first
@@ -18,14 +18,14 @@ package struct Backoff: Sendable {
     ///
     /// - Parameter random: Evenly distributed over all of its values.
     /// - Returns: From zero to the present bound, which doubles for the next call.
-    package mutating func next(random: UInt32) -> Duration {
+    public mutating func next(random: UInt32) -> Duration {
         let delay = bound * (Double(random) / Double(UInt32.max))
         bound = min(bound * 2, longest)
         return delay
     }
 
     /// Begins again, after a time of health.
-    package mutating func reset() {
+    public mutating func reset() {
         bound = first
     }
 }

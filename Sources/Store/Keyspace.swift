@@ -1,18 +1,18 @@
-package import Bytes
+public import Bytes
 import Contract
-package import JSON
-package import JSONRPC
+public import JSON
+public import JSONRPC
 import Valkey
 
 /// What a key belongs to; the first word of its name in Valkey.
-package enum KeyFamily: Sendable, CaseIterable {
+public enum KeyFamily: Sendable, CaseIterable {
     /// Cache entries: `cache:<key>` and `cache@<namespace>:<key>`.
     case cache
     /// Hashes: `hash:<key>` and `hash@<namespace>:<key>`.
     case hash
 
     /// The word.
-    package var word: StaticString {
+    public var word: StaticString {
         switch self {
         case .cache: "cache"
         case .hash: "hash"
@@ -23,15 +23,15 @@ package enum KeyFamily: Sendable, CaseIterable {
 /// How keys are named in Valkey: `<prefix><family>:<key>`, or `<prefix><family>@<namespace>:<key>`.
 ///
 /// Names are written straight into commands. Touched on the event loop only.
-package final class Keyspace {
+public final class Keyspace {
     /// What precedes every name.
-    package let prefix: [UInt8]
+    public let prefix: [UInt8]
     /// Longest key in bytes, without prefix, family and namespace.
-    package let keyBytesMax: Int
+    public let keyBytesMax: Int
     private var scratch = ByteBuffer()
 
     /// Names keys behind `prefix`, which may be empty.
-    package init(prefix: [UInt8], keyBytesMax: Int) {
+    public init(prefix: [UInt8], keyBytesMax: Int) {
         self.prefix = prefix
         self.keyBytesMax = keyBytesMax
     }
@@ -43,7 +43,7 @@ package final class Keyspace {
     ///   - parameter: Its name, for the error.
     /// - Returns: The bytes, lent until the next call of this method.
     /// - Throws: ``RPCError`` `too_large` or `invalid_params`.
-    package func resolve(_ string: JSONString, parameter: String) throws(RPCError) -> ByteView {
+    public func resolve(_ string: JSONString, parameter: String) throws(RPCError) -> ByteView {
         guard string.hasEscapes else {
             try check(string.raw.count, parameter)
             return string.raw
@@ -63,7 +63,7 @@ package final class Keyspace {
     }
 
     /// Appends a key's name as one word of a command.
-    package func append(
+    public func append(
         to buffer: inout ByteBuffer,
         _ family: KeyFamily,
         _ namespace: JSONString?,
@@ -88,7 +88,7 @@ package final class Keyspace {
     ///   - family: The family.
     ///   - namespace: The namespace's name; nil for the one without.
     /// - Returns: The bytes up to and including the colon.
-    package func stem(_ family: KeyFamily, _ namespace: [UInt8]?) -> [UInt8] {
+    public func stem(_ family: KeyFamily, _ namespace: [UInt8]?) -> [UInt8] {
         var stem = prefix
         stem += Array("\(family.word)".utf8)
         if let namespace { stem += [UInt8(ascii: "@")] + namespace }
@@ -96,15 +96,15 @@ package final class Keyspace {
     }
 
     /// What the names of all of a family's keys begin with, as a glob: in every namespace, and nothing else.
-    package func glob(_ family: KeyFamily) -> [UInt8] {
+    public func glob(_ family: KeyFamily) -> [UInt8] {
         Glob.escaped(prefix + Array("\(family.word)".utf8)) + Array("[:@]*".utf8)
     }
 }
 
 /// Valkey's glob patterns.
-package enum Glob {
+public enum Glob {
     /// `bytes` with a backslash before every byte that a pattern gives a meaning.
-    package static func escaped(_ bytes: [UInt8]) -> [UInt8] {
+    public static func escaped(_ bytes: [UInt8]) -> [UInt8] {
         bytes.flatMap { byte in
             switch byte {
             case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\\"):

@@ -1,20 +1,20 @@
 import Bytes
-package import Contract
-package import JSON
+public import Contract
+public import JSON
 
 /// How the entries of one namespace behave.
-package struct NamespaceSettings: Equatable, Sendable {
+public struct NamespaceSettings: Equatable, Sendable {
     /// Life of an entry whose writer names none, in milliseconds; nil for no end.
-    package var defaultLifeMilliseconds: Int64?
+    public var defaultLifeMilliseconds: Int64?
 
     /// Settings with a default life.
-    package init(defaultLifeMilliseconds: Int64?) {
+    public init(defaultLifeMilliseconds: Int64?) {
         self.defaultLifeMilliseconds = defaultLifeMilliseconds
     }
 }
 
 /// The namespaces that the configuration names, and what holds for all others.
-package struct Namespaces: Sendable {
+public struct Namespaces: Sendable {
     private let named: [(name: [UInt8], settings: NamespaceSettings)]
     private let fallback: NamespaceSettings
 
@@ -23,13 +23,13 @@ package struct Namespaces: Sendable {
     /// - Parameters:
     ///   - named: Settings by name.
     ///   - fallback: Settings of every other namespace, the one without a name included.
-    package init(_ named: [String: NamespaceSettings], fallback: NamespaceSettings) {
+    public init(_ named: [String: NamespaceSettings], fallback: NamespaceSettings) {
         self.named = named.map { (Array($0.key.utf8), $0.value) }.sorted { $0.name.count < $1.name.count }
         self.fallback = fallback
     }
 
     /// The settings of a namespace; nil names the one without a name.
-    package func settings(of namespace: JSONString?) -> NamespaceSettings {
+    public func settings(of namespace: JSONString?) -> NamespaceSettings {
         guard let namespace, !named.isEmpty else { return fallback }
         let raw = namespace.raw
         for (name, settings) in named where name.count == raw.count {
@@ -39,7 +39,7 @@ package struct Namespaces: Sendable {
     }
 
     /// The life of an entry in milliseconds, or nil for no end.
-    package func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
+    public func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
         switch given {
         case .absent: settings(of: namespace).defaultLifeMilliseconds
         case .null: nil

@@ -1,11 +1,11 @@
-package import Bytes
+public import Bytes
 import Contract
-package import JSONRPC
-package import Valkey
+public import JSONRPC
+public import Valkey
 
 extension RPCError {
     /// The error reply for a command that has no reply of Valkey.
-    package init(_ failure: LinkFailure) {
+    public init(_ failure: LinkFailure) {
         let outcome: Outcome? =
             switch failure.outcome {
             case .none: nil
@@ -42,7 +42,7 @@ extension RPCError {
     /// - Parameters:
     ///   - reply: A reply of kind `error` or `tooLarge`.
     ///   - effect: What the command does, which tells whether its effect is known not to have happened.
-    package init(refusal reply: Reply, _ effect: CommandEffect) {
+    public init(refusal reply: Reply, _ effect: CommandEffect) {
         if reply.kind == .tooLarge {
             self.init(LinkFailure.tooLarge)
         } else {
@@ -51,7 +51,7 @@ extension RPCError {
     }
 
     /// The error reply for the text of an error of Valkey.
-    package init(refusal text: ByteView, _ effect: CommandEffect) {
+    public init(refusal text: ByteView, _ effect: CommandEffect) {
         let outcome: Outcome? = effect == .read ? nil : .notApplied
         if text.isValueConflict {
             self.init(.conflict, "the stored value is of another kind", outcome: outcome)

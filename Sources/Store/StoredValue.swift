@@ -1,15 +1,15 @@
-package import Bytes
+public import Bytes
 import JSON
 
 /// A value as it lies in Valkey: usually JSON text of ours, but any Redis client may have written anything.
-package enum StoredValue {
+public enum StoredValue {
     /// Appends the members that stand for `bytes`: `"value":…`, or `"text":…` or `"base64":…` for what is not JSON.
     ///
     /// - Parameters:
     ///   - bytes: The value as stored.
     ///   - buffer: Receives one member of an object, without a comma.
     ///   - depthMax: Deepest nesting that passes as JSON; deeper text is handed out as text.
-    package static func append(_ bytes: ByteView, to buffer: inout ByteBuffer, depthMax: Int) {
+    public static func append(_ bytes: ByteView, to buffer: inout ByteBuffer, depthMax: Int) {
         let form = form(bytes, depthMax: depthMax)
         switch form {
         case .json: buffer.append("\"value\":")
@@ -20,7 +20,7 @@ package enum StoredValue {
     }
 
     /// How stored bytes are handed out.
-    package enum Form {
+    public enum Form {
         /// As the JSON that they are.
         case json
         /// As text.
@@ -30,13 +30,13 @@ package enum StoredValue {
     }
 
     /// Tells what `bytes` are.
-    package static func form(_ bytes: ByteView, depthMax: Int) -> Form {
+    public static func form(_ bytes: ByteView, depthMax: Int) -> Form {
         if (try? JSONScanner.scan(bytes, depthMax: depthMax)) != nil { return .json }
         return UTF8Validation.isValid(bytes) ? .text : .base64
     }
 
     /// Appends `bytes` as the JSON value that their form asks for.
-    package static func append(_ bytes: ByteView, as form: Form, to buffer: inout ByteBuffer) {
+    public static func append(_ bytes: ByteView, as form: Form, to buffer: inout ByteBuffer) {
         switch form {
         case .json:
             buffer.append(jsonText: bytes)

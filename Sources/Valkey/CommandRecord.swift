@@ -1,11 +1,11 @@
-package import EventLoop
+public import EventLoop
 import Linux
 
 /// Something that waits for replies: a feature, or a task's continuation.
 ///
 /// A receiver outlives the commands that it sent.
 @EventLoop
-package protocol ReplyReceiver: AnyObject {
+public protocol ReplyReceiver: AnyObject {
     /// Takes the reply to the command that `completion` names; `reply` is lent until the method returns.
     func received(_ reply: Reply, _ completion: Completion)
     /// Takes note that the command gets no reply.
@@ -13,16 +13,16 @@ package protocol ReplyReceiver: AnyObject {
 }
 
 /// What a receiver needs to know again when its reply comes: plain numbers, nothing that is allocated.
-package struct Completion: Sendable {
+public struct Completion: Sendable {
     /// Which of the receiver's operations it was.
-    package let operation: UInt32
+    public let operation: UInt32
     /// A number of the operation's own.
-    package let detail: UInt32
+    public let detail: UInt32
     /// The call that waits, as its table names it.
-    package let call: UInt64
+    public let call: UInt64
 
     /// Names a command.
-    package init(operation: UInt32, detail: UInt32 = 0, call: UInt64 = 0) {
+    public init(operation: UInt32, detail: UInt32 = 0, call: UInt64 = 0) {
         self.operation = operation
         self.detail = detail
         self.call = call

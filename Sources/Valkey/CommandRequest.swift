@@ -1,7 +1,7 @@
-package import Linux
+public import Linux
 
 /// A command to be sent: who waits for it, until when, and what may be done when its reply is lost.
-package struct CommandRequest {
+public struct CommandRequest {
     // A receiver outlives its commands, as ``ReplyReceiver`` says.
     unowned(unsafe) let receiver: any ReplyReceiver
     /// What the receiver needs to know again.
@@ -21,7 +21,7 @@ package struct CommandRequest {
     ///   - effect: What sending the command twice would do.
     ///   - deadline: When the receiver stops waiting.
     ///   - replies: Replies that the encoded command brings: 1, or more for a transaction, whose last one counts.
-    package init(
+    public init(
         receiver: any ReplyReceiver,
         completion: Completion,
         effect: CommandEffect,

@@ -1,12 +1,12 @@
 /// Why a URL names no server that this agent can use.
-package enum EndpointFault: Error, Equatable, Sendable {
+public enum EndpointFault: Error, Equatable, Sendable {
     /// The URL is not of a form that is understood; the words say what is wrong.
     case malformed(String)
     /// The URL is of a kind that this version does not speak.
     case unsupported(String)
 
     /// The fault in words.
-    package var description: String {
+    public var description: String {
         switch self {
         case .malformed(let reason): reason
         case .unsupported(let reason): reason
@@ -21,7 +21,7 @@ extension Endpoint {
     ///   which may carry `[user[:password]@]` before the path too. User and password are percent-decoded (RFC 3986
     ///   section 2.1). The host defaults to localhost, the port to 6379, the database to 0.
     /// - Throws: ``EndpointFault``, whose words never repeat a password.
-    package init(url: String) throws(EndpointFault) {
+    public init(url: String) throws(EndpointFault) {
         guard let colon = url.firstIndex(of: ":"), url[colon...].hasPrefix("://") else {
             throw .malformed("a URL begins with valkey:// or unix://")
         }
@@ -64,7 +64,9 @@ extension Endpoint {
             endpoint.database = try database(String(query.dropFirst(3)))
             path = String(path[..<question])
         }
-        guard path.hasPrefix("/") else { throw .malformed("a unix:// URL has an absolute path: unix:///run/valkey.sock") }
+        guard path.hasPrefix("/") else {
+            throw .malformed("a unix:// URL has an absolute path: unix:///run/valkey.sock")
+        }
         guard let decoded = percentDecoded(path) else { throw .malformed("the path has an invalid % sequence") }
         guard decoded.utf8.count <= 107 else { throw .malformed("a socket's path has at most 107 bytes") }
         endpoint.address = .unix(path: decoded)

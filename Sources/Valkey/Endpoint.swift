@@ -1,7 +1,7 @@
 /// Where a Valkey server is and as whom to speak to it.
-package struct Endpoint: Equatable, Sendable {
+public struct Endpoint: Equatable, Sendable {
     /// The server's address.
-    package enum Address: Equatable, Sendable {
+    public enum Address: Equatable, Sendable {
         /// A Unix socket, at most 107 bytes long.
         case unix(path: String)
         /// A host name or IP address, and a port.
@@ -9,16 +9,16 @@ package struct Endpoint: Equatable, Sendable {
     }
 
     /// The server's address.
-    package var address: Address
+    public var address: Address
     /// The ACL user; nil for the default user.
-    package var user: String?
+    public var user: String?
     /// The password; nil where none is asked for.
-    package var password: String?
+    public var password: String?
     /// The database's number, at least 0.
-    package var database: Int
+    public var database: Int
 
     /// Names a server.
-    package init(address: Address, user: String? = nil, password: String? = nil, database: Int = 0) {
+    public init(address: Address, user: String? = nil, password: String? = nil, database: Int = 0) {
         self.address = address
         self.user = user
         self.password = password
@@ -26,7 +26,7 @@ package struct Endpoint: Equatable, Sendable {
     }
 
     /// The address in words, without user or password: for logs.
-    package var description: String {
+    public var description: String {
         switch address {
         case .unix(let path): "unix://\(path)"
         case .tcp(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"

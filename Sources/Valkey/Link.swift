@@ -1,7 +1,7 @@
-package import Bytes
-package import EventLoop
-package import Linux
-package import Observability
+public import Bytes
+public import EventLoop
+public import Linux
+public import Observability
 import Resilience
 
 /// The agent's connection to one store: all callers' commands, pipelined over few connections.
@@ -9,39 +9,39 @@ import Resilience
 /// A link is always there; whether Valkey is, shows in each command's outcome. It connects by itself, keeps trying with
 /// growing delays, and says what became of every command exactly once.
 @EventLoop
-package final class Link: TurnHandler {
+public final class Link: TurnHandler {
     /// The state of a link, for health and statistics.
-    package struct Status: Sendable {
+    public struct Status: Sendable {
         /// Whether commands flow.
-        package var isConnected: Bool
+        public var isConnected: Bool
         /// What the server calls itself, such as `valkey`; empty before the first connection.
-        package var server: String
+        public var server: String
         /// The server's version; empty before the first connection.
-        package var version: String
+        public var version: String
         /// `standalone`, `sentinel` or `cluster`; empty before the first connection.
-        package var mode: String
+        public var mode: String
         /// Why the last connection failed, nil while commands flow.
-        package var fault: String?
+        public var fault: String?
         /// Connections that were ready, since the start.
-        package var connections: UInt64
+        public var connections: UInt64
         /// Commands answered, since the start.
-        package var replies: UInt64
+        public var replies: UInt64
         /// Commands that wait for a reply or to be sent.
-        package var queuedCommands: Int
+        public var queuedCommands: Int
         /// Bytes of those commands.
-        package var queuedBytes: Int
+        public var queuedBytes: Int
     }
 
     /// The store's name in logs: `cache` or `state`.
-    package let name: String
+    public let name: String
     /// Where the server is, without credentials.
-    package var endpointDescription: String { configuration.endpoint.description }
+    public var endpointDescription: String { configuration.endpoint.description }
 
     private let configuration: LinkConfiguration
     private let log: Log
     private var pipelines: [Pipeline] = []
     private var dirty: [Pipeline] = []
-    private var scripts: [[UInt8]: Script] = [:]
+    private var scripts: [Script] = []
     private var server = Greeting.Server()
     private var connections: UInt64 = 0
     private var replies: UInt64 = 0
@@ -53,15 +53,15 @@ package final class Link: TurnHandler {
     private static let receiveBytes = 128 << 10
 
     /// Makes a link that rests until ``start()``.
-    package init(name: String, configuration: LinkConfiguration, log: Log) {
+    public init(name: String, configuration: LinkConfiguration, log: Log) {
         self.name = name
         self.configuration = configuration
         self.log = log
-        EventLoop.reactor.addTurnHandler(self)
     }
 
     /// Begins to connect, and keeps at it until ``close()``.
-    package func start() {
+    public func start() {
+        EventLoop.reactor.addTurnHandler(self)
         for _ in 0..<max(configuration.connections, 1) {
             let pipeline = Pipeline(link: self, configuration: configuration, backoff: Backoff())
             pipelines.append(pipeline)
@@ -70,13 +70,13 @@ package final class Link: TurnHandler {
     }
 
     /// Ends the link: what is queued fails, and nothing is accepted any more.
-    package func close() {
+    public func close() {
         for pipeline in pipelines { pipeline.close() }
     }
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
-    package func register(_ script: Script) {
-        scripts[script.digest] = script
+    public func register(_ script: Script) {
+        scripts.append(script)
     }
 
     /// Sends a command.
@@ -85,7 +85,7 @@ package final class Link: TurnHandler {
     ///   - request: Who waits, until when, and what sending twice would do.
     ///   - lane: Commands of one lane are executed in the order of these calls; a client connection keeps to one.
     ///   - encode: Appends the command, complete; called before this method returns.
-    package func send(_ request: CommandRequest, lane: Int, _ encode: (inout ByteBuffer) -> Void) {
+    public func send(_ request: CommandRequest, lane: Int, _ encode: (inout ByteBuffer) -> Void) {
         pipelines[lane % pipelines.count].send(request, encode)
     }
 
@@ -98,7 +98,7 @@ package final class Link: TurnHandler {
     ///   - encode: Appends the command, complete.
     /// - Returns: The reply, which may be an error of Valkey.
     /// - Throws: ``LinkFailure``.
-    package func call(
+    public func call(
         _ effect: CommandEffect,
         deadline: Instant,
         lane: Int = 0,
@@ -112,7 +112,7 @@ package final class Link: TurnHandler {
     }
 
     /// The link's present state.
-    package var status: Status {
+    public var status: Status {
         Status(
             isConnected: pipelines.contains { $0.isReady },
             server: server.name,
@@ -126,7 +126,8 @@ package final class Link: TurnHandler {
         )
     }
 
-    package func turnEnded() {
+    /// Sends the commands that the turn gathered.
+    public func turnEnded() {
         while !dirty.isEmpty {
             let pipelines = dirty
             dirty.removeAll(keepingCapacity: true)
@@ -163,7 +164,7 @@ extension Link {
 
     /// The script that an encoded `EVALSHA` command calls, or nil where it is not registered.
     func script(calledBy command: ByteView) -> Script? {
-        scripts.values.first { script in
+        scripts.first { script in
             script.digest.withByteView { digest in
                 guard let dollar = command.firstIndex(of: UInt8(ascii: "$"), from: 10) else { return false }
                 let start = dollar + 5

@@ -1,24 +1,24 @@
 /// How a link behaves.
-package struct LinkConfiguration: Sendable {
+public struct LinkConfiguration: Sendable {
     /// Where Valkey is.
-    package var endpoint: Endpoint
+    public var endpoint: Endpoint
     /// Name by which Valkey lists the link's connections (`CLIENT LIST`).
-    package var clientName: String
+    public var clientName: String
     /// Data connections, at least 1; each client connection keeps to one of them.
-    package var connections: Int
+    public var connections: Int
     /// Longest time from the beginning of a connection attempt to a server that is ready.
-    package var connectTimeout: Duration
+    public var connectTimeout: Duration
     /// Most commands of a data connection that wait for a reply or to be sent.
-    package var commandsMax: Int
+    public var commandsMax: Int
     /// Most bytes of a data connection's commands that wait for a reply or to be sent.
-    package var queuedBytesMax: Int
+    public var queuedBytesMax: Int
     /// Largest array reply taken in, in bytes; a larger one is passed over.
-    package var replyBytesMax: Int
+    public var replyBytesMax: Int
     /// Largest single value taken in, in bytes; a larger one costs the connection.
-    package var valueBytesMax: Int
+    public var valueBytesMax: Int
 
     /// The defaults for a server at `endpoint`.
-    package init(endpoint: Endpoint) {
+    public init(endpoint: Endpoint) {
         self.endpoint = endpoint
         clientName = "squire"
         connections = 2

@@ -1,7 +1,7 @@
 /// Why a command has no reply of Valkey.
-package struct LinkFailure: Error, Equatable, Sendable {
+public struct LinkFailure: Error, Equatable, Sendable {
     /// What happened.
-    package enum Code: Sendable {
+    public enum Code: Sendable {
         /// Valkey cannot be reached; the command was not sent.
         case unavailable
         /// The deadline passed first.
@@ -17,7 +17,7 @@ package struct LinkFailure: Error, Equatable, Sendable {
     }
 
     /// What became of the command's effect.
-    package enum Outcome: Sendable {
+    public enum Outcome: Sendable {
         /// The command had no effect to have: it only reads.
         case none
         /// It was not applied and will not be.
@@ -27,14 +27,14 @@ package struct LinkFailure: Error, Equatable, Sendable {
     }
 
     /// What happened.
-    package let code: Code
+    public let code: Code
     /// What became of the effect.
-    package let outcome: Outcome
+    public let outcome: Outcome
     /// When another attempt may succeed, in milliseconds from now, where that is known.
-    package let retryAfterMilliseconds: Int64?
+    public let retryAfterMilliseconds: Int64?
 
     /// A reply larger than the agent takes in, to a command that only reads.
-    package static let tooLarge = LinkFailure(.replyTooLarge, .none)
+    public static let tooLarge = LinkFailure(.replyTooLarge, .none)
 
     init(_ code: Code, _ outcome: Outcome, retryAfterMilliseconds: Int64? = nil) {
         self.code = code

@@ -26,7 +26,8 @@ final class Pipeline: DescriptorHandler {
         case closed
     }
 
-    private unowned let link: Link
+    // The link owns its pipelines and outlives them; counting references to it would cost two atomic operations a use.
+    private unowned(unsafe) let owner: Link
     private let configuration: LinkConfiguration
     private var state = State.waiting
     private var socket: Connection?
@@ -48,10 +49,12 @@ final class Pipeline: DescriptorHandler {
     private var isDirty = false
 
     init(link: Link, configuration: LinkConfiguration, backoff: Backoff) {
-        self.link = link
+        unsafe owner = link
         self.configuration = configuration
         self.backoff = backoff
     }
+
+    private var link: Link { unsafe owner }
 
     /// Whether commands flow.
     var isReady: Bool { state == .ready }

@@ -1,9 +1,9 @@
-package import Bytes
+public import Bytes
 
 /// A reply of Valkey, lent until the receiver returns.
-package struct Reply {
+public struct Reply {
     /// What a reply is in RESP2.
-    package enum Kind {
+    public enum Kind {
         /// A short text such as `OK`.
         case status
         /// An error; its first word is its code.
@@ -21,11 +21,11 @@ package struct Reply {
     }
 
     /// What the reply is.
-    package let kind: Kind
+    public let kind: Kind
     /// The text or bytes of a status, error or bulk reply; else of no bytes.
-    package let bytes: ByteView
+    public let bytes: ByteView
     /// The value of an integer reply, the number of elements of an array; else 0.
-    package let integer: Int64
+    public let integer: Int64
     /// The array's elements and what stands at them.
     private let tree: ReplyTree?
     private let index: Int
@@ -39,23 +39,23 @@ package struct Reply {
     }
 
     /// Goes through the elements of an array; none for another kind.
-    package func elements() -> ReplyElements {
+    public func elements() -> ReplyElements {
         ReplyElements(tree: tree, index: index + 1, count: kind == .array ? Int(integer) : 0)
     }
 
     /// Whether this is an error whose code is `word`, such as `NOSCRIPT`.
-    package func isError(_ word: StaticString) -> Bool {
+    public func isError(_ word: StaticString) -> Bool {
         guard kind == .error, bytes.hasPrefix(word) else { return false }
         return bytes.count == word.utf8CodeUnitCount || bytes[word.utf8CodeUnitCount] == UInt8(ascii: " ")
     }
 
     /// The first word of an error, such as `WRONGTYPE`.
-    package var errorWord: String {
+    public var errorWord: String {
         bytes.prefix(bytes.firstIndex(of: UInt8(ascii: " ")) ?? bytes.count).text()
     }
 
     /// A copy that can be kept.
-    package func copy() -> ReplyValue {
+    public func copy() -> ReplyValue {
         switch kind {
         case .status: return .status(bytes.text())
         case .error: return .error(bytes.text())
@@ -73,7 +73,7 @@ package struct Reply {
 }
 
 /// Goes through the elements of an array reply.
-package struct ReplyElements {
+public struct ReplyElements {
     private let tree: ReplyTree?
     private var index: Int
     private var left: Int
@@ -85,7 +85,7 @@ package struct ReplyElements {
     }
 
     /// The next element, or nil after the last.
-    package mutating func next() -> Reply? {
+    public mutating func next() -> Reply? {
         guard left > 0, let tree else { return nil }
         left -= 1
         let reply = tree.reply(at: index)
@@ -95,7 +95,7 @@ package struct ReplyElements {
 }
 
 /// A reply that owns what it holds, for tasks that wait for it.
-package enum ReplyValue: Equatable, Sendable {
+public enum ReplyValue: Equatable, Sendable {
     case status(String)
     case error(String)
     case integer(Int64)
@@ -104,17 +104,17 @@ package enum ReplyValue: Equatable, Sendable {
     case array([ReplyValue])
 
     /// The bytes of a bulk reply, or nil.
-    package var bytes: [UInt8]? {
+    public var bytes: [UInt8]? {
         if case .bulk(let bytes) = self { bytes } else { nil }
     }
 
     /// The elements of an array reply, or nil.
-    package var elements: [ReplyValue]? {
+    public var elements: [ReplyValue]? {
         if case .array(let elements) = self { elements } else { nil }
     }
 
     /// The text of a bulk or status reply, or nil.
-    package var text: String? {
+    public var text: String? {
         switch self {
         case .bulk(let bytes): String(decoding: bytes, as: UTF8.self)
         case .status(let text): text
@@ -123,7 +123,7 @@ package enum ReplyValue: Equatable, Sendable {
     }
 
     /// The number of an integer reply, or nil.
-    package var integer: Int64? {
+    public var integer: Int64? {
         if case .integer(let value) = self { value } else { nil }
     }
 }

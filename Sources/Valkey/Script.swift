@@ -1,20 +1,23 @@
-package import Bytes
+public import Bytes
 import Crypto
+public import EventLoop
 
 /// A Lua script that runs inside Valkey, atomically, on keys of one slot.
 ///
 /// It is called by its SHA-1 (`EVALSHA`). A server that does not know it, because it is new or was told to forget, says
 /// `NOSCRIPT` before anything ran; the pipeline then loads the script and sends the same call again.
-package final class Script: Sendable {
+@EventLoop
+public final class Script {
     /// The source.
     let source: StaticString
     /// SHA-1 of the source in hexadecimal, as Valkey computes it.
-    let digest: [UInt8]
+    ///
+    /// Made at the first use: an idle agent does without the memory that OpenSSL takes when it is first called.
+    private(set) lazy var digest = Digest.sha1Hexadecimal(ByteView(source))
 
     /// Names a script by its source.
-    package init(_ source: StaticString) {
+    public init(_ source: StaticString) {
         self.source = source
-        digest = Digest.sha1Hexadecimal(ByteView(source))
     }
 }
 
@@ -25,7 +28,8 @@ extension ByteBuffer {
     ///   - script: The script.
     ///   - keys: Number of keys.
     ///   - arguments: Number of other arguments.
-    package mutating func append(callOf script: Script, keys: Int, arguments: Int) {
+    @EventLoop
+    public mutating func append(callOf script: Script, keys: Int, arguments: Int) {
         append(commandOf: 3 + keys + arguments)
         append(word: "EVALSHA")
         script.digest.withByteView { append(word: $0) }

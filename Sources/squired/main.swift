@@ -1,1 +1,4 @@
-// The program begins here.
+import Agent
+import Glibc
+
+exit(Program.run(Array(CommandLine.arguments.dropFirst())))

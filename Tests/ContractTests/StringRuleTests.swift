@@ -30,7 +30,7 @@ struct StringRuleTests {
 
     @Test(
         "that are a namespace have their own alphabet",
-        arguments: ["a", "a-b_c.9", "0", #"\u0061"#, String(repeating: "n", count: 64)]
+        arguments: ["a", "a-b_c.9", "0", String(repeating: "n", count: 64)]
     )
     func namespace(text: String) throws {
         #expect(try CallText.fault(of: #"{"key":"a","namespace":"\#(text)"}"#, CacheGetParameters.init) == nil)
@@ -38,12 +38,12 @@ struct StringRuleTests {
 
     @Test(
         "that are no namespace are refused",
-        arguments: ["", "A", "a b", "a:b", "ü", #"\u0041"#, "a*", "a/b", String(repeating: "n", count: 65)]
+        arguments: ["", "A", "a b", "a:b", "ü", #"\u0061"#, "a*", "a/b", String(repeating: "n", count: 65)]
     )
     func noNamespace(text: String) throws {
         let fault = try CallText.fault(of: #"{"key":"a","namespace":"\#(text)"}"#, CacheGetParameters.init)
         #expect(
-            fault == InvalidParameters("namespace", "must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-'")
+            fault?.message == "namespace must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-', without escapes"
         )
     }
 

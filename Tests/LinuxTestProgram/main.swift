@@ -22,7 +22,7 @@ case "starve":
     while true { pause() }
 case "keep-lock":
     guard let lock = try DirectoryLock.acquire(CommandLine.arguments[2]) else { exit(1) }
-    command.inheritedDescriptors = [lock.descriptor.number]
+    command.inheritedDescriptors = [lock.descriptorNumber]
     let child = try ChildProcess.start(command)
     announce(child.processID)
     while true { pause() }

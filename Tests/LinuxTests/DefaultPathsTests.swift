@@ -37,6 +37,18 @@ struct DefaultPathsTests {
         #expect(Self.paths([:]).stateDirectory == nil)
     }
 
+    @Test("The configuration file follows systemd, root, XDG and the home directory, in this order")
+    func configurationFile() {
+        let home = ["XDG_CONFIG_HOME": "/config", "HOME": "/home/ada"]
+        let unit = ["CONFIGURATION_DIRECTORY": "/etc/s", "RUNTIME_DIRECTORY": "/run/squire", "HOME": "/h"]
+        #expect(Self.paths(unit).configurationFile == "/etc/s/squire.json")
+        #expect(Self.paths(["RUNTIME_DIRECTORY": "/run/squire"]).configurationFile == "/etc/squire/squire.json")
+        #expect(Self.paths(home, userID: 0).configurationFile == "/etc/squire/squire.json")
+        #expect(Self.paths(home).configurationFile == "/config/squire/squire.json")
+        #expect(Self.paths(["HOME": "/home/ada"]).configurationFile == "/home/ada/.config/squire/squire.json")
+        #expect(Self.paths([:]).configurationFile == nil)
+    }
+
     @Test("Clients try their own agent before the host's, and only the named one where one is named")
     func clientSockets() {
         #expect(

@@ -112,6 +112,15 @@ struct RPCClientTests {
         }
     }
 
+    @Test("Of several paths that fail, the reason that will not pass by itself is told")
+    func reasons() {
+        let long = "/tmp/\(String(repeating: "x", count: 200))"
+        let code = Self.failure {
+            _ = try RPCClient.connect(toFirstOf: ["/nonexistent/s", long], until: Self.soon)
+        }
+        #expect(code == .pathTooLong)
+    }
+
     @Test("An agent that is awaited is found once it listens")
     func awaited() throws {
         try withTemporaryDirectory { directory in

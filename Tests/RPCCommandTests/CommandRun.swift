@@ -107,7 +107,8 @@ extension Catalogue {
               {"name":"fresh","schema":{"type":"boolean","default":false}},
               {"name":"wait_ms","schema":{"type":"integer","minimum":0,"default":0}}],
              "result":{"name":"entry","schema":{"type":"object","required":["hit"],"properties":{
-              "hit":{"type":"boolean","description":"Whether there is an entry."},"value":{"description":"The value."}}}},
+              "hit":{"type":"boolean","description":"Whether there is an entry."},
+              "value":{"description":"The value."}}}},
              "errors":[{"code":1004,"message":"Policy forbids it.","data":{"kind":"forbidden"}}],
              "examples":[{"name":"one","params":[{"name":"key","value":"it's"},{"name":"fresh","value":true}]}]}
             """#

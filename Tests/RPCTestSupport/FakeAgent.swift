@@ -5,9 +5,9 @@ import Linux
 /// A stand-in for the agent: one thread that reads lines from a Unix socket and does with each what a test says.
 ///
 /// It takes one connection after another, in a directory of its own that goes when it ends.
-package final class FakeAgent: Sendable {
+public final class FakeAgent: Sendable {
     /// What the agent does with a line.
-    package enum Action: Sendable {
+    public enum Action: Sendable {
         /// Sends the text and a line feed.
         case send(String)
         /// Sends the text as it is.
@@ -19,9 +19,9 @@ package final class FakeAgent: Sendable {
     }
 
     /// Path of its directory.
-    package let directory: String
+    public let directory: String
     /// Path of its socket.
-    package let path: String
+    public let path: String
     private let answer: @Sendable (String) -> [Action]
     private let stop: Int32
     private let lock = ThreadLock()
@@ -40,14 +40,14 @@ package final class FakeAgent: Sendable {
     }
 
     /// The lines that came so far.
-    package var lines: [String] { lock.withLock { unsafe received } }
+    public var lines: [String] { lock.withLock { unsafe received } }
 
     /// An agent that does with each line what `answer` says, for ``Script/serve(_:)`` to run.
-    package struct Script {
+    public struct Script: Sendable {
         private let answer: @Sendable (String) -> [Action]
 
         /// Takes the answer to each line.
-        package init(_ answer: @escaping @Sendable (String) -> [Action]) {
+        public init(_ answer: @escaping @Sendable (String) -> [Action]) {
             self.answer = answer
         }
 
@@ -55,7 +55,7 @@ package final class FakeAgent: Sendable {
         ///
         /// - Returns: What `body` returned.
         /// - Throws: What `body` throws, or `SystemError` where the agent cannot be set up.
-        package func serve<Result>(_ body: (FakeAgent) throws -> Result) throws -> Result {
+        public func serve<Result>(_ body: (FakeAgent) throws -> Result) throws -> Result {
             try withTemporaryDirectory { directory in
                 var ends: [Int32] = [0, 0]
                 guard unsafe pipe(&ends) == 0 else { throw SystemError.current("pipe") }

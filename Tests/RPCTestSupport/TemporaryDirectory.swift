@@ -6,7 +6,7 @@ import Linux
 /// - Parameter body: Receives the directory's path, short enough that a Unix socket can lie in it.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` throws, or `SystemError` of mkdtemp(3).
-package func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+public func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
     var template = Array("/tmp/squire-rpc-XXXXXX".utf8CString)
     let isMade = unsafe template.withUnsafeMutableBufferPointer { memory in
         guard let base = memory.baseAddress else { return false }

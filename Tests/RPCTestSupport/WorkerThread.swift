@@ -1,11 +1,11 @@
 import Glibc
 
 /// A thread of its own for work that blocks, which Swift's pool of few threads must not.
-package struct WorkerThread {
+public struct WorkerThread {
     private let thread: pthread_t
 
     /// Starts `work`.
-    package init(_ work: @escaping @Sendable () -> Void) {
+    public init(_ work: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let job = unsafe Unmanaged.passRetained(Job(work)).toOpaque()
         let result = unsafe pthread_create(
@@ -23,7 +23,7 @@ package struct WorkerThread {
     }
 
     /// Waits until the work is done.
-    package func join() {
+    public func join() {
         _ = pthread_join(thread, nil)
     }
 

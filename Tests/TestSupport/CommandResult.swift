@@ -1,14 +1,14 @@
 import Glibc
-package import Linux
+public import Linux
 
 /// What a program that has ended left.
-package struct CommandResult: Sendable {
+public struct CommandResult: Sendable {
     /// How it ended.
-    package let status: ChildProcess.ExitStatus
+    public let status: ChildProcess.ExitStatus
     /// What it wrote to its standard output.
-    package let standardOutput: String
+    public let standardOutput: String
     /// What it wrote to its standard error.
-    package let standardError: String
+    public let standardError: String
 }
 
 /// Runs a program to its end.
@@ -21,7 +21,7 @@ package struct CommandResult: Sendable {
 ///   - limit: How long it may take; it is then ended by force.
 /// - Returns: Its output and exit status, whatever that is.
 /// - Throws: ``FixtureError`` where it takes too long, `SystemError` where it cannot be started.
-package func run(
+public func run(
     _ executable: String,
     _ arguments: [String],
     input: [UInt8]? = nil,
@@ -53,7 +53,7 @@ package func run(
 /// - Parameters: As of ``run(_:_:input:environment:limit:)``; `environment` names the socket in `SQUIRE_SOCKET` where
 ///   `arguments` do not.
 /// - Throws: As ``run(_:_:input:environment:limit:)``.
-package func runRPC(
+public func runRPC(
     _ arguments: [String],
     input: [UInt8]? = nil,
     environment: [String: String] = [:],

@@ -3,13 +3,13 @@ import Glibc
 import Linux
 
 /// A running `squired` of one test.
-package final class Daemon: Sendable {
+public final class Daemon: Sendable {
     /// Where it listens.
-    package let socketPath: String
+    public let socketPath: String
     /// Where it keeps its data.
-    package let stateDirectory: String
+    public let stateDirectory: String
     /// Its process.
-    package let process: LaunchedProcess
+    public let process: LaunchedProcess
 
     private let logPath: String
 
@@ -21,17 +21,17 @@ package final class Daemon: Sendable {
     }
 
     /// What it wrote to its standard output and error so far.
-    package var log: String { (try? File.text(logPath)) ?? "" }
+    public var log: String { (try? File.text(logPath)) ?? "" }
 
     /// Ends it as a crash would (SIGKILL).
-    package func kill() {
+    public func kill() {
         process.kill()
     }
 
     /// Ends it as a service manager would (SIGTERM) and waits until it has ended.
     ///
     /// - Throws: ``FixtureError`` with the end of its log where it does not end, or not with status 0.
-    package func terminate() async throws {
+    public func terminate() async throws {
         try process.signal(SIGTERM)
         let status = try await process.end()
         guard status == .exited(0) else { throw FixtureError("squired ended with \(status)", log: logPath) }
@@ -40,7 +40,7 @@ package final class Daemon: Sendable {
     /// Runs the built `rpc` against it.
     ///
     /// - Throws: As ``runRPC(_:input:environment:limit:)``.
-    package func rpc(_ arguments: String..., input: [UInt8]? = nil) async throws -> CommandResult {
+    public func rpc(_ arguments: String..., input: [UInt8]? = nil) async throws -> CommandResult {
         try await runRPC(["--socket", socketPath] + arguments, input: input)
     }
 
@@ -51,7 +51,7 @@ package final class Daemon: Sendable {
     ///   - limit: How long the reply may take.
     /// - Returns: The reply without the newline.
     /// - Throws: ``FixtureError`` where none comes in time, `SystemError` where the connection breaks.
-    package func exchange(_ request: String, limit: Duration = .seconds(10)) async throws -> String {
+    public func exchange(_ request: String, limit: Duration = .seconds(10)) async throws -> String {
         let connection = try Socket.connect(unixPath: socketPath)
         guard case .bytes(request.utf8.count + 1) = (request + "\n").withByteView({ connection.write($0) }) else {
             throw FixtureError("squired did not take the whole request at once", log: logPath)
@@ -101,7 +101,7 @@ package final class Daemon: Sendable {
 ///   - body: Receives the daemon when it answers.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` throws, after the end of the log went to standard error; or ``FixtureError``.
-package func withDaemon<Result>(
+public func withDaemon<Result>(
     arguments: [String] = [],
     environment: [String: String] = [:],
     _ body: (Daemon) async throws -> Result

@@ -3,11 +3,11 @@ import Glibc
 import Linux
 
 /// Whole files, read and written at once.
-package enum File {
+public enum File {
     /// The bytes of the file at `path`.
     ///
     /// - Throws: `SystemError` of open(2) or read(2).
-    package static func bytes(_ path: String) throws -> [UInt8] {
+    public static func bytes(_ path: String) throws -> [UInt8] {
         let descriptor = try FileDescriptor.open(path, flags: O_RDONLY)
         var content: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
@@ -28,14 +28,14 @@ package enum File {
     /// The text of the file at `path`; bytes that are not UTF-8 become U+FFFD.
     ///
     /// - Throws: As ``bytes(_:)``.
-    package static func text(_ path: String) throws -> String {
+    public static func text(_ path: String) throws -> String {
         String(decoding: try bytes(path), as: UTF8.self)
     }
 
     /// Writes the file at `path` anew.
     ///
     /// - Throws: `SystemError` of open(2) or write(2).
-    package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws {
+    public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws {
         let descriptor = try FileDescriptor.open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -50,14 +50,14 @@ package enum File {
     /// Writes `text` as the file at `path`.
     ///
     /// - Throws: As ``write(_:to:mode:)-([UInt8],_,_)``.
-    package static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws {
+    public static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
     /// Where the symbolic link at `path` leads.
     ///
     /// - Throws: `SystemError` of readlink(2).
-    package static func destination(ofLink path: String) throws -> String {
+    public static func destination(ofLink path: String) throws -> String {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = unsafe target.withUnsafeMutableBytes { memory in
             guard let base = memory.baseAddress else { return -1 }
@@ -68,12 +68,12 @@ package enum File {
     }
 
     /// Whether something is at `path`.
-    package static func exists(_ path: String) -> Bool {
+    public static func exists(_ path: String) -> Bool {
         unsafe access(path, F_OK) == 0
     }
 
     /// Shows `text` to whoever runs the tests.
-    static func writeToStandardError(_ text: String) {
+    public static func writeToStandardError(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }

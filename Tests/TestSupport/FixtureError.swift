@@ -1,10 +1,10 @@
 /// A fixture could not do its part; the test says nothing about the product.
-package struct FixtureError: Error, CustomStringConvertible {
+public struct FixtureError: Error, CustomStringConvertible {
     /// What happened, with the end of the log where there is one.
-    package let description: String
+    public let description: String
 
     /// A failure told in `description`.
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 

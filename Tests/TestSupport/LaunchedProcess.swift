@@ -1,10 +1,10 @@
 import Glibc
-package import Linux
+public import Linux
 
 /// A program started by a test; it ends at the latest with the test's process.
-package final class LaunchedProcess: Sendable {
+public final class LaunchedProcess: Sendable {
     /// Its process id.
-    package let processID: Int32
+    public let processID: Int32
     private let name: String
     private let log: String
     private let lock = ThreadLock()
@@ -27,7 +27,7 @@ package final class LaunchedProcess: Sendable {
     ///   - input: Path of the file that is its standard input; nil for none.
     /// - Returns: The running program.
     /// - Throws: `SystemError` of the step that failed.
-    package static func start(
+    public static func start(
         _ command: ChildProcess.Command,
         log: String,
         output: String? = nil,
@@ -49,14 +49,14 @@ package final class LaunchedProcess: Sendable {
     }
 
     /// How it ended, nil while it runs.
-    package var exitStatus: ChildProcess.ExitStatus? {
+    public var exitStatus: ChildProcess.ExitStatus? {
         get throws {
             try lock.withLock { try unsafe process.reap() }
         }
     }
 
     /// Sends it a signal; does nothing where it has ended.
-    package func signal(_ number: Int32) throws {
+    public func signal(_ number: Int32) throws {
         try lock.withLock { try unsafe process.signal(number) }
     }
 
@@ -65,7 +65,7 @@ package final class LaunchedProcess: Sendable {
     /// - Returns: How it ended.
     /// - Throws: ``FixtureError`` with the end of its log where it still runs after `limit`.
     @discardableResult
-    package func end(within limit: Duration = .seconds(10)) async throws -> ChildProcess.ExitStatus {
+    public func end(within limit: Duration = .seconds(10)) async throws -> ChildProcess.ExitStatus {
         let deadline = Instant.now.advanced(by: limit)
         while true {
             if let status = try exitStatus { return status }

@@ -1,12 +1,12 @@
 import Glibc
-package import Linux
+public import Linux
 
 /// Ports of the loopback interface.
-package enum LoopbackPort {
+public enum LoopbackPort {
     /// A port that was free a moment ago; another process may take it before it is used.
     ///
     /// - Throws: `SystemError` of the call that failed.
-    package static func free() throws(SystemError) -> UInt16 {
+    public static func free() throws(SystemError) -> UInt16 {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw .current("socket") }
         let descriptor = FileDescriptor(owning: number)

@@ -1,11 +1,11 @@
 import Linux
 
 /// The programs that were built together with the tests.
-package enum Product {
+public enum Product {
     /// Path of the built program `name`, which lies beside the executable of the tests.
     ///
     /// - Throws: ``FixtureError`` where it has not been built.
-    package static func path(_ name: String) throws -> String {
+    public static func path(_ name: String) throws -> String {
         let tests = try File.destination(ofLink: "/proc/self/exe")
         let directory = tests.split(separator: "/").dropLast().map { "/\($0)" }.joined()
         guard let path = Executable.find("\(directory)/\(name)") else {

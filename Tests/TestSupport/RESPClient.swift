@@ -5,7 +5,7 @@ import Linux
 /// A connection to Valkey for looking into it without the product's own code.
 ///
 /// It blocks the calling thread, at most as long as its limit. It is for one task at a time.
-package final class RESPClient {
+public final class RESPClient {
     private let descriptor: FileDescriptor
     private let limit: Duration
     private var decoder = RESPDecoder()
@@ -16,7 +16,7 @@ package final class RESPClient {
     ///   - path: At most ``Socket/pathBytesMax`` bytes.
     ///   - limit: How long each reply may take.
     /// - Throws: `SystemError` of connect(2).
-    package init(unixPath path: String, limit: Duration = .seconds(5)) throws {
+    public init(unixPath path: String, limit: Duration = .seconds(5)) throws {
         descriptor = try Socket.connect(unixPath: path)
         self.limit = limit
     }
@@ -24,7 +24,7 @@ package final class RESPClient {
     /// Connects to `port` of the loopback interface.
     ///
     /// - Throws: As ``init(unixPath:limit:)``.
-    package init(port: UInt16, limit: Duration = .seconds(5)) throws {
+    public init(port: UInt16, limit: Duration = .seconds(5)) throws {
         let addresses = try SocketAddress.resolve(host: "127.0.0.1", port: port)
         descriptor = try Socket.connect(to: addresses[0])
         self.limit = limit
@@ -38,7 +38,7 @@ package final class RESPClient {
     /// - Returns: The reply, also where it is an error of Valkey's.
     /// - Throws: ``FixtureError`` where none comes in time, `SystemError` where the connection breaks.
     @discardableResult
-    package func command(_ words: String...) throws -> RESPReply {
+    public func command(_ words: String...) throws -> RESPReply {
         try command(words.map { Array($0.utf8) })
     }
 
@@ -46,7 +46,7 @@ package final class RESPClient {
     ///
     /// - Throws: As ``command(_:)-(String...)``.
     @discardableResult
-    package func command(_ words: [[UInt8]]) throws -> RESPReply {
+    public func command(_ words: [[UInt8]]) throws -> RESPReply {
         var request = Array("*\(words.count)\r\n".utf8)
         for word in words {
             request += Array("$\(word.count)\r\n".utf8) + word + Array("\r\n".utf8)
@@ -58,7 +58,7 @@ package final class RESPClient {
     /// Waits for a reply or message that was not asked for by a command just sent: of a subscription, say.
     ///
     /// - Throws: As ``command(_:)-(String...)``.
-    package func receive() throws -> RESPReply {
+    public func receive() throws -> RESPReply {
         let deadline = Instant.now.advanced(by: limit)
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {

@@ -1,5 +1,5 @@
 /// One reply of Valkey, as RESP2 has them.
-package indirect enum RESPReply: Equatable, Sendable {
+public indirect enum RESPReply: Equatable, Sendable {
     /// A status, such as `OK`.
     case simple(String)
     /// An error, beginning with its word.
@@ -14,7 +14,7 @@ package indirect enum RESPReply: Equatable, Sendable {
     case array([RESPReply])
 
     /// The text of a status or a string, nil for everything else.
-    package var text: String? {
+    public var text: String? {
         switch self {
         case .simple(let text): text
         case .bulk(let bytes): String(decoding: bytes, as: UTF8.self)
@@ -23,27 +23,27 @@ package indirect enum RESPReply: Equatable, Sendable {
     }
 
     /// The number, also where it came as a string.
-    package var integer: Int64? {
+    public var integer: Int64? {
         if case .integer(let value) = self { return value }
         return text.flatMap { Int64($0) }
     }
 
     /// The elements of a list.
-    package var elements: [RESPReply]? {
+    public var elements: [RESPReply]? {
         if case .array(let elements) = self { return elements }
         return nil
     }
 }
 
 /// Cuts replies out of the bytes of a connection.
-package struct RESPDecoder {
+public struct RESPDecoder {
     private var buffer: [UInt8] = []
 
     /// A decoder at the beginning of a connection.
-    package init() {}
+    public init() {}
 
     /// Takes in what was received.
-    package mutating func append(_ bytes: some Sequence<UInt8>) {
+    public mutating func append(_ bytes: some Sequence<UInt8>) {
         buffer += bytes
     }
 
@@ -51,7 +51,7 @@ package struct RESPDecoder {
     ///
     /// - Returns: The reply, nil where it is not complete yet.
     /// - Throws: ``FixtureError`` where the bytes are no RESP2.
-    package mutating func next() throws -> RESPReply? {
+    public mutating func next() throws -> RESPReply? {
         var position = 0
         guard let reply = try parse(&position) else { return nil }
         buffer.removeFirst(position)

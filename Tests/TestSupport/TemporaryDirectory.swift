@@ -6,7 +6,7 @@ import Linux
 /// - Parameter body: Receives the directory's path, short enough that a Unix socket can lie in it.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` throws, or `SystemError` of mkdtemp(3).
-package func withTemporaryDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+public func withTemporaryDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
     let path = try makeTemporaryDirectory()
     defer { removeTree(path) }
     return try await body(path)

@@ -2,15 +2,15 @@ import Glibc
 import Linux
 
 /// A private Valkey or Redis of one test, reached by a Unix socket in a directory of its own.
-package final class ValkeyServer: Sendable {
+public final class ValkeyServer: Sendable {
     /// Which of the two it is.
-    package let kind: ServerKind
+    public let kind: ServerKind
     /// Where it listens.
-    package let socketPath: String
+    public let socketPath: String
     /// Its port on the loopback interface, nil where none was asked for.
-    package let port: UInt16?
+    public let port: UInt16?
     /// Its working directory, where its data lies.
-    package let directory: String
+    public let directory: String
 
     private let command: ChildProcess.Command
     private let lock = ThreadLock()
@@ -42,28 +42,28 @@ package final class ValkeyServer: Sendable {
     }
 
     /// What it wrote to its log so far.
-    package var log: String { (try? File.text(logPath)) ?? "" }
+    public var log: String { (try? File.text(logPath)) ?? "" }
 
     /// A new connection to it.
-    package func connect() throws -> RESPClient { try RESPClient(unixPath: socketPath) }
+    public func connect() throws -> RESPClient { try RESPClient(unixPath: socketPath) }
 
     /// Runs one command on a connection of its own.
     ///
     /// - Throws: As `RESPClient.command`.
     @discardableResult
-    package func command(_ words: String...) throws -> RESPReply {
+    public func command(_ words: String...) throws -> RESPReply {
         try connect().command(words.map { Array($0.utf8) })
     }
 
     /// Ends it as a crash would (SIGKILL).
-    package func kill() {
+    public func kill() {
         current?.kill()
     }
 
     /// Ends it as a service manager would (SIGTERM) and waits until it has ended.
     ///
     /// - Throws: ``FixtureError`` where it does not end, or not with status 0.
-    package func shutDown() async throws {
+    public func shutDown() async throws {
         guard let process = current else { return }
         try process.signal(SIGTERM)
         let status = try await process.end()
@@ -71,19 +71,19 @@ package final class ValkeyServer: Sendable {
     }
 
     /// Stops its process, so that it keeps its connections and answers nothing (SIGSTOP).
-    package func pause() throws {
+    public func pause() throws {
         try current?.signal(SIGSTOP)
     }
 
     /// Lets it run on after ``pause()`` (SIGCONT).
-    package func resume() throws {
+    public func resume() throws {
         try current?.signal(SIGCONT)
     }
 
     /// Starts it, on the data that is there, and waits until it answers.
     ///
     /// - Throws: ``FixtureError`` with the end of its log where it does not.
-    package func start() async throws {
+    public func start() async throws {
         if try current?.exitStatus == nil, current != nil { throw FixtureError("\(kind.rawValue) runs already") }
         let process = try await LaunchedProcess.start(command, log: logPath)
         lock.withLock { unsafe self.process = process }
@@ -98,7 +98,7 @@ package final class ValkeyServer: Sendable {
     }
 
     /// Crashes it and starts it again on the same data.
-    package func restart() async throws {
+    public func restart() async throws {
         kill()
         try await start()
     }
@@ -123,7 +123,7 @@ package final class ValkeyServer: Sendable {
 ///   - body: Receives the running server.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` throws, or ``FixtureError`` with the end of the server's log.
-package func withValkeyServer<Result>(
+public func withValkeyServer<Result>(
     _ kind: ServerKind = .preferred,
     tcp: Bool = false,
     configuration: String? = nil,

@@ -7,7 +7,7 @@ import Linux
 ///   - limit: How long to wait.
 ///   - condition: Looks and returns at once.
 /// - Throws: ``FixtureError`` when the time is over, `CancellationError`, or what `condition` throws.
-package func waitUntil(
+public func waitUntil(
     _ what: @autoclosure () -> String,
     within limit: Duration = .seconds(10),
     _ condition: () async throws -> Bool

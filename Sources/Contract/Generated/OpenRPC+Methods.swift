@@ -2,7 +2,7 @@
 
 extension OpenRPC {
     /// The Method Object of a method as compact JSON, with its schemas and errors in place.
-    package static func document(of method: Method) -> StaticString {
+    public static func document(of method: Method) -> StaticString {
         switch method {
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
@@ -217,9 +217,11 @@ extension OpenRPC {
         limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
         reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the \#
         command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
         "value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss","params":[{"name":"key",\#
         "value":"user:43"}],"result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
         "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#

@@ -11,7 +11,7 @@ struct ErrorKindSource {
     var text: String {
         var source = SourceText(madeOf: ErrorFile.file)
         source.documentation("An error that a call may end with.")
-        source.block("package enum ErrorKind: UInt8, CaseIterable, Sendable") { source in
+        source.block("public enum ErrorKind: UInt8, CaseIterable, Sendable") { source in
             for kind in kinds {
                 source.documentation(kind.summary + " " + kind.when)
                 source.line("case \(SwiftName.member(kind.kind))")
@@ -37,7 +37,7 @@ struct ErrorKindSource {
         _ value: (ErrorFile.Kind) -> String
     ) {
         source.documentation(documentation)
-        source.block("package var \(declaration)") { source in
+        source.block("public var \(declaration)") { source in
             source.line("switch self {")
             for kind in kinds { source.line("case .\(SwiftName.member(kind.kind)): \(value(kind))") }
             source.line("}")
@@ -46,7 +46,7 @@ struct ErrorKindSource {
 
     private func writeRetryable(_ source: inout SourceText) {
         source.documentation("Whether the same call may succeed when sent again, unless the reply says otherwise.")
-        source.block("package var isRetryable: Bool") { source in
+        source.block("public var isRetryable: Bool") { source in
             source.line("switch self {")
             for (answer, kinds) in [(true, kinds.filter(\.isRetryable)), (false, kinds.filter { !$0.isRetryable })] {
                 guard let last = kinds.last else { continue }

@@ -23,7 +23,7 @@ struct FieldsSource {
     func writeProperties(_ source: inout SourceText) {
         for parameter in fields.parameters {
             source.documentation(parameter.description)
-            source.line("package let \(swiftName(parameter)): \(propertyType(parameter))")
+            source.line("public let \(swiftName(parameter)): \(propertyType(parameter))")
         }
     }
 

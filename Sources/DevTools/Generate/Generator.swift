@@ -1,4 +1,5 @@
-/// Makes code and reference of `proto/`, and tells whether what is there is current.
+/// Makes code and reference of `proto/`, example, schema and reference of the configuration, and tells whether what is
+/// there is current.
 struct Generator {
     /// Directory of the code; nothing else is in it.
     static let sources = "Sources/Contract/Generated"
@@ -9,7 +10,7 @@ struct Generator {
     /// Path and text of every file that is made.
     private let files: [(path: String, text: String)]
 
-    /// Reads `proto/` and makes every file in memory.
+    /// Reads `proto/`, and makes every file in memory.
     init(_ project: Project) throws {
         self.project = project
         let contract = try ContractFiles(project)
@@ -29,6 +30,9 @@ struct Generator {
             sources.map { ("\(Self.sources)/\($0).swift", $1) } + [
                 ("\(Self.reference)/methods.md", try pages.methods()),
                 ("\(Self.reference)/errors.md", pages.errors()),
+                ("\(Self.reference)/configuration.md", ConfigurationPage().text),
+                (ConfigurationFiles.example, ConfigurationFiles().exampleText),
+                (ConfigurationFiles.schema, ConfigurationFiles().schemaText),
             ]
     }
 

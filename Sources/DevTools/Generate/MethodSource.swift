@@ -10,10 +10,10 @@ struct MethodSource {
     /// The file's text.
     var text: String {
         var source = SourceText(madeOf: "proto/")
-        source.line("package import Bytes")
+        source.line("public import Bytes")
         source.line()
         source.documentation("A method that the agent answers.")
-        source.block("package enum Method: UInt8, CaseIterable, Sendable") { source in
+        source.block("public enum Method: UInt8, CaseIterable, Sendable") { source in
             for method in methods {
                 source.documentation(method.summary)
                 source.line("case \(SwiftName.member(method.name))")
@@ -37,7 +37,7 @@ struct MethodSource {
         source.line("/// - Returns: The method, or nil where there is none of this name.")
         source.line("/// - Complexity: A switch over the length, then a comparison for each method of that length.")
         let lengths = Set(methods.map(\.name.utf8.count)).sorted()
-        source.block("package static func named(_ bytes: ByteView) -> Method?") { source in
+        source.block("public static func named(_ bytes: ByteView) -> Method?") { source in
             source.line("switch bytes.count {")
             for length in lengths {
                 source.line("case \(length):")
@@ -59,7 +59,7 @@ struct MethodSource {
         _ value: (MethodFile) -> String
     ) {
         source.documentation(documentation)
-        source.block("package var \(declaration)") { source in
+        source.block("public var \(declaration)") { source in
             source.line("switch self {")
             for method in methods { source.line("case .\(SwiftName.member(method.name)): \(value(method))") }
             source.line("}")
@@ -68,7 +68,7 @@ struct MethodSource {
 
     private func writeDeadlines(_ source: inout SourceText) {
         source.documentation("Bound on a call that brings none, in milliseconds. What the call waits for comes on top.")
-        source.block("package var deadlineMilliseconds: Int64") { source in
+        source.block("public var deadlineMilliseconds: Int64") { source in
             source.line("switch self {")
             for method in methods where method.deadlineMilliseconds != MethodFile.deadlineDefault {
                 source.line("case .\(SwiftName.member(method.name)): \(SourceText.number(method.deadlineMilliseconds))")

@@ -13,12 +13,16 @@ struct OpenRPCSource {
 
     /// Text of the file with the whole document.
     func wholeText() throws(ProtoFault) -> String {
-        let json = try document.whole().text(style: .compact)
+        let whole = try document.whole()
+        let json = whole.text(style: .compact)
+        let version = whole[pointer: "/info/version"]?.string ?? ""
         var source = SourceText(madeOf: "proto/")
         source.documentation("The contract as an OpenRPC document.")
-        source.block("package enum OpenRPC") { source in
+        source.block("public enum OpenRPC") { source in
+            source.documentation("Version of the contract and of the programs that serve and call it.")
+            source.line("public static let version: StaticString = \"\(version)\"")
             source.documentation("The whole document as compact JSON: what `rpc.discover` answers.")
-            source.literal("package static let document: StaticString = ", json)
+            source.literal("public static let document: StaticString = ", json)
         }
         return source.text
     }
@@ -28,7 +32,7 @@ struct OpenRPCSource {
         var source = SourceText(madeOf: "proto/")
         try source.block("extension OpenRPC") { source throws(ProtoFault) in
             source.documentation("The Method Object of a method as compact JSON, with its schemas and errors in place.")
-            source.block("package static func document(of method: Method) -> StaticString") { source in
+            source.block("public static func document(of method: Method) -> StaticString") { source in
                 source.line("switch method {")
                 for method in methods {
                     let name = SwiftName.member(method.name)

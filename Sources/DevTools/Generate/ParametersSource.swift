@@ -15,11 +15,11 @@ struct ParametersSource {
         let fields = FieldsSource(method.fields, place: method.place)
         try fields.checkNames()
         var source = SourceText(madeOf: method.place.file)
-        source.line("package import JSON")
-        source.line("package import JSONRPC")
+        source.line("public import JSON")
+        source.line("public import JSONRPC")
         source.line()
         source.documentation("Parameters of `\(method.name)`, lent for the length of a call.")
-        try source.block("package struct \(typeName)") { source throws(ProtoFault) in
+        try source.block("public struct \(typeName)") { source throws(ProtoFault) in
             fields.writeProperties(&source)
             source.line()
             writeDecoding(fields, &source)
@@ -34,7 +34,7 @@ struct ParametersSource {
         source.documentation("Decodes the parameters of a call, by name or by position.")
         source.line("///")
         source.line("/// - Throws: ``InvalidParameters`` that names the parameter at fault.")
-        source.block("package init(_ arguments: Arguments) throws(InvalidParameters)") { source in
+        source.block("public init(_ arguments: Arguments) throws(InvalidParameters)") { source in
             source.line("try arguments.checkCount(atMost: \(method.fields.parameters.count))")
             fields.writeVariables(&source)
             source.block("for index in 0..<arguments.count") { source in
@@ -74,17 +74,17 @@ struct ParametersSource {
 
     private func writeChoice(_ parameter: Parameter, _ words: [String], _ source: inout SourceText) {
         source.documentation("Values of `\(parameter.name)`.")
-        source.block("package enum \(SwiftName.type(parameter.name)): ParameterChoice") { source in
+        source.block("public enum \(SwiftName.type(parameter.name)): ParameterChoice") { source in
             for word in words {
                 source.line("/// `\(word)`.")
                 source.line("case \(SwiftName.member(word))")
             }
             source.line()
             source.line("/// The words that are allowed.")
-            source.line("package static var words: StaticString { \"\(words.joined(separator: " or "))\" }")
+            source.line("public static var words: StaticString { \"\(words.joined(separator: " or "))\" }")
             source.line()
             source.line("/// The value called `text`, or nil.")
-            source.block("package init?(_ text: JSONString)") { source in
+            source.block("public init?(_ text: JSONString)") { source in
                 for (index, word) in words.enumerated() {
                     source.line(index == 0 ? "if text.equals(\"\(word)\") {" : "} else if text.equals(\"\(word)\") {")
                     source.line("    self = .\(SwiftName.member(word))")
@@ -100,13 +100,13 @@ struct ParametersSource {
         let fields = FieldsSource(members, place: parameter.schema.place)
         try fields.checkNames()
         source.documentation("One of `\(parameter.name)`, lent for the length of a call.")
-        source.block("package struct \(SwiftName.singularType(parameter.name)): ObjectParameter") { source in
+        source.block("public struct \(SwiftName.singularType(parameter.name)): ObjectParameter") { source in
             fields.writeProperties(&source)
             source.line()
             source.documentation("Decodes an object.")
             source.line("///")
             source.line("/// - Throws: ``InvalidParameters`` that names the member at fault.")
-            source.block("package init(object: JSONValue) throws(InvalidParameters)") { source in
+            source.block("public init(object: JSONValue) throws(InvalidParameters)") { source in
                 fields.writeVariables(&source)
                 source.line("var members = object.members()")
                 source.block("while let member = members.next()") { source in

@@ -58,6 +58,7 @@ struct ReferencePages {
                 let type = try Self.type(parameter.schema, contract.definitions)
                 let need = parameter.isRequired ? "required" : Self.optional(parameter)
                 text += "| `\(parameter.name)` | \(type) | \(need) | \(Self.cell(parameter.description)) |\n"
+                text += try nestedRows(try contract.definitions.resolve(parameter.schema), below: parameter.name)
             }
         }
         for rule in method.fields.rules { text += "\n\(Self.sentence(rule))\n" }
@@ -68,16 +69,29 @@ struct ReferencePages {
         return text
     }
 
-    /// The members of a result, one a row.
+    /// The members of an object, one a row.
     private func table(_ schema: Schema) throws(ProtoFault) -> String {
         guard !schema.members.isEmpty else { return "" }
-        var text = "| member | type | | |\n|---|---|---|---|\n"
+        return "| member | type | | |\n|---|---|---|---|\n" + (try rows(schema, below: ""))
+    }
+
+    /// Rows for the members of an object, each with those of the objects within it.
+    private func rows(_ schema: Schema, below path: String) throws(ProtoFault) -> String {
+        var text = ""
         for (name, member) in schema.members {
-            let meaning = try contract.definitions.resolve(member).description
+            let meaning = try contract.definitions.resolve(member)
             let need = schema.requiredMembers.contains(name) ? "always" : ""
-            text += "| `\(name)` | \(try Self.type(member, contract.definitions)) | \(need) | \(Self.cell(meaning)) |\n"
+            let type = try Self.type(meaning, contract.definitions)
+            text += "| `\(path + name)` | \(type) | \(need) | \(Self.cell(meaning.description)) |\n"
+            text += try nestedRows(meaning, below: path + name)
         }
         return text
+    }
+
+    /// Rows for the members of an object, or of the objects of an array.
+    private func nestedRows(_ schema: Schema, below path: String) throws(ProtoFault) -> String {
+        guard let element = schema.elements.first else { return try rows(schema, below: path + ".") }
+        return try rows(try contract.definitions.resolve(element), below: path + "[].")
     }
 }
 

@@ -18,6 +18,11 @@ struct Manifest {
     /// Every C library.
     private(set) var libraries: [String] = []
 
+    /// What a line with a target begins with: the manifest's own functions, and those of the package description.
+    private static let beginnings = [
+        "module(", "program(", "tests(", ".target(", ".executableTarget(", ".systemLibrary(",
+    ]
+
     /// Reads the manifest's text.
     init(_ text: String) {
         var section = ""
@@ -27,8 +32,7 @@ struct Manifest {
             if line.hasPrefix("// "), call.isEmpty {
                 section = String(line.dropFirst(3).prefix { $0 != ":" && $0 != "." })
             }
-            let begins = ["module(", "program(", "tests(", ".systemLibrary("].contains { line.hasPrefix($0) }
-            guard begins || !call.isEmpty else { continue }
+            guard !call.isEmpty || Self.beginnings.contains(where: { line.hasPrefix($0) }) else { continue }
             call += line
             guard call.count(where: { $0 == "(" }) == call.count(where: { $0 == ")" }) else { continue }
             record(call, section)
@@ -37,8 +41,9 @@ struct Manifest {
     }
 
     private mutating func record(_ call: String, _ section: String) {
-        // Every other piece between quotes is a literal.
-        let pieces = call.split(separator: "\"", omittingEmptySubsequences: false)
+        // Every other piece between quotes is a literal; behind the path come no names of targets.
+        let end = call.firstRange(of: "path:")?.lowerBound ?? call.endIndex
+        let pieces = call[..<end].split(separator: "\"", omittingEmptySubsequences: false)
         let names = pieces.indices.filter { $0 % 2 == 1 }.map { String(pieces[$0]) }
         guard let name = names.first else { return }
         if call.hasPrefix(".systemLibrary") {

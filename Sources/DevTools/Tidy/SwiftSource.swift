@@ -100,7 +100,10 @@ private struct Eraser {
         case UInt8(ascii: "("):
             modes[modes.count - 1] = .code(parentheses: parentheses + 1)
         case UInt8(ascii: ")") where parentheses == 0 && modes.count > 1:
+            // Its opening one was erased as part of the string.
             modes.removeLast()
+            index += 1
+            return false
         case UInt8(ascii: ")"):
             modes[modes.count - 1] = .code(parentheses: parentheses - 1)
         default:

@@ -1,42 +1,32 @@
-package import Bytes
-
-/// What a command does when it is sent twice, which decides what may be done when its reply is lost.
-package enum CommandEffect: UInt8, Sendable {
-    /// It changes nothing: sent again.
-    case read
-    /// Twice is the same as once: sent again.
-    case idempotentWrite
-    /// Twice is not once: never sent again.
-    case write
-}
+public import Bytes
 
 extension ByteBuffer {
     /// Appends the head of a command of `count` words, the command's own name included.
-    package mutating func append(commandOf count: Int) {
+    public mutating func append(commandOf count: Int) {
         append(UInt8(ascii: "*"))
         append(decimal: count)
         append("\r\n")
     }
 
     /// Appends one word of a command.
-    package mutating func append(word: ByteView) {
+    public mutating func append(word: ByteView) {
         append(wordOf: word.count)
         append(word)
         append("\r\n")
     }
 
     /// Appends one word of a command.
-    package mutating func append(word: StaticString) {
+    public mutating func append(word: StaticString) {
         append(word: ByteView(word))
     }
 
     /// Appends one word of a command.
-    package mutating func append(word: String) {
+    public mutating func append(word: String) {
         word.withByteView { append(word: $0) }
     }
 
     /// Appends one word of a command, a number in decimal.
-    package mutating func append(word number: Int64) {
+    public mutating func append(word number: Int64) {
         var length = number < 0 ? 2 : 1
         var rest = number.magnitude
         while rest >= 10 {
@@ -49,14 +39,14 @@ extension ByteBuffer {
     }
 
     /// Appends the head of a word of `count` bytes; the bytes and `\r\n` are to follow.
-    package mutating func append(wordOf count: Int) {
+    public mutating func append(wordOf count: Int) {
         append(UInt8(ascii: "$"))
         append(decimal: count)
         append("\r\n")
     }
 
     /// Appends a whole command of literal words.
-    package mutating func append(command words: StaticString...) {
+    public mutating func append(command words: StaticString...) {
         append(commandOf: words.count)
         for word in words { append(word: word) }
     }

@@ -1,9 +1,9 @@
 /// Finds what a person meant by a word that nobody knows.
-enum Suggestion {
+public enum Suggestion {
     /// The known words closest to `word`, in alphabetical order, at most three.
     ///
     /// A slip of a few letters counts, and the last part of a dotted name: `get` means `cache.get` or `hash.get`.
-    static func closest(to word: String, among known: [String]) -> [String] {
+    public static func closest(to word: String, among known: [String]) -> [String] {
         let wanted = Array(word.lowercased().utf8)
         let allowed = max(1, min(3, wanted.count / 3))
         let ranked = known.compactMap { name -> (name: String, distance: Int)? in
@@ -16,7 +16,7 @@ enum Suggestion {
     }
 
     /// The question to ask, such as "Did you mean cache.get or hash.get?"; none where nothing is close.
-    static func question(about word: String, among known: [String]) -> [String] {
+    public static func question(about word: String, among known: [String]) -> [String] {
         let names = closest(to: word, among: known)
         return names.isEmpty ? [] : ["Did you mean \(names.joined(separator: " or "))?"]
     }
@@ -24,7 +24,7 @@ enum Suggestion {
     /// Letters to insert, remove, replace or swap with a neighbour (optimal string alignment).
     ///
     /// - Complexity: O(n · m).
-    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    public static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...right.count)
         for i in left.indices {

@@ -1,0 +1,167 @@
+import Bytes
+import Cache
+import Configuration
+import Contract
+import EventLoop
+import Glibc
+import JSON
+import JSONRPC
+import Linux
+import Observability
+import Store
+import Valkey
+
+/// The agent: everything that is built once, wired together, started and ended in one place.
+@EventLoop
+final class Agent {
+    private var configuration: Configuration
+    private let log: Log
+    private let stores: Stores
+    private let calls: CallTable
+    private let cache: Cache
+    private let dispatcher: Dispatcher
+    private let server: Server
+    private let methods: AgentMethods
+    private var socket: ListeningSocket
+    private var signals: SignalWatcher?
+    private var isStopping = false
+    private var exitStatus: Int32 = 0
+
+    /// Builds an agent that listens, but serves nobody before ``start()``.
+    init(_ configuration: Configuration, log: Log) throws(ListeningSocket.Fault) {
+        self.configuration = configuration
+        self.log = log
+        socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
+        stores = Stores(configuration, log: log)
+        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        cache = Cache(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: Keyspace(
+                prefix: Array(configuration.valkey.prefix.utf8),
+                keyBytesMax: configuration.limits.keyBytesMax
+            ),
+            namespaces: configuration.cache.namespaces
+        )
+        methods = AgentMethods(calls: calls, cache: cache, stores: stores, configuration: configuration, log: log)
+        dispatcher = Dispatcher(
+            calls: calls,
+            cache: cache,
+            agent: methods,
+            deadlines: Dispatcher.Deadlines(configuration.limits)
+        )
+        server = Server(
+            listener: socket.takeDescriptor(),
+            connectionsMax: configuration.limits.connectionsMax,
+            calls: calls,
+            dispatcher: dispatcher,
+            log: log
+        )
+        methods.server = server
+    }
+
+    /// Watches for signals, starts the stores, then serves.
+    func start() async {
+        do throws(SystemError) {
+            signals = try SignalWatcher([SIGTERM, SIGINT, SIGHUP]) { self.received($0) }
+        } catch {
+            return fail("signals cannot be received", error.reason)
+        }
+        do throws(EmbeddedServerError) {
+            try await stores.start()
+        } catch {
+            return fail("the embedded Valkey cannot be started", error.message)
+        }
+        guard !isStopping else { return }
+        do throws(SystemError) {
+            try server.start()
+        } catch {
+            return fail("clients cannot be accepted", error.reason)
+        }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        log.notice("squired serves", ["socket": configuration.socket.path, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Status for the process to exit with, once the loop has ended.
+    var status: Int32 { exitStatus }
+
+    private func fail(_ message: StaticString, _ reason: String) {
+        log.error(message, ["reason": reason])
+        exitStatus = ExitStatus.unavailable
+        stop()
+    }
+
+    private func received(_ signal: Int32) {
+        switch signal {
+        case SIGHUP: reload()
+        case SIGINT where isStopping:
+            // Somebody at a terminal asks twice: enough of waiting for others.
+            finish()
+        default: stop()
+        }
+    }
+
+    /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
+    private func reload() {
+        let next: Configuration
+        do throws(ConfigurationError) {
+            next = try configuration.reloaded()
+        } catch {
+            return log.error("the configuration is faulty; the old one stays", ["faults": error.description])
+        }
+        log.level = next.log.level
+        log.format = next.log.format
+        cache.namespaces = next.cache.namespaces
+        dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
+        let changed = next.changes(since: configuration)
+        let waiting = changed.filter { !Agent.isReloadable($0) }
+        configuration.log = next.log
+        configuration.cache = next.cache
+        configuration.limits.deadline = next.limits.deadline
+        configuration.limits.sweepDeadline = next.limits.sweepDeadline
+        methods.configuration = configuration
+        log.notice(
+            "configuration reloaded",
+            [
+                "changed": changed.joined(separator: ","),
+                "needs_restart": waiting.joined(separator: ","),
+            ]
+        )
+    }
+
+    private static func isReloadable(_ option: String) -> Bool {
+        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("namespaces.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+    }
+
+    /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.
+    private func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        log.notice("squired stops", ["running_calls": String(calls.running)])
+        server.stopAccepting()
+        dispatcher.isDraining = true
+        Task { @EventLoop in
+            let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
+            while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {
+                await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
+            }
+            self.server.closeAll()
+            await self.stores.stop(grace: self.configuration.shutdown.grace)
+            self.finish()
+        }
+    }
+
+    private func finish() {
+        socket.removeFile()
+        EventLoop.stop()
+    }
+}
+
+extension Dispatcher.Deadlines {
+    /// The deadlines that a configuration sets.
+    init(_ limits: Configuration.Limits) {
+        standardMilliseconds = limits.deadline.wholeMilliseconds
+        sweepMilliseconds = limits.sweepDeadline.wholeMilliseconds
+    }
+}

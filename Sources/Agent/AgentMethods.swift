@@ -1,0 +1,159 @@
+import Bytes
+import Cache
+import Configuration
+import Contract
+import EventLoop
+import JSON
+import JSONRPC
+import Linux
+import Observability
+import Valkey
+
+/// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
+@EventLoop
+final class AgentMethods {
+    private let calls: CallTable
+    private let cache: Cache
+    private let stores: Stores
+    private let log: Log
+    /// The configuration in force, for `agent.config`.
+    var configuration: Configuration
+    private let started = Instant.now
+    /// Where connections are counted; set once the server is there.
+    ///
+    /// Both live as long as the process, so the reference is strong: a weak one would make every retain of the server
+    /// take the slow way.
+    var server: Server?
+
+    init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {
+        self.calls = calls
+        self.cache = cache
+        self.stores = stores
+        self.configuration = configuration
+        self.log = log
+    }
+
+    /// Answers a call of one of these methods.
+    func answer(_ method: Method, _ call: CallID) {
+        calls.reply(call) { result in
+            switch method {
+            case .agentPing: result.append("{\"pong\":true}")
+            case .agentHealth: appendHealth(to: &result)
+            case .agentStats: appendStatistics(to: &result)
+            case .agentConfig: appendConfiguration(to: &result)
+            case .rpcDiscover: result.append(OpenRPC.document)
+            default: preconditionFailure("\(method.name) is not a method of the agent")
+            }
+        }
+    }
+
+    private func appendHealth(to result: inout ByteBuffer) {
+        let cache = stores.cacheLink.status
+        let state = stores.stateLink.status
+        result.append("{\"live\":true,\"ready\":true,\"degraded\":")
+        result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
+        result.append(",\"stores\":{\"cache\":")
+        append(store: cache, to: &result)
+        result.append(",\"state\":")
+        append(store: state, to: &result)
+        result.append("},\"warnings\":[")
+        for (index, warning) in stores.warnings.enumerated() {
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            result.append(jsonString: warning)
+        }
+        result.append("]}")
+    }
+
+    private func append(store status: Link.Status, to result: inout ByteBuffer) {
+        result.append("{\"connected\":")
+        result.append(jsonBoolean: status.isConnected)
+        result.append(status.isConnected ? ",\"breaker\":\"closed\",\"mode\":" : ",\"breaker\":\"open\",\"mode\":")
+        result.append(jsonString: status.mode)
+        result.append(",\"server\":")
+        result.append(jsonString: status.server)
+        result.append(",\"version\":")
+        result.append(jsonString: status.version)
+        if let fault = status.fault {
+            result.append(",\"fault\":")
+            result.append(jsonString: fault)
+        }
+        result.append(UInt8(ascii: "}"))
+    }
+
+    private func appendConfiguration(to result: inout ByteBuffer) {
+        result.append("{\"values\":[")
+        for (index, option) in configuration.values.enumerated() {
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            result.append("{\"name\":")
+            result.append(jsonString: option.name)
+            result.append(",\"value\":")
+            result.append(text: option.value.text(style: .compact))
+            result.append(",\"origin\":")
+            result.append(jsonString: option.origin.rawValue)
+            result.append(UInt8(ascii: "}"))
+        }
+        result.append("]}")
+    }
+
+    private func appendStatistics(to result: inout ByteBuffer) {
+        var groups = StatisticsWriter()
+        groups.begin("process", &result)
+        groups.add("uptime_ms", UInt64(Instant.now.milliseconds(since: started)), &result)
+        groups.add("resident_bytes", ProcessMemory.residentBytes, &result)
+        groups.add("log_records_dropped", log.dropped, &result)
+        groups.begin("connections", &result)
+        groups.add("open", UInt64(server?.openConnections ?? 0), &result)
+        groups.add("accepted", server?.counts.accepted ?? 0, &result)
+        groups.add("refused", server?.counts.refused ?? 0, &result)
+        groups.begin("calls", &result)
+        groups.add("running", UInt64(calls.running), &result)
+        for method in Method.allCases where calls.counts[Int(method.rawValue)].calls > 0 {
+            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].calls, &result)
+        }
+        groups.begin("errors", &result)
+        for method in Method.allCases where calls.counts[Int(method.rawValue)].errors > 0 {
+            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].errors, &result)
+        }
+        groups.begin("cache", &result)
+        groups.add("hits", cache.counts.hits, &result)
+        groups.add("misses", cache.counts.misses, &result)
+        groups.add("degraded", cache.counts.degraded, &result)
+        groups.add("sets", cache.counts.sets, &result)
+        groups.add("invalidated", cache.counts.invalidated, &result)
+        for link in [stores.cacheLink, stores.stateLink] {
+            let status = link.status
+            groups.begin("\(link.name)_store", &result)
+            groups.add("connections", status.connections, &result)
+            groups.add("replies", status.replies, &result)
+            groups.add("queued_commands", UInt64(status.queuedCommands), &result)
+            groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
+        }
+        groups.finish(&result)
+    }
+}
+
+/// Writes groups of counters as an object of objects.
+private struct StatisticsWriter {
+    private var hasGroup = false
+    private var hasMember = false
+
+    mutating func begin(_ name: String, _ result: inout ByteBuffer) {
+        result.append(hasGroup ? "}," : "{")
+        result.append(jsonString: name)
+        result.append(":{")
+        hasGroup = true
+        hasMember = false
+    }
+
+    mutating func add(_ name: String, _ value: UInt64, _ result: inout ByteBuffer) {
+        if hasMember { result.append(UInt8(ascii: ",")) }
+        hasMember = true
+        result.append(jsonString: name)
+        result.append(UInt8(ascii: ":"))
+        result.append(decimal: value)
+    }
+
+    func finish(_ result: inout ByteBuffer) {
+        result.append(hasGroup ? "}}" : "{}")
+    }
+}

@@ -1,0 +1,208 @@
+import Bytes
+import EventLoop
+import JSONRPC
+import Linux
+
+/// The socket of one client: reads what it asks, writes what it is told.
+///
+/// A connection is not read while too many of its calls run or too much of its output is unread; what has come already
+/// waits in its buffer. So the memory of a client that never reads is bounded, and nobody else notices it.
+@EventLoop
+final class ClientConnection: DescriptorHandler {
+    private let descriptor: FileDescriptor
+    private var registration: Registration?
+    // The server owns its connections and outlives them; counting references to it would cost two atomic operations a use.
+    private unowned(unsafe) let owner: Server
+    private let peer: Peer
+    private var wanted = Readiness.readable
+    /// Whether the client has sent its last byte; its replies are still delivered.
+    private var isInputEnded = false
+    /// Whether the connection closes as soon as its output is sent.
+    private var isEnding = false
+    /// Whether input was left alone because too much is owed or running.
+    private var isStalled = false
+    /// Whether the server has been asked to let this connection go on.
+    private var isResuming = false
+
+    /// Buffers larger than this are given back when they are empty.
+    private static let keptBytes = 4 << 10
+    /// Bytes read at once.
+    private static let readBytes = 64 << 10
+    private static var readBuffer = ByteBuffer()
+
+    init(_ descriptor: consuming FileDescriptor, server: Server, index: Int) throws(SystemError) {
+        self.descriptor = descriptor
+        unsafe owner = server
+        peer = Peer(index: index, limits: server.calls.limits)
+        registration = try EventLoop.reactor.add(self.descriptor, .readable, handler: self)
+    }
+
+    private var server: Server { unsafe owner }
+
+    /// Whether output is left that the client has not taken yet.
+    var hasOutput: Bool { !peer.output.isEmpty }
+
+    func descriptorReady(_ readiness: Readiness) {
+        if readiness.contains(.writable) { flush(peer) }
+        guard registration != nil, !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
+        guard wanted.contains(.readable) else {
+            // The socket is not read now, so only its end is told: nobody is there to take what is owed.
+            if !readiness.isDisjoint(with: [.hungUp, .failed]) { close() }
+            return
+        }
+        read()
+    }
+
+    private func read() {
+        ClientConnection.readBuffer.removeAll()
+        var transfer = Transfer.wouldBlock
+        _ = unsafe ClientConnection.readBuffer.withSpareCapacity(ClientConnection.readBytes) { memory, _ in
+            transfer = unsafe descriptor.read(into: memory, count: ClientConnection.readBytes)
+            if case .bytes(let count) = transfer { return count }
+            return 0
+        }
+        switch transfer {
+        case .bytes: receive()
+        case .wouldBlock: return
+        case .end: inputEnded()
+        case .failed: close()
+        }
+    }
+
+    /// Takes in what was read: from the shared buffer where nothing waits in the connection's own.
+    private func receive() {
+        guard peer.input.isEmpty else {
+            peer.input.append(ClientConnection.readBuffer.view)
+            return process()
+        }
+        let consumed = process(ClientConnection.readBuffer.view)
+        peer.input.append(ClientConnection.readBuffer.view.dropFirst(consumed))
+        updateInterest()
+    }
+
+    /// Works on what waits in the connection's own buffer.
+    private func process() {
+        let consumed = process(peer.input.view)
+        peer.input.consume(consumed)
+        if peer.input.isEmpty { peer.input.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes) }
+        updateInterest()
+    }
+
+    /// Serves the complete messages at the front of `bytes`, as many as may run.
+    ///
+    /// - Returns: How many bytes they were.
+    private func process(_ bytes: ByteView) -> Int {
+        var consumed = 0
+        while !isEnding {
+            isStalled = isHeldBack
+            if isStalled { return consumed }
+            switch peer.decoder.next(bytes.dropFirst(consumed)) {
+            case .incomplete:
+                return consumed
+            case .skipped(let length):
+                consumed += length
+            case .message(let bounds, let length):
+                let message = bytes[(consumed + bounds.lowerBound)..<(consumed + bounds.upperBound)]
+                consumed += length
+                server.dispatcher.serve(message, from: peer)
+            case .tooLarge(let length):
+                consumed += length
+                let limit = server.calls.limits.messageBytesMax
+                server.calls.reject(peer, id: nil, batch: nil, .tooLarge("the message", limitBytes: limit))
+            case .unreadableHeader:
+                end(with: .unreadableHeader)
+            case .http:
+                end(with: .http)
+            }
+        }
+        return bytes.count
+    }
+
+    /// Whether the client must first wait for replies, or take some.
+    private var isHeldBack: Bool {
+        let limits = server.calls.limits
+        return peer.runningCalls >= limits.runningMax || peer.output.count >= limits.outputBytesHigh
+    }
+
+    private func updateInterest() {
+        want(isInputEnded || isEnding || isStalled ? wanted.subtracting(.readable) : wanted.union(.readable))
+    }
+
+    private func want(_ next: Readiness) {
+        guard let registration, next != wanted else { return }
+        wanted = next
+        EventLoop.reactor.modify(registration, next)
+    }
+
+    /// Goes on after the connection was stalled.
+    func resume() {
+        isResuming = false
+        guard registration != nil else { return }
+        process()
+        finishIfDone()
+    }
+
+    /// Sends what the client is owed, as far as the kernel takes it.
+    func flush(_ peer: Peer) {
+        // The peer may have been marked by a connection that has gone and whose place this one took.
+        guard peer === self.peer, registration != nil else { return }
+        while !peer.output.isEmpty {
+            switch descriptor.write(peer.output.view) {
+            case .bytes(let count):
+                peer.output.consume(count)
+            case .wouldBlock:
+                guard peer.output.count <= server.calls.limits.outputBytesMax else { return close() }
+                want(wanted.union(.writable))
+                return resumeIfPossible()
+            case .end, .failed:
+                return close()
+            }
+        }
+        peer.output.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
+        want(wanted.subtracting(.writable))
+        resumeIfPossible()
+        finishIfDone()
+    }
+
+    private func resumeIfPossible() {
+        guard isStalled, !isResuming, !isHeldBack else { return }
+        isResuming = true
+        server.resumeLater(self)
+    }
+
+    /// The client sends no more; it still gets its replies.
+    private func inputEnded() {
+        isInputEnded = true
+        if peer.decoder.framing != .contentLength, !peer.input.isEmpty, !isEnding {
+            // A last line whose newline is missing is served all the same: JSON tells by itself whether it is whole.
+            peer.input.append(UInt8(ascii: "\n"))
+            process()
+        }
+        updateInterest()
+        finishIfDone()
+    }
+
+    /// Closes a connection whose client has ended its input and has been told everything.
+    private func finishIfDone() {
+        guard registration != nil, peer.output.isEmpty else { return }
+        if isEnding || (isInputEnded && peer.runningCalls == 0 && !isStalled) { close() }
+    }
+
+    /// Says a last word and closes.
+    private func end(with refusal: Refusal) {
+        peer.output.append(refusal.bytes)
+        isEnding = true
+        server.calls.markDirty(peer)
+    }
+
+    /// Closes now; what runs goes on, its answers are dropped.
+    func close() {
+        guard let registration else { return }
+        self.registration = nil
+        EventLoop.reactor.remove(registration)
+        peer.isClosed = true
+        peer.input.removeAll(keepingCapacityUpTo: 0)
+        peer.output.removeAll(keepingCapacityUpTo: 0)
+        server.forget(peer.index)
+    }
+}

@@ -1,0 +1,176 @@
+import Bytes
+import Cache
+import Contract
+import EventLoop
+import JSON
+import JSONRPC
+import Linux
+import Store
+
+/// Takes each message to the method that it names.
+@EventLoop
+final class Dispatcher {
+    private let calls: CallTable
+    private let parser: RequestParser
+    private let cache: Cache
+    private let agent: AgentMethods
+    /// How long calls may take that name no deadline.
+    var deadlines: Deadlines
+    /// Whether calls that change something are refused because the agent is ending.
+    var isDraining = false
+
+    /// How long calls may take that name no deadline.
+    struct Deadlines {
+        /// Of an ordinary call, in milliseconds.
+        var standardMilliseconds: Int64 = 5000
+        /// Of one that sweeps through a store, in milliseconds.
+        var sweepMilliseconds: Int64 = 60_000
+    }
+
+    init(calls: CallTable, cache: Cache, agent: AgentMethods, deadlines: Deadlines) {
+        self.calls = calls
+        parser = RequestParser(limits: calls.limits)
+        self.cache = cache
+        self.agent = agent
+        self.deadlines = deadlines
+    }
+
+    /// Serves one message: a request, a notification or a batch.
+    func serve(_ text: ByteView, from peer: Peer) {
+        switch parser.parse(text) {
+        case .request(let request): serve(request, from: peer, batch: nil)
+        case .invalid(let id, let reason): calls.reject(peer, id: id, batch: nil, .invalidRequest(reason))
+        case .batch(let elements): serve(elements, from: peer)
+        case .malformed(let fault): calls.reject(peer, id: nil, batch: nil, .parseError(fault))
+        }
+    }
+
+    /// Serves a batch: its elements run like separate requests, and are answered together.
+    private func serve(_ elements: JSONValue, from peer: Peer) {
+        var count = 0
+        var counter = elements.elements()
+        while counter.next() != nil { count += 1 }
+        guard count > 0 else {
+            return calls.reject(peer, id: nil, batch: nil, .invalidRequest("a batch has at least one element"))
+        }
+        guard count <= calls.limits.batchMax else {
+            let reason = "a batch has at most \(calls.limits.batchMax) elements"
+            return calls.reject(peer, id: nil, batch: nil, .invalidRequest(reason))
+        }
+        let batch = Batch(peer: peer)
+        var iterator = elements.elements()
+        while let element = iterator.next() {
+            switch parser.parse(element.text) {
+            case .request(let request): serve(request, from: peer, batch: batch)
+            case .invalid(let id, let reason): calls.reject(peer, id: id, batch: batch, .invalidRequest(reason))
+            case .batch:
+                let reason = "an element of a batch must be an object"
+                calls.reject(peer, id: nil, batch: batch, .invalidRequest(reason))
+            case .malformed(let fault): calls.reject(peer, id: nil, batch: batch, .parseError(fault))
+            }
+        }
+        calls.finish(batch)
+    }
+
+    private func serve(_ request: Request, from peer: Peer, batch: Batch?) {
+        guard let method = method(request.method) else {
+            // A notification of a method that is not there gets no reply, as every notification.
+            guard let id = request.id else { return }
+            return calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
+        }
+        let call = calls.begin(peer, id: request.id, method: Int(method.rawValue), batch: batch)
+        do throws(RPCError) {
+            try perform(method, request.arguments, call, peer)
+        } catch {
+            calls.fail(call, error)
+        }
+    }
+
+    private func method(_ name: JSONString) -> Method? {
+        guard name.hasEscapes else { return Method.named(name.raw) }
+        var decoded = ByteBuffer()
+        guard (try? name.append(to: &decoded)) != nil else { return nil }
+        return Method.named(decoded.view)
+    }
+
+    private func perform(
+        _ method: Method,
+        _ arguments: Arguments,
+        _ call: CallID,
+        _ peer: Peer
+    ) throws(RPCError) {
+        if isDraining, !method.isServedWhileDraining {
+            throw RPCError(.shuttingDown, "the agent is shutting down; connect again in a moment", outcome: .notApplied)
+        }
+        let context = try context(method, arguments, call, peer)
+        switch method {
+        case .agentPing, .agentHealth, .agentStats, .agentConfig, .rpcDiscover:
+            _ = try decode(NoParameters.init, arguments)
+            agent.answer(method, call)
+        case .cacheGet: try cache.get(decode(CacheGetParameters.init, arguments), context)
+        case .cacheSet: try cache.set(decode(CacheSetParameters.init, arguments), context)
+        case .cacheDelete: try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
+        case .cacheExists: try cache.exists(decode(CacheExistsParameters.init, arguments), context)
+        case .cacheTouch: try cache.touch(decode(CacheTouchParameters.init, arguments), context)
+        case .cacheIncrement: try cache.increment(decode(CacheIncrementParameters.init, arguments), context)
+        case .cacheGetMany: try cache.getMany(decode(CacheGetManyParameters.init, arguments), context)
+        case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
+        case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
+        case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
+        case .hashSet: try cache.setHash(decode(HashSetParameters.init, arguments), context)
+        case .hashGet: try cache.getHash(decode(HashGetParameters.init, arguments), context)
+        case .hashGetAll: try cache.getAllHash(decode(HashGetAllParameters.init, arguments), context)
+        case .hashDelete: try cache.deleteHash(decode(HashDeleteParameters.init, arguments), context)
+        case .hashIncrement: try cache.incrementHash(decode(HashIncrementParameters.init, arguments), context)
+        }
+    }
+
+    private func decode<Parameters>(
+        _ make: (Arguments) throws(InvalidParameters) -> Parameters,
+        _ arguments: Arguments
+    ) throws(RPCError) -> Parameters {
+        do throws(InvalidParameters) {
+            return try make(arguments)
+        } catch {
+            throw RPCError(error)
+        }
+    }
+
+    private func context(
+        _ method: Method,
+        _ arguments: Arguments,
+        _ call: CallID,
+        _ peer: Peer
+    ) throws(RPCError) -> CallContext {
+        guard !arguments.isTruncated else {
+            throw .invalidParams("there are more than \(Arguments.countMax) parameters", parameter: nil)
+        }
+        let metadata = try decode(CallMetadata.init, arguments)
+        let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
+        let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
+        return CallContext(call: call, lane: peer.index, deadline: deadline)
+    }
+}
+
+extension Method {
+    /// Whether the method walks through a store, which takes longer than a round trip.
+    fileprivate var isSweep: Bool { deadlineMilliseconds > Method.cacheGet.deadlineMilliseconds }
+
+    /// Whether the method tells about the agent and so is answered to its end.
+    fileprivate var isServedWhileDraining: Bool {
+        switch self {
+        case .agentPing, .agentHealth, .agentStats, .agentConfig, .rpcDiscover: true
+        default: false
+        }
+    }
+}
+
+extension RPCError {
+    /// There is no method of that name.
+    fileprivate static func methodNotFound(_ name: JSONString) -> RPCError {
+        RPCError(
+            .methodNotFound,
+            "there is no method \(String(name.decoded().prefix(64))); rpc.discover lists those there are"
+        )
+    }
+}

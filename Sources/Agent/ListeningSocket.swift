@@ -1,0 +1,108 @@
+import Glibc
+import Linux
+
+/// The socket file on which clients are served, with the lock that keeps a second agent from taking it over.
+struct ListeningSocket: ~Copyable {
+    /// Listens; owned by the server once it was taken.
+    private var descriptor: FileDescriptor?
+    private let path: String
+    private let lock: FileLock
+
+    /// Why the socket cannot be served.
+    enum Fault: Error {
+        /// Another agent serves it; its process, where that is known.
+        case taken(path: String, holder: Int32?)
+        /// Others may write to the directory: they could put a socket of their own in the agent's place.
+        case unsafeDirectory(String)
+        /// The file at the path is something else than a socket, and is left alone.
+        case notASocket(String)
+        /// A system call failed.
+        case system(SystemError)
+
+        /// The fault in words, with what to do.
+        var description: String {
+            switch self {
+            case .taken(let path, let holder):
+                "another squired\(holder.map { " (process \($0))" } ?? "") serves \(path): stop it or choose another"
+                    + " path with --socket"
+            case .unsafeDirectory(let path):
+                "the directory \(path) may be changed by other users: give it to this user alone, or choose another"
+                    + " path with --socket"
+            case .notASocket(let path):
+                "\(path) exists and is no socket: remove it or choose another path with --socket"
+            case .system(let error): "\(error)"
+            }
+        }
+    }
+
+    /// Makes the directory where it is missing, removes a socket that a dead agent left, and listens.
+    ///
+    /// The lock is taken first, so that only the holder ever removes a socket, and never that of a living agent.
+    ///
+    /// - Parameters:
+    ///   - path: Absolute, at most ``Socket/pathBytesMax`` bytes.
+    ///   - mode: Permissions of the socket's file: who may connect.
+    /// - Throws: ``Fault``.
+    init(path: String, mode: UInt32) throws(Fault) {
+        try ListeningSocket.prepareDirectory(Directory.parent(of: path), isSystem: path.hasPrefix("/run/"))
+        let lock = try ListeningSocket.takeLock(of: path)
+        try ListeningSocket.removeStale(path)
+        let descriptor = try ListeningSocket.listen(path, mode)
+        self.path = path
+        self.lock = lock
+        self.descriptor = consume descriptor
+    }
+
+    private static func prepareDirectory(_ path: String, isSystem: Bool) throws(Fault) {
+        do throws(SystemError) {
+            try Directory.make(path, mode: isSystem ? 0o755 : 0o700)
+            let (owner, permissions) = try Directory.status(path)
+            let isSafe = permissions & 0o002 == 0 || permissions & UInt32(S_ISVTX) != 0
+            if isSafe, owner == geteuid() || owner == 0 { return }
+        } catch {
+            throw .system(error)
+        }
+        throw .unsafeDirectory(path)
+    }
+
+    private static func takeLock(of path: String) throws(Fault) -> FileLock {
+        let file = "\(path).lock"
+        do throws(SystemError) {
+            if let lock = try FileLock.acquire(file) { return lock }
+        } catch {
+            throw .system(error)
+        }
+        throw .taken(path: path, holder: FileLock.holder(of: file))
+    }
+
+    private static func removeStale(_ path: String) throws(Fault) {
+        let (exists, isSocket) = Directory.holdsSocket(path)
+        guard exists else { return }
+        guard isSocket else { throw .notASocket(path) }
+        guard unsafe unlink(path) == 0 else { throw .system(.current("unlink \(path)")) }
+    }
+
+    private static func listen(_ path: String, _ mode: UInt32) throws(Fault) -> FileDescriptor {
+        // Nobody may connect before the permissions are as they should be.
+        let mask = umask(0o777)
+        defer { umask(mask) }
+        do throws(SystemError) {
+            let descriptor = try Socket.listen(unixPath: path, backlog: 4096)
+            guard unsafe chmod(path, mode) == 0 else { throw .current("chmod \(path)") }
+            return descriptor
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Hands the listening descriptor over, once.
+    mutating func takeDescriptor() -> FileDescriptor {
+        guard let taken = descriptor.take() else { preconditionFailure("the descriptor was taken already") }
+        return taken
+    }
+
+    /// Removes the socket's file, at the end.
+    func removeFile() {
+        _ = unsafe unlink(path)
+    }
+}

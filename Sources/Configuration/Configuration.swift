@@ -1,0 +1,178 @@
+public import JSONRPC
+import Linux
+public import Observability
+public import Store
+public import Valkey
+
+/// Everything that can be set about an agent, as it holds after file, environment and flags were read.
+///
+/// Every member has its option in ``Option/all``, whose name in the file is that of the member in snake case.
+public struct Configuration: Sendable {
+    /// The socket on which clients are served.
+    public var socket: Socket
+    /// Absolute path of the directory of what is kept over restarts; nil only where a Valkey is configured.
+    public var stateDirectory: String?
+    /// What is logged, and how.
+    public var log = Log()
+    /// The Valkey servers that are used, where they are not the agent's own.
+    public var valkey = Valkey()
+    /// The servers that the agent starts itself, where no other is configured.
+    public var embedded = Embedded()
+    /// Lives of cache entries.
+    public var cache = Cache()
+    /// Bounds on what clients may ask and hold.
+    public var limits = Limits()
+    /// The end of the agent.
+    public var shutdown = Shutdown()
+
+    /// Path of the configuration file that was read; nil where there was none.
+    public internal(set) var file: String?
+    /// Where each option that is not at its default comes from, by name.
+    var origins: [String: Origin] = [:]
+    /// What the configuration was read from, to be read again.
+    let sources: Sources
+
+    /// The defaults, for an agent whose paths are those of `sources`.
+    init(defaultsFor sources: Sources) {
+        self.sources = sources
+        let paths = DefaultPaths(environment: sources.environment, userID: sources.userID)
+        socket = Socket(path: paths.socket, mode: sources.userID == 0 ? 0o660 : 0o600)
+        stateDirectory = paths.stateDirectory
+    }
+
+    /// Reads and checks the configuration.
+    ///
+    /// - Throws: ``ConfigurationError/faults(_:)`` with every fault.
+    init(reading sources: Sources) throws(ConfigurationError) {
+        var reader = ConfigurationReader(sources)
+        reader.read()
+        guard reader.faults.isEmpty else { throw .faults(reader.faults) }
+        self = reader.configuration
+    }
+
+    /// What holds on every host where nothing is configured; what depends on the host is of no host.
+    static let standard = Configuration(
+        defaultsFor: Sources(flags: CommandLineFlags(), environment: ProcessEnvironment([:]), userID: 1000)
+    )
+}
+
+extension Configuration {
+    /// The socket on which clients are served.
+    public struct Socket: Equatable, Sendable {
+        /// Absolute path, short enough for the kernel.
+        public var path: String
+        /// Permissions of the socket's file; never for others to write.
+        public var mode: UInt32
+    }
+
+    /// What is logged, and how.
+    public struct Log: Equatable, Sendable {
+        /// Least grave level that is written.
+        public var level = Observability.Log.Level.info
+        /// How records are written.
+        public var format = Observability.Log.Format.text
+    }
+
+    /// The Valkey servers that are used.
+    public struct Valkey: Equatable, Sendable {
+        /// Where the cache store is; nil, like ``stateURL``, for the embedded servers.
+        public var cacheURL: StoreURL?
+        /// Where the state store is; the same as ``cacheURL`` where only one was given.
+        public var stateURL: StoreURL?
+        /// What every key begins with, at most 256 bytes.
+        public var prefix = ""
+        /// Data connections a store, at least 1.
+        public var connections = 2
+        /// Longest time from the beginning of a connection attempt to a server that is ready.
+        public var connectTimeout = Duration.seconds(2)
+
+        /// The servers of both roles, where others than the embedded ones are configured.
+        public var endpoints: (cache: Endpoint, state: Endpoint)? {
+            guard let cacheURL, let stateURL else { return nil }
+            return (cacheURL.endpoint, stateURL.endpoint)
+        }
+    }
+
+    /// The servers that the agent starts itself.
+    public struct Embedded: Equatable, Sendable {
+        /// Name or path of the server's program; nil for Valkey's or else Redis' own.
+        public var executable: String?
+        /// Size at which the cache store begins to forget, as Valkey reads it, such as `256mb`.
+        public var cacheMaxMemory = "256mb"
+        /// What the cache store forgets first (`maxmemory-policy`), as Valkey names it.
+        public var cacheMaxMemoryPolicy = "allkeys-lru"
+        /// When the state store's log reaches the disk (`appendfsync`): `everysec` or `always`.
+        public var stateAppendFsync = "everysec"
+    }
+
+    /// Lives of cache entries.
+    public struct Cache: Equatable, Sendable {
+        /// Life of an entry whose writer and namespace name none; nil for no end.
+        public var life: Duration? = .seconds(300)
+        /// Lives by namespace, instead of ``life``; nil for no end.
+        public var namespaceLives: [String: Duration?] = [
+            "response": .seconds(3600), "session": .seconds(86_400), "context": .seconds(1800),
+            "metadata": .seconds(300),
+        ]
+
+        /// The life of entries in a namespace; nil for no end.
+        subscript(lifeIn namespace: String) -> Duration? {
+            get { namespaceLives[namespace] ?? life }
+            set { namespaceLives.updateValue(newValue, forKey: namespace) }
+        }
+
+        /// The same as the store's features take it.
+        public var namespaces: Namespaces {
+            Namespaces(
+                namespaceLives.mapValues { NamespaceSettings(defaultLifeMilliseconds: $0?.milliseconds) },
+                fallback: NamespaceSettings(defaultLifeMilliseconds: life?.milliseconds)
+            )
+        }
+    }
+
+    /// Bounds on what clients may ask and hold.
+    public struct Limits: Sendable {
+        /// Bounds on one client connection.
+        public var connection = RPCLimits()
+        /// Most client connections at once.
+        public var connectionsMax = 10_000
+        /// Longest key that a client may name, in bytes.
+        public var keyBytesMax = 1024
+        /// Bound on a call that names none.
+        public var deadline = Duration.seconds(5)
+        /// Bound on a call over many keys that names none.
+        public var sweepDeadline = Duration.seconds(60)
+        /// Most commands of a connection to Valkey that wait for a reply or to be sent.
+        public var commandsMax = 65_536
+        /// Most bytes of these commands.
+        public var queuedBytesMax = 64 << 20
+    }
+
+    /// The end of the agent.
+    public struct Shutdown: Equatable, Sendable {
+        /// How long running calls may take to end.
+        public var grace = Duration.seconds(10)
+    }
+}
+
+extension Configuration {
+    /// How the link to a store at `endpoint` behaves.
+    public func link(to endpoint: Endpoint) -> LinkConfiguration {
+        var link = LinkConfiguration(endpoint: endpoint)
+        link.connections = valkey.connections
+        link.connectTimeout = valkey.connectTimeout
+        link.commandsMax = limits.commandsMax
+        link.queuedBytesMax = limits.queuedBytesMax
+        // Short strings take twice as much in Valkey's protocol as in a reply.
+        link.replyBytesMax = max(link.replyBytesMax, 2 * limits.connection.replyBytesMax)
+        return link
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds; lives and deadlines are configured in them.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,132 @@
+import JSONRPC
+import Linux
+
+extension Option {
+    /// Every option, in the order of the reference and of the example.
+    public static let all: [Option] =
+        host + stores + embedded + lives + connectionLimits + agentLimits + [
+            Option(
+                "shutdown.grace_ms",
+                \.shutdown.grace,
+                .milliseconds(0...600_000),
+                "How long running calls may take to end when the agent is stopped."
+            )
+        ]
+
+    private static let host: [Option] = [
+        Option(
+            "socket.path",
+            \.socket.path,
+            .absolutePath(bytesMax: Socket.pathBytesMax),
+            flag: .socket,
+            variables: [Variable("SQUIRE_SOCKET")],
+            defaultRule: "`/run/squire/squire.sock` as root or under systemd, else `squire/squire.sock` in "
+                + "`$XDG_RUNTIME_DIR`, else `/tmp/squire-<uid>/squire.sock`",
+            "The Unix socket on which clients are served."
+        ),
+        Option(
+            "socket.mode",
+            \.socket.mode,
+            .mode,
+            defaultRule: "`0660` as root, else `0600`",
+            "Permissions of the socket: who may write to it may connect."
+        ),
+        Option(
+            "state_directory",
+            \.stateDirectory,
+            OptionKind.absolutePath(bytesMax: 4095).optional,
+            flag: .stateDirectory,
+            defaultRule: "the unit's `$STATE_DIRECTORY`, else `/var/lib/squire` as root, else `squire` in "
+                + "`$XDG_STATE_HOME`, else `~/.local/state/squire`",
+            "Directory of what is kept over restarts, the data of the embedded servers included."
+        ),
+        Option("log.level", \.log.level, .level, "Least grave level that is written."),
+        Option("log.format", \.log.format, .format, "Lines for people, or one JSON object a line for programs."),
+    ]
+
+    private static let stores: [Option] = [
+        Option(
+            "valkey.cache_url",
+            \.valkey.cacheURL,
+            OptionKind.url.optional,
+            flag: .valkey,
+            defaultRule: "the store of `valkey.state_url`, and without that an embedded server",
+            "The cache store: what may be forgotten."
+        ),
+        Option(
+            "valkey.state_url",
+            \.valkey.stateURL,
+            OptionKind.url.optional,
+            flag: .state,
+            defaultRule: "the store of `valkey.cache_url`, and without that an embedded server",
+            "The state store: sessions, locks, topics and all that must not be evicted."
+        ),
+        Option("valkey.prefix", \.valkey.prefix, .text(bytesMax: 256), "What every key in Valkey begins with."),
+        Option("valkey.connections", \.valkey.connections, .count(1...16), "Data connections to each store."),
+        Option(
+            "valkey.connect_timeout_ms",
+            \.valkey.connectTimeout,
+            .milliseconds(10...60_000),
+            "Longest time from the beginning of a connection attempt to a server that is ready."
+        ),
+    ]
+
+    private static let embedded: [Option] = [
+        Option(
+            "embedded.executable",
+            \.embedded.executable,
+            OptionKind.program.optional,
+            defaultRule: "`valkey-server` where it is installed, else `redis-server`",
+            "The program of the embedded servers."
+        ),
+        Option(
+            "embedded.cache.maxmemory",
+            \.embedded.cacheMaxMemory,
+            .memorySize,
+            variables: [Variable("VALKEY_MAXMEMORY")],
+            "Size at which the embedded cache store begins to forget. As Valkey reads it: `m` is a million bytes, `mb` "
+                + "1048576."
+        ),
+        Option(
+            "embedded.cache.maxmemory_policy",
+            \.embedded.cacheMaxMemoryPolicy,
+            .choice([
+                "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
+                "volatile-ttl", "noeviction",
+            ]),
+            variables: [Variable("VALKEY_MAXMEMORY_POLICY")],
+            "What the embedded cache store forgets first."
+        ),
+        Option(
+            "embedded.state.appendfsync",
+            \.embedded.stateAppendFsync,
+            .choice(["everysec", "always"]),
+            "When the embedded state store's log reaches the disk: once a second, or before each reply."
+        ),
+    ]
+
+    private static let lives: [Option] =
+        [
+            Option(
+                "cache.ttl_ms",
+                \.cache.life,
+                .life,
+                variables: [.seconds("CACHE_TTL_DEFAULT")],
+                "Life of a cache entry whose writer names none, in namespaces that have no life of their own."
+            )
+        ]
+        + ["response", "session", "context", "metadata"].map { name in
+            Option.life(ofNamespace: name, variables: [.seconds("CACHE_TTL_" + name.uppercased())])
+        }
+
+    /// The life of entries in a namespace.
+    public static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
+        Option(
+            "namespaces.\(name).ttl_ms",
+            \.cache[lifeIn: name],
+            .life,
+            variables: variables,
+            "Life of a cache entry in the namespace `\(name)` whose writer names none."
+        )
+    }
+}

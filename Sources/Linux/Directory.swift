@@ -1,0 +1,47 @@
+import CLinux
+import Glibc
+
+/// Directories in the file system.
+public enum Directory {
+    /// Makes the directory at `path`, and those above it, where they do not exist.
+    ///
+    /// - Parameters:
+    ///   - path: An absolute path.
+    ///   - mode: Permissions of what is made.
+    /// - Throws: ``SystemError`` of mkdir(2).
+    public static func make(_ path: String, mode: UInt32) throws(SystemError) {
+        var made = ""
+        for name in path.split(separator: "/") {
+            made += "/\(name)"
+            guard unsafe mkdir(made, mode) != 0, errno != EEXIST else { continue }
+            let error = SystemError.current("mkdir \(made)")
+            // A directory above may be there and still answer EACCES or EROFS to the attempt.
+            var status = stat()
+            guard unsafe stat(made, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { throw error }
+        }
+    }
+
+    /// The path of the directory that holds `path`.
+    public static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Whether something is at `path`, and whether that is a socket; a symbolic link is itself, not what it points to.
+    public static func holdsSocket(_ path: String) -> (exists: Bool, isSocket: Bool) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return (false, false) }
+        return (true, status.st_mode & S_IFMT == S_IFSOCK)
+    }
+
+    /// Who owns the directory at `path`, and what others may do in it.
+    ///
+    /// - Returns: The owner's id and the permission bits.
+    /// - Throws: ``SystemError`` of lstat(2), `ENOTDIR` where it is something else.
+    public static func status(_ path: String) throws(SystemError) -> (owner: UInt32, mode: UInt32) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { throw .current("lstat \(path)") }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError(code: ENOTDIR, operation: "lstat \(path)") }
+        return (status.st_uid, status.st_mode & 0o7777)
+    }
+}

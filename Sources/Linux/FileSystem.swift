@@ -1,0 +1,73 @@
+public import Bytes
+import CLinux
+import Glibc
+
+/// Small things done with files by their path.
+///
+/// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
+public enum FileSystem {
+    /// Removes the file at `path`; that there is none is no failure.
+    ///
+    /// - Throws: ``SystemError`` of unlink(2).
+    public static func remove(_ path: String) throws(SystemError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .current("unlink \(path)") }
+    }
+
+    /// Gives the file at `path` the name `target`, in place of what had it.
+    ///
+    /// - Throws: ``SystemError`` of rename(2).
+    public static func rename(_ path: String, to target: String) throws(SystemError) {
+        guard unsafe Glibc.rename(path, target) == 0 else { throw .current("rename \(path)") }
+    }
+
+    /// Writes the file at `path` anew, readable by its owner alone: readers see the old content or the new.
+    ///
+    /// It is not forced to the disk. Writers of one path take turns: the content is gathered in `<path>.new`.
+    ///
+    /// - Throws: ``SystemError`` of the step that failed; the old file is then left.
+    public static func replace(_ path: String, with content: ByteView) throws(SystemError) {
+        let draft = "\(path).new"
+        try remove(draft)
+        let file = try FileDescriptor.open(draft, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        var rest = content
+        while !rest.isEmpty {
+            switch file.write(rest) {
+            case .bytes(let count): rest = rest.dropFirst(count)
+            case .failed(let error): throw error
+            case .wouldBlock, .end: throw SystemError(code: EIO, operation: "write \(draft)")
+            }
+        }
+        try rename(draft, to: path)
+    }
+}
+
+extension FileDescriptor {
+    /// Size of the open file in bytes; 0 where that cannot be told.
+    public var fileBytes: Int {
+        borrowing get {
+            var status = stat()
+            return unsafe fstat(number, &status) == 0 ? Int(status.st_size) : 0
+        }
+    }
+
+    /// Cuts the open file to nothing.
+    ///
+    /// - Throws: ``SystemError`` of ftruncate(2).
+    public borrowing func empty() throws(SystemError) {
+        guard ftruncate(number, 0) == 0 else { throw .current("ftruncate") }
+    }
+
+    /// Reads the open file from `offset`, which must be opened for reading; its own position stays.
+    ///
+    /// - Parameters:
+    ///   - offset: Bytes from the file's beginning.
+    ///   - limit: Most bytes to read.
+    /// - Returns: The bytes; fewer than `limit` at the file's end, none where it cannot be read.
+    public borrowing func bytes(from offset: Int, limit: Int) -> [UInt8] {
+        let number = number
+        return unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, count in
+            let base = memory.baseAddress
+            count = max(retryingInterrupts { unsafe pread(number, base, limit, off_t(offset)) }, 0)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import CLinux
+import Glibc
+
+/// This process's memory, as the kernel sees it.
+public enum ProcessMemory {
+    /// Bytes of memory that are present (`/proc/self/statm`), or 0 where the kernel does not tell.
+    public static var residentBytes: UInt64 {
+        let fields = file("/proc/self/statm").split(separator: UInt8(ascii: " "))
+        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else { return 0 }
+        return pages * UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1))
+    }
+
+    /// Gives back the pages of programs and libraries that the start needed and the work does not.
+    ///
+    /// Only code is given back: it is never written, so the kernel reads a page again from its file, or finds it in its
+    /// cache, when it is next executed. What is used comes back at once; the rest stays away.
+    public static func releaseStartupCode() {
+        for line in file("/proc/self/maps").split(separator: UInt8(ascii: "\n")) {
+            let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
+            guard fields.count >= 6, fields[1] == "r-xp", fields[5].hasPrefix("/") else { continue }
+            let bounds = fields[0].split(separator: "-").compactMap { UInt(String($0), radix: 16) }
+            guard bounds.count == 2, let start = unsafe UnsafeMutableRawPointer(bitPattern: bounds[0]) else { continue }
+            _ = unsafe madvise(start, Int(bounds[1] - bounds[0]), MADV_DONTNEED)
+        }
+    }
+
+    private static func file(_ path: String) -> [UInt8] {
+        guard let file = try? FileDescriptor.open(path, flags: O_RDONLY) else { return [] }
+        return (try? file.readAll(limit: 1 << 20)) ?? []
+    }
+}
