@@ -4,7 +4,7 @@ import JSON
 /// Reads messages of JSON-RPC 2.0, each of its bytes once.
 ///
 /// One parser serves a whole loop: what it hands out lies in the message itself and in the parser's own table, and is
-/// good until the next message is read.
+/// good until the next message is read or the parser goes.
 @safe
 public final class RequestParser {
     private let arguments: UnsafeMutablePointer<Argument>

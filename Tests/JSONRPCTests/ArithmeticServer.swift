@@ -45,8 +45,7 @@ final class ArithmeticServer {
 
     /// Takes bytes and returns all that is sent for them.
     func exchange(_ text: String) -> String {
-        peer.input.append(text: text)
-        receive()
+        text.withByteView { receive($0) }
         return takeOutput()
     }
 
@@ -70,7 +69,9 @@ final class ArithmeticServer {
         return text
     }
 
-    private func receive() {
+    /// Takes bytes; what is sent for them is left in the output.
+    func receive(_ bytes: ByteView) {
+        peer.input.append(bytes)
         while !isOver {
             switch peer.decoder.next(peer.input.view) {
             case .message(let bounds, let length):

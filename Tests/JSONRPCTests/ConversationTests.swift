@@ -97,8 +97,8 @@ struct ConversationTests {
         let server = ArithmeticServer()
         var output = ""
         for byte in Array(stream.utf8) {
-            server.peer.input.append(byte)
-            output += server.exchange("")
+            [byte].withByteView { server.receive($0) }
+            output += server.takeOutput()
         }
         #expect(output == expected)
         let left = server.peer.input.count

@@ -15,21 +15,24 @@ struct RequestParserTests {
 
     private func parse(_ text: String, limits: RPCLimits = RPCLimits()) -> Outcome {
         let parser = RequestParser(limits: limits)
-        return text.withByteView { view in
-            switch parser.parse(view) {
-            case .request(let request):
-                let arguments = request.arguments
-                let parameters = (0..<arguments.count).map { index in
-                    let argument = arguments[index]
-                    let name = arguments.form == .named ? argument.name.decoded() + "=" : ""
-                    return name + argument.value.text.text()
-                }
-                let (method, id) = (request.method.decoded(), request.id?.text())
-                return .request(method: method, id: id, form: arguments.form, parameters: parameters)
-            case .invalid(let id, _): return .invalid(id: id?.text())
-            case .batch: return .batch
-            case .malformed(let fault): return .malformed(fault.reason)
+        // What the parser hands out lies in the parser.
+        return withExtendedLifetime(parser) { text.withByteView { outcome(parser.parse($0)) } }
+    }
+
+    private func outcome(_ message: Message) -> Outcome {
+        switch message {
+        case .request(let request):
+            let arguments = request.arguments
+            let parameters = (0..<arguments.count).map { index in
+                let argument = arguments[index]
+                let name = arguments.form == .named ? argument.name.decoded() + "=" : ""
+                return name + argument.value.text.text()
             }
+            let (method, id) = (request.method.decoded(), request.id?.text())
+            return .request(method: method, id: id, form: arguments.form, parameters: parameters)
+        case .invalid(let id, _): return .invalid(id: id?.text())
+        case .batch: return .batch
+        case .malformed(let fault): return .malformed(fault.reason)
         }
     }
 
@@ -108,6 +111,7 @@ struct RequestParserTests {
                 #expect(arguments.count == min(count, 64))
                 #expect(arguments.isTruncated == (count > 64))
                 #expect(last == Int64(min(count, 64) - 1))
+                withExtendedLifetime(parser) {}
             }
         }
     }
