@@ -112,7 +112,9 @@ let package = Package(
         ),
         tests("TestSupportTests", ["Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
-        tests("JSONTests", ["Bytes", "JSON"]),
+        tests("BytesTests", ["Bytes", "TestSupport"]),
+        tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
+        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
