@@ -14,20 +14,16 @@ private func check(_ isTrue: Bool, sourceLocation: SourceLocation = #_sourceLoca
 
 /// The queue is pure: commands are numbered, and no socket or clock is needed.
 @Suite("Command queue")
-@EventLoop
 struct CommandQueueTests {
     private final class Nobody: ReplyReceiver {
+        nonisolated init() {}
         func received(_ reply: Reply, _ completion: Completion) {}
         func failed(_ failure: LinkFailure, _ completion: Completion) {}
     }
 
     private static let receiver = Nobody()
-    private static let ok = Reply(kind: .status, bytes: ByteView("OK"), integer: 0, tree: nil, index: 0)
+    private static var ok: Reply { Reply(kind: .status, bytes: ByteView("OK"), integer: 0, tree: nil, index: 0) }
     private let start = Instant(nanoseconds: 1_000_000_000)
-
-    nonisolated init() {
-        LoopThread.start()
-    }
 
     private func add(
         _ queue: inout CommandQueue,
