@@ -110,7 +110,7 @@ let package = Package(
             path: "Tests/ValkeyTestProgram",
             swiftSettings: settings
         ),
-        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("TestSupportTests", ["Bytes", "Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
