@@ -88,7 +88,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "EventLoop", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux", "RPCClient"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
