@@ -56,25 +56,25 @@ let package = Package(
         // Mechanism: knows neither Valkey nor any method.
         module("EventLoop", ["Linux"]),
         module("JSONRPC", ["Bytes", "JSON"]),
-        module("Resilience"),
+        module("Resilience", ["Linux"]),
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
 
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
-        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]),
+        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
                 "Bytes", "Cache", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
-                "Store", "Valkey",
+                "Resilience", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -112,12 +112,14 @@ let package = Package(
         ),
         tests("TestSupportTests", ["Bytes", "Linux", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
-        tests("JSONTests", ["Bytes", "JSON"]),
+        tests("BytesTests", ["Bytes", "TestSupport"]),
+        tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
+        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
             "ConfigurationTests",
-            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "Store", "TestSupport", "Valkey"]
+            ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport", "Valkey"]
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),

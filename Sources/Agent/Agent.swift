@@ -41,7 +41,7 @@ final class Agent {
                 prefix: Array(configuration.valkey.prefix.utf8),
                 keyBytesMax: configuration.limits.keyBytesMax
             ),
-            namespaces: configuration.cache.namespaces
+            namespaces: Namespaces(configuration.cache)
         )
         methods = AgentMethods(calls: calls, cache: cache, stores: stores, configuration: configuration, log: log)
         dispatcher = Dispatcher(
@@ -111,7 +111,7 @@ final class Agent {
         }
         log.level = next.log.level
         log.format = next.log.format
-        cache.namespaces = next.cache.namespaces
+        cache.namespaces = Namespaces(next.cache)
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         let waiting = changed.filter { !Agent.isReloadable($0) }

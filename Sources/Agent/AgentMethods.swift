@@ -7,6 +7,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Resilience
 import Valkey
 
 /// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
@@ -19,6 +20,7 @@ final class AgentMethods {
     /// The configuration in force, for `agent.config`.
     var configuration: Configuration
     private let started = Instant.now
+    private let events: AgentEvents
     /// Where connections are counted; set once the server is there.
     ///
     /// Both live as long as the process, so the reference is strong: a weak one would make every retain of the server
@@ -31,6 +33,10 @@ final class AgentMethods {
         self.stores = stores
         self.configuration = configuration
         self.log = log
+        events = AgentEvents(calls: calls)
+        for link in [stores.cacheLink, stores.stateLink] {
+            link.breakerChanged = { [events] state, reason in events.breakerChanged(link.name, state, reason) }
+        }
     }
 
     /// Answers a call of one of these methods.
@@ -45,6 +51,45 @@ final class AgentMethods {
             default: preconditionFailure("\(method.name) is not a method of the agent")
             }
         }
+    }
+
+    /// Answers `agent.breaker`.
+    func breaker(_ parameters: AgentBreakerParameters, _ call: CallID) {
+        let link = parameters.store == .cache ? stores.cacheLink : stores.stateLink
+        switch parameters.action {
+        case .open: link.setBreaker(.forcedOpen)
+        case .close: link.setBreaker(.forcedClosed)
+        case .auto: link.setBreaker(.automatic)
+        case nil: break
+        }
+        calls.reply(call) { append(breakerOf: link, to: &$0) }
+    }
+
+    private func append(breakerOf link: Link, to result: inout ByteBuffer) {
+        let status = link.status
+        let counts = status.breaker.counts(at: .now)
+        result.append("{\"store\":")
+        result.append(jsonString: link.name)
+        result.append(",\"state\":")
+        result.append(jsonString: status.breaker.state.name)
+        result.append(",\"mode\":")
+        result.append(jsonString: status.breaker.mode.name)
+        result.append(",\"failures\":")
+        result.append(decimal: counts.failures)
+        result.append(",\"calls\":")
+        result.append(decimal: counts.total)
+        result.append(",\"openings\":")
+        result.append(decimal: status.breaker.openings)
+        if let retryAfter = status.retryAfterMilliseconds {
+            result.append(",\"retry_after_ms\":")
+            result.append(decimal: retryAfter)
+        }
+        result.append(UInt8(ascii: "}"))
+    }
+
+    /// Answers `agent.subscribe`.
+    func subscribe(_ call: CallID) {
+        events.subscribe(call)
     }
 
     private func appendHealth(to result: inout ByteBuffer) {
@@ -67,7 +112,9 @@ final class AgentMethods {
     private func append(store status: Link.Status, to result: inout ByteBuffer) {
         result.append("{\"connected\":")
         result.append(jsonBoolean: status.isConnected)
-        result.append(status.isConnected ? ",\"breaker\":\"closed\",\"mode\":" : ",\"breaker\":\"open\",\"mode\":")
+        result.append(",\"breaker\":")
+        result.append(jsonString: status.breaker.state.name)
+        result.append(",\"mode\":")
         result.append(jsonString: status.mode)
         result.append(",\"server\":")
         result.append(jsonString: status.server)

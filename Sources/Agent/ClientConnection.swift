@@ -33,7 +33,7 @@ final class ClientConnection: DescriptorHandler {
     init(_ descriptor: consuming FileDescriptor, server: Server, index: Int) throws(SystemError) {
         self.descriptor = descriptor
         unsafe owner = server
-        peer = Peer(index: index, limits: server.calls.limits)
+        peer = Peer(index: index, userID: PeerIdentity(self.descriptor)?.userID ?? .max, limits: server.calls.limits)
         registration = try EventLoop.reactor.add(self.descriptor, .readable, handler: self)
     }
 
@@ -185,7 +185,7 @@ final class ClientConnection: DescriptorHandler {
     /// Closes a connection whose client has ended its input and has been told everything.
     private func finishIfDone() {
         guard registration != nil, peer.output.isEmpty else { return }
-        if isEnding || (isInputEnded && peer.runningCalls == 0 && !isStalled) { close() }
+        if isEnding || (isInputEnded && peer.runningCalls == 0 && peer.bindings == 0 && !isStalled) { close() }
     }
 
     /// Says a last word and closes.

@@ -107,6 +107,10 @@ final class Dispatcher {
         case .agentPing, .agentHealth, .agentStats, .agentConfig, .rpcDiscover:
             _ = try decode(NoParameters.init, arguments)
             agent.answer(method, call)
+        case .agentBreaker: agent.breaker(try decode(AgentBreakerParameters.init, arguments), call)
+        case .agentSubscribe:
+            _ = try decode(NoParameters.init, arguments)
+            agent.subscribe(call)
         case .cacheGet: try cache.get(decode(CacheGetParameters.init, arguments), context)
         case .cacheSet: try cache.set(decode(CacheSetParameters.init, arguments), context)
         case .cacheDelete: try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
@@ -148,7 +152,7 @@ final class Dispatcher {
         let metadata = try decode(CallMetadata.init, arguments)
         let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
         let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
-        return CallContext(call: call, lane: peer.index, deadline: deadline)
+        return CallContext(call: call, lane: peer.index, deadline: deadline, userID: peer.userID)
     }
 }
 
@@ -159,7 +163,7 @@ extension Method {
     /// Whether the method tells about the agent and so is answered to its end.
     fileprivate var isServedWhileDraining: Bool {
         switch self {
-        case .agentPing, .agentHealth, .agentStats, .agentConfig, .rpcDiscover: true
+        case .agentPing, .agentHealth, .agentStats, .agentConfig, .agentBreaker, .agentSubscribe, .rpcDiscover: true
         default: false
         }
     }

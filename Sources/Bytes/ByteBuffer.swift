@@ -2,8 +2,8 @@ import Glibc
 
 /// A queue of bytes in one block of memory: appended at the end, consumed at the front.
 ///
-/// Sockets are read into one and written out of one. It owns its memory, grows by doubling, and moves its content to
-/// the front of the block only when that costs less than growing, so a byte is moved at most once on average.
+/// Sockets are read into one and written out of one. It owns its memory and moves what it holds only after as many bytes
+/// were consumed, or into a block with room for as many again, so a byte is moved at most twice on average.
 @safe
 public struct ByteBuffer: ~Copyable {
     var base: UnsafeMutablePointer<UInt8>?
@@ -173,7 +173,7 @@ public struct ByteBuffer: ~Copyable {
             return
         }
         var size = max(64, capacity)
-        while size - held < count { size *= 2 }
+        while size - held < max(count, held) { size *= 2 }
         guard let block = unsafe malloc(size) else { fatalError("out of memory: \(size) bytes") }
         let fresh = unsafe block.assumingMemoryBound(to: UInt8.self)
         if let base = unsafe base {

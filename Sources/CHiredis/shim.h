@@ -18,8 +18,15 @@ typedef struct squire_reply_sink {
 // hiredis wants an object for every value; none is made.
 #define SQUIRE_NO_OBJECT ((void *)1)
 
+// RESP3 is never asked for. A value that only it has is refused by no object at all, which hiredis takes for an error,
+// as 0.14 does by itself.
+#define SQUIRE_REFUSED NULL
+
 static void *squire_on_string(const redisReadTask *task, char *bytes, size_t length) {
     const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    if (task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_STATUS && task->type != REDIS_REPLY_ERROR) {
+        return SQUIRE_REFUSED;
+    }
     sink->scalar(sink->owner, task->parent == NULL, task->type, bytes, length, 0);
     return SQUIRE_NO_OBJECT;
 }
@@ -30,6 +37,7 @@ static void *squire_on_array(const redisReadTask *task, size_t count) {
 static void *squire_on_array(const redisReadTask *task, int count) {
 #endif
     const squire_reply_sink *sink = (const squire_reply_sink *)task->privdata;
+    if (task->type != REDIS_REPLY_ARRAY) return SQUIRE_REFUSED;
     sink->array(sink->owner, task->parent == NULL, (size_t)count);
     return SQUIRE_NO_OBJECT;
 }
@@ -46,6 +54,18 @@ static void *squire_on_nil(const redisReadTask *task) {
     return SQUIRE_NO_OBJECT;
 }
 
+#if HIREDIS_MAJOR >= 1
+static void *squire_on_double(const redisReadTask *task, double value, char *text, size_t length) {
+    (void)task, (void)value, (void)text, (void)length;
+    return SQUIRE_REFUSED;
+}
+
+static void *squire_on_boolean(const redisReadTask *task, int value) {
+    (void)task, (void)value;
+    return SQUIRE_REFUSED;
+}
+#endif
+
 static void squire_on_free(void *object) { (void)object; }
 
 // Makes a reader that hands its values to `sink`, which must outlive it; NULL without memory.
@@ -55,6 +75,10 @@ static inline redisReader *squire_reader_create(squire_reply_sink *sink) {
         .createArray = squire_on_array,
         .createInteger = squire_on_integer,
         .createNil = squire_on_nil,
+#if HIREDIS_MAJOR >= 1
+        .createDouble = squire_on_double,
+        .createBool = squire_on_boolean,
+#endif
         .freeObject = squire_on_free,
     };
     redisReader *reader = redisReaderCreateWithFunctions(&functions);

@@ -94,6 +94,18 @@ static inline int squire_socket_error(int descriptor) {
     return code;
 }
 
+// struct ucred, which is not declared without _GNU_SOURCE (unix(7)).
+typedef struct squire_credentials {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+} squire_credentials;
+
+static inline int squire_peer_credentials(int descriptor, squire_credentials *credentials) {
+    socklen_t length = sizeof *credentials;
+    return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, &length);
+}
+
 // open(2) is variadic, which Swift cannot call.
 static inline int squire_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
 

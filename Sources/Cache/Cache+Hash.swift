@@ -131,9 +131,16 @@ extension Cache {
         _ = try keyspace.resolve(parameters.field, parameter: "field")
         let life = namespaces.life(.absent, in: parameters.namespace)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        send(.hashIncrement, .write, context) { command in
-            command.append(callOf: CacheScripts.hashIncrement, keys: 1, arguments: 3)
-            keyspace.append(to: &command, .hash, parameters.namespace, key)
+        let remembered = try remember(parameters.requestID, context, "hash.increment", .hash, parameters.namespace, key) {
+            $0.append(decimal: parameters.by)
+            append(field: parameters.field, to: &$0)
+        }
+        let name = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.hashIncrement, remembered == nil ? .write : .idempotentWrite, context, detail: remembered == nil ? 0 : 1) { command in
+            command.append(callOf: CacheScripts.hashIncrement, keys: remembered == nil ? 1 : 2, arguments: 5)
+            keyspace.append(to: &command, .hash, parameters.namespace, name)
+            remembered?.appendKey(to: &command)
+            RememberedRequest.appendArguments(remembered, to: &command)
             command.append(word: parameters.by)
             append(field: parameters.field, to: &command)
             append(life: life, to: &command)

@@ -193,13 +193,43 @@ extension Cache {
     public func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
-        send(.increment, .write, context) { command in
-            command.append(callOf: CacheScripts.increment, keys: 1, arguments: 3)
-            keyspace.append(to: &command, .cache, parameters.namespace, key)
+        let scope: StaticString = parameters.ttlMilliseconds == .absent ? "0" : "1"
+        let remembered = try remember(parameters.requestID, context, "cache.increment", .cache, parameters.namespace, key) {
+            $0.append(decimal: parameters.by)
+            append(life: life, to: &$0)
+            $0.append(scope)
+        }
+        let name = try keyspace.resolve(parameters.key, parameter: "key")
+        send(.increment, remembered == nil ? .write : .idempotentWrite, context, detail: remembered == nil ? 0 : 1) { command in
+            command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 5)
+            keyspace.append(to: &command, .cache, parameters.namespace, name)
+            remembered?.appendKey(to: &command)
+            RememberedRequest.appendArguments(remembered, to: &command)
             command.append(word: parameters.by)
             append(life: life, to: &command)
-            command.append(word: parameters.ttlMilliseconds == .absent ? "0" : "1")
+            command.append(word: scope)
         }
+    }
+
+    /// The record of a call that may be repeated, where it names its request.
+    func remember(
+        _ request: JSONString?,
+        _ context: CallContext,
+        _ method: StaticString,
+        _ family: KeyFamily,
+        _ namespace: JSONString?,
+        _ key: ByteView,
+        parameters: (inout ByteBuffer) -> Void
+    ) throws(RPCError) -> RememberedRequest? {
+        guard let request else { return nil }
+        return try RememberedRequest(
+            request,
+            context,
+            method: method,
+            key: keyspace.name(family, namespace, key),
+            keyspace: keyspace,
+            parameters: parameters
+        )
     }
 
     func answerIncrement(_ call: CallID, _ reply: Reply) {

@@ -112,15 +112,19 @@ public final class Cache: ReplyReceiver {
     /// Answers the call that the command was sent for with the failure, or with a miss where that is better.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
-        if failure.code == .unavailable {
-            // A cache that is away is a cache that misses: the application goes on.
-            switch Operation(rawValue: completion.operation) {
-            case .get, .getWithLife: return answerDegraded(call)
-            case .getMany: return answerManyDegraded(call, count: Int(completion.detail))
-            default: break
-            }
+        var error = RPCError(failure)
+        switch Operation(rawValue: completion.operation) {
+        // A cache that is away is a cache that misses: the application goes on.
+        case .get where failure.code == .unavailable, .getWithLife where failure.code == .unavailable:
+            return answerDegraded(call)
+        case .getMany where failure.code == .unavailable:
+            return answerManyDegraded(call, count: Int(completion.detail))
+        // The outcome is remembered: repeating the request does no harm, whatever became of it.
+        case .increment where completion.detail == 1, .hashIncrement where completion.detail == 1:
+            error.isRetryable = true
+        default: break
         }
-        calls.fail(call, RPCError(failure))
+        calls.fail(call, error)
     }
 }
 

@@ -1,33 +1,38 @@
 import EventLoop
+import Store
 import Valkey
 
-/// The cache's Lua scripts; each works on one key.
+/// The cache's Lua scripts; each works on one key, and on the record of a remembered request in the same slot.
 ///
 /// Numbers are handed back as Valkey's own text: Lua's numbers are doubles and lose integers above 2^53.
 @EventLoop
 enum CacheScripts {
     static let all = [increment, hashSet, hashIncrement]
 
-    /// Adds ARGV[1] to the number at KEYS[1].
+    /// Adds ARGV[3] to the number at KEYS[1].
     ///
-    /// ARGV[2] is a life in milliseconds, or nothing for no end; it is given to a new entry, and to an existing one where
-    /// ARGV[3] is `1`.
+    /// ARGV[1] and ARGV[2] belong to ``RememberedRequest``. ARGV[4] is a life in milliseconds, or nothing for no end; it
+    /// is given to a new entry, and to an existing one where ARGV[5] is `1`.
     static let increment = Script(
         """
         -- squire cache.increment 1
+        \(RememberedRequest.luaRecall)
         local created = redis.call('EXISTS', KEYS[1]) == 0
-        redis.call('INCRBY', KEYS[1], ARGV[1])
-        if created or ARGV[3] == '1' then
-          if ARGV[2] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        redis.call('INCRBY', KEYS[1], ARGV[3])
+        if created or ARGV[5] == '1' then
+          if ARGV[4] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[4])
           elseif not created then redis.call('PERSIST', KEYS[1]) end
         end
-        return redis.call('GET', KEYS[1])
+        local outcome = redis.call('GET', KEYS[1])
+        \(RememberedRequest.luaRemember)
+        return outcome
         """
     )
 
     /// Writes the fields and values ARGV[3], ARGV[4] and so on of the hash at KEYS[1]; answers how many are new.
     ///
-    /// ARGV[1] and ARGV[2] are life and scope as ARGV[2] and ARGV[3] of ``increment``.
+    /// ARGV[1] is a life in milliseconds, or nothing for no end; it is given to a new hash, and to an existing one where
+    /// ARGV[2] is `1`.
     static let hashSet = Script(
         """
         -- squire hash.set 1
@@ -44,14 +49,19 @@ enum CacheScripts {
         """
     )
 
-    /// Adds ARGV[1] to the number in field ARGV[2] of the hash at KEYS[1]; a new hash gets the life ARGV[3].
+    /// Adds ARGV[3] to the number in field ARGV[4] of the hash at KEYS[1]; a new hash gets the life ARGV[5].
+    ///
+    /// ARGV[1] and ARGV[2] belong to ``RememberedRequest``.
     static let hashIncrement = Script(
         """
         -- squire hash.increment 1
+        \(RememberedRequest.luaRecall)
         local created = redis.call('EXISTS', KEYS[1]) == 0
-        redis.call('HINCRBY', KEYS[1], ARGV[2], ARGV[1])
-        if created and ARGV[3] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-        return redis.call('HGET', KEYS[1], ARGV[2])
+        redis.call('HINCRBY', KEYS[1], ARGV[4], ARGV[3])
+        if created and ARGV[5] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+        local outcome = redis.call('HGET', KEYS[1], ARGV[4])
+        \(RememberedRequest.luaRemember)
+        return outcome
         """
     )
 }

@@ -1,7 +1,6 @@
 public import JSONRPC
 import Linux
 public import Observability
-public import Store
 public import Valkey
 
 /// Everything that can be set about an agent, as it holds after file, environment and flags were read.
@@ -82,7 +81,7 @@ extension Configuration {
         /// What every key begins with, at most 256 bytes.
         public var prefix = ""
         /// Data connections a store, at least 1.
-        public var connections = 2
+        public var connections = 1
         /// Longest time from the beginning of a connection attempt to a server that is ready.
         public var connectTimeout = Duration.seconds(2)
 
@@ -119,14 +118,6 @@ extension Configuration {
         subscript(lifeIn namespace: String) -> Duration? {
             get { namespaceLives[namespace] ?? life }
             set { namespaceLives.updateValue(newValue, forKey: namespace) }
-        }
-
-        /// The same as the store's features take it.
-        public var namespaces: Namespaces {
-            Namespaces(
-                namespaceLives.mapValues { NamespaceSettings(defaultLifeMilliseconds: $0?.milliseconds) },
-                fallback: NamespaceSettings(defaultLifeMilliseconds: life?.milliseconds)
-            )
         }
     }
 

@@ -10,6 +10,8 @@ enum StringRule {
     case any
     /// At least one byte.
     case nonEmpty
+    /// A name of the caller's choice: 1 to 128 bytes.
+    case identifier
     /// A namespace: `^[a-z0-9_.-]{1,64}$`, written without escapes, so that its raw bytes are the namespace.
     case namespace
     /// Base64 with padding (RFC 4648 section 4). It may have escapes: some writers put `\/` for `/`.
@@ -23,6 +25,7 @@ enum StringRule {
         switch self {
         case .any: "must be a string of Unicode text"
         case .nonEmpty: "must be a string of at least one character"
+        case .identifier: "must be a string of 1 to 128 bytes"
         case .namespace: "must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-', without escapes"
         case .base64: "must be Base64 with padding"
         case .traceparent: "must be a W3C trace context, such as 00-<32 hex digits>-<16 hex digits>-01"
@@ -36,6 +39,7 @@ enum StringRule {
         switch self {
         case .any: string.isText
         case .nonEmpty: !string.raw.isEmpty && string.isText
+        case .identifier: !string.raw.isEmpty && string.isText && string.isShort
         // A backslash is in neither alphabet.
         case .namespace: (1...64).contains(string.raw.count) && string.raw.allBytes(\.isNamespaceCharacter)
         case .traceparent: string.raw.isTraceparent
@@ -70,6 +74,13 @@ extension JSONString {
             }
         }
         return true
+    }
+
+    /// Whether the string means at most 128 bytes.
+    fileprivate var isShort: Bool {
+        guard hasEscapes else { return raw.count <= 128 }
+        var decoded = ByteBuffer()
+        return (try? append(to: &decoded)) != nil && decoded.count <= 128
     }
 
     private enum Surrogate {

@@ -15,6 +15,7 @@ extension Document {
     ///   a number is beyond 64 bits or a double's range, or more than ``depthMax`` values lie within each other.
     public static func parse(_ bytes: ByteView) throws(DocumentError) -> Document {
         try checkDepth(bytes)
+        try checkZeroBytes(bytes)
         var fault = json_error_t()
         let flags = size_t(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
         let root = unsafe bytes.withUnsafeBytes { base, count in
@@ -35,6 +36,12 @@ extension Document {
     /// Reads a document; see ``parse(_:)-(ByteView)``.
     public static func parse(_ text: String) throws(DocumentError) -> Document {
         try text.withByteView { view throws(DocumentError) in try parse(view) }
+    }
+
+    /// Refuses a zero byte, which stands nowhere in JSON: jansson passes over one behind a number or a word.
+    private static func checkZeroBytes(_ bytes: ByteView) throws(DocumentError) {
+        guard let position = bytes.firstIndex(of: 0) else { return }
+        throw DocumentError(message: "a zero byte", at: position, of: bytes)
     }
 
     /// Counts brackets outside of strings, because jansson recurses for each, up to 2048 deep.

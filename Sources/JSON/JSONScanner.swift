@@ -144,12 +144,8 @@ public struct JSONScanner {
     }
 
     private mutating func passWord(_ word: StaticString) throws(JSONFault) {
-        let length = word.utf8CodeUnitCount
-        guard position + length <= text.count else {
-            throw JSONFault(.unexpectedEnd, at: text.count)
-        }
-        guard text[position..<(position + length)].equals(word) else { throw JSONFault(.unexpectedByte, at: position) }
-        position += length
+        let letters = ByteView(word)
+        for index in 0..<letters.count { try expect(letters[index]) }
     }
 
     private mutating func passNumber() throws(JSONFault) {

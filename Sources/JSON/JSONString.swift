@@ -42,12 +42,17 @@ public struct JSONString {
     /// The string's meaning, for messages and configuration; U+FFFD stands for half of a surrogate pair.
     public func decoded() -> String {
         var buffer = ByteBuffer()
-        do throws(JSONFault) {
-            try append(to: &buffer)
-        } catch {
-            buffer.append(text: "\u{fffd}")
+        var rest = self
+        while true {
+            do throws(JSONFault) {
+                try rest.append(to: &buffer)
+                return buffer.view.text()
+            } catch {
+                buffer.append("\u{fffd}")
+                let escapeLength = 6
+                rest = JSONString(raw: rest.raw.dropFirst(error.offset + escapeLength), hasEscapes: true)
+            }
         }
-        return buffer.view.text()
     }
 
     private func appendEscape(at backslash: Int, to buffer: inout ByteBuffer) throws(JSONFault) -> Int {

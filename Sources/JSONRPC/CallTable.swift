@@ -103,14 +103,15 @@ public final class CallTable {
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         guard let slot = end(call) else { return }
         counts[slot.method].calls += 1
-        send(slot.peer, slot.batch, slot.id) { buffer, limit in
+        let limits = limits
+        send(slot.peer, slot.batch, slot.id) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            guard buffer.count - start > limit else { return }
+            guard buffer.count >= end else { return }
             buffer.truncate(to: start)
             buffer.append("\"error\":")
-            RPCError.tooLarge("the reply", limitBytes: limit).append(to: &buffer)
+            RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
         }
     }
 
@@ -134,6 +135,28 @@ public final class CallTable {
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
+    }
+
+    /// Sends a notification that nobody asked for now, such as news of a subscription.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection; one that has closed is left alone.
+    ///   - method: The notification's name.
+    ///   - write: Appends its parameters, one JSON object on one line.
+    public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
+        if peer.isClosed { return }
+        markDirty(peer)
+        scratch.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
+        scratch.append(method)
+        scratch.append("\",\"params\":")
+        write(&scratch)
+        scratch.append(UInt8(ascii: "}"))
+        flushScratch(to: peer)
+    }
+
+    /// The connection that waits for a call's answer, or nil where none does.
+    public func peer(of call: CallID) -> Peer? {
+        isWaiting(call) ? slots[call.slot].peer : nil
     }
 
     /// Takes note that all of a batch's elements were begun.
@@ -170,6 +193,8 @@ public final class CallTable {
     }
 
     /// Frames a reply: straight into the connection's output where a line is all it takes.
+    ///
+    /// What `write` appends is too long where it reaches the offset that it is given.
     private func send(
         _ peer: Peer,
         _ batch: Batch?,
@@ -181,17 +206,17 @@ public final class CallTable {
         if let batch {
             if !id.isAbsent {
                 if !batch.replies.isEmpty { batch.replies.append(UInt8(ascii: ",")) }
-                let limit = max(limits.replyBytesMax - batch.replies.count, 0)
-                CallTable.append(to: &batch.replies, id, limit, write)
+                let brackets = 2
+                CallTable.append(to: &batch.replies, id, end: limits.replyBytesMax - brackets, write)
             }
             complete(batch)
         } else if id.isAbsent {
             return
         } else if peer.decoder.framing == .contentLength {
-            CallTable.append(to: &scratch, id, limits.replyBytesMax, write)
+            CallTable.append(to: &scratch, id, end: limits.replyBytesMax, write)
             flushScratch(to: peer)
         } else {
-            CallTable.append(to: &peer.output, id, limits.replyBytesMax, write)
+            CallTable.append(to: &peer.output, id, end: peer.output.count + limits.replyBytesMax, write)
             peer.output.append(UInt8(ascii: "\n"))
         }
     }
@@ -222,13 +247,13 @@ public final class CallTable {
     private static func append(
         to buffer: inout ByteBuffer,
         _ id: CallIdentifier,
-        _ limit: Int,
+        end: Int,
         _ write: (inout ByteBuffer, Int) -> Void
     ) {
         buffer.append("{\"jsonrpc\":\"2.0\",\"id\":")
         id.append(to: &buffer)
         buffer.append(UInt8(ascii: ","))
-        write(&buffer, limit)
+        write(&buffer, end)
         buffer.append(UInt8(ascii: "}"))
     }
 }

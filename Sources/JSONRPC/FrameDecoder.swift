@@ -96,16 +96,16 @@ public struct FrameDecoder {
         searched = 0
         var end = newline
         if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        if isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
         guard end <= messageBytesMax else { return .tooLarge(length: newline + 1) }
+        if isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
         return .message(bounds: 0..<end, length: newline + 1)
     }
 
-    private func isBlank(_ line: ByteView) -> Bool {
-        for index in 0..<line.count where line[index] != UInt8(ascii: " ") && line[index] != UInt8(ascii: "\t") {
-            return false
-        }
-        return true
+    /// Whether a message is nothing but the white space of JSON.
+    private func isBlank(_ message: ByteView) -> Bool {
+        var scanner = JSONScanner(message, depthMax: 1)
+        scanner.skipWhiteSpace()
+        return scanner.next == nil
     }
 
     private mutating func skip(_ bytes: ByteView) -> Frame {
@@ -169,7 +169,10 @@ public struct FrameDecoder {
     private func isContentLength(_ name: ByteView) -> Bool {
         let expected = ByteView("content-length")
         guard name.count == expected.count else { return false }
-        for index in 0..<name.count where name[index] | 0x20 != expected[index] | 0x20 { return false }
+        for index in 0..<name.count {
+            let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(name[index])
+            guard name[index] | (isUpper ? 0x20 : 0) == expected[index] else { return false }
+        }
         return true
     }
 

@@ -12,6 +12,11 @@ public final class Peer {
     public var decoder: FrameDecoder
     /// The shell's own number for the connection.
     public let index: Int
+    /// Who connected, by the kernel's word.
+    public let userID: UInt32
+    /// What is bound to the connection, such as subscriptions: while it is more than 0, a client that has ended its
+    /// input is still served.
+    public var bindings = 0
     /// Calls that were begun and not answered yet.
     public internal(set) var runningCalls = 0
     /// Set by the shell when the connection is gone: late replies are dropped.
@@ -20,8 +25,9 @@ public final class Peer {
     var isDirty = false
 
     /// Begins a connection.
-    public init(index: Int, limits: RPCLimits) {
+    public init(index: Int, userID: UInt32, limits: RPCLimits) {
         self.index = index
+        self.userID = userID
         decoder = FrameDecoder(messageBytesMax: limits.messageBytesMax)
     }
 }

@@ -4,7 +4,7 @@ import JSON
 /// Reads messages of JSON-RPC 2.0, each of its bytes once.
 ///
 /// One parser serves a whole loop: what it hands out lies in the message itself and in the parser's own table, and is
-/// good until the next message is read.
+/// good until the next message is read or the parser goes.
 @safe
 public final class RequestParser {
     private let arguments: UnsafeMutablePointer<Argument>
@@ -95,6 +95,7 @@ public final class RequestParser {
     /// Takes up one member; members that the specification does not know are ignored.
     private func read(_ name: JSONString, _ value: JSONValue, _ envelope: inout Envelope) {
         if name.equals("jsonrpc") {
+            if envelope.hasVersion { envelope.record("the member jsonrpc was given twice") }
             guard value.string?.equals("2.0") == true else {
                 return envelope.record("the member jsonrpc must be \"2.0\"")
             }

@@ -9,11 +9,14 @@ public struct CallContext: Sendable {
     public let lane: Int
     /// When the call must have been answered.
     public let deadline: Instant
+    /// Who calls, by the kernel's word.
+    public let userID: UInt32
 
     /// Describes a call.
-    public init(call: CallID, lane: Int, deadline: Instant) {
+    public init(call: CallID, lane: Int, deadline: Instant, userID: UInt32) {
         self.call = call
         self.lane = lane
         self.deadline = deadline
+        self.userID = userID
     }
 }

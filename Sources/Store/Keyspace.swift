@@ -82,6 +82,11 @@ public final class Keyspace {
         buffer.append("\r\n")
     }
 
+    /// A key's name in Valkey.
+    public func name(_ family: KeyFamily, _ namespace: JSONString?, _ key: ByteView) -> [UInt8] {
+        stem(family, namespace?.raw.copy()) + key.copy()
+    }
+
     /// What the names of a namespace's keys begin with.
     ///
     /// - Parameters:

@@ -53,6 +53,10 @@ extension RPCError {
     /// The error reply for the text of an error of Valkey.
     public init(refusal text: ByteView, _ effect: CommandEffect) {
         let outcome: Outcome? = effect == .read ? nil : .notApplied
+        if text.hasPrefix(RememberedRequest.mismatch) {
+            self.init(.conflict, "the request of this name was made with other parameters", outcome: outcome)
+            return
+        }
         if text.isValueConflict {
             self.init(.conflict, "the stored value is of another kind", outcome: outcome)
             return

@@ -1,33 +1,5 @@
-public import EventLoop
+import EventLoop
 import Linux
-
-/// Something that waits for replies: a feature, or a task's continuation.
-///
-/// A receiver outlives the commands that it sent.
-@EventLoop
-public protocol ReplyReceiver: AnyObject {
-    /// Takes the reply to the command that `completion` names; `reply` is lent until the method returns.
-    func received(_ reply: Reply, _ completion: Completion)
-    /// Takes note that the command gets no reply.
-    func failed(_ failure: LinkFailure, _ completion: Completion)
-}
-
-/// What a receiver needs to know again when its reply comes: plain numbers, nothing that is allocated.
-public struct Completion: Sendable {
-    /// Which of the receiver's operations it was.
-    public let operation: UInt32
-    /// A number of the operation's own.
-    public let detail: UInt32
-    /// The call that waits, as its table names it.
-    public let call: UInt64
-
-    /// Names a command.
-    public init(operation: UInt32, detail: UInt32 = 0, call: UInt64 = 0) {
-        self.operation = operation
-        self.detail = detail
-        self.call = call
-    }
-}
 
 /// One command in a pipeline, from its being queued until its last reply.
 struct CommandRecord {
@@ -36,33 +8,63 @@ struct CommandRecord {
     unowned(unsafe) let receiver: any ReplyReceiver
     let completion: Completion
     let deadline: Instant
-    /// Length of the encoded command in the pipeline's log, in bytes.
+    /// Whose commands are executed in the order sent.
+    let lane: Int
+    /// Length of the encoded command in the log, in bytes.
     let length: Int
     /// Replies that the command brings; the last one is its result.
     let replies: Int
     var repliesLeft: Int
     let effect: CommandEffect
     /// Whether the script that it names was loaded again already.
-    var isReloaded = false
+    let isReloaded: Bool
+    /// Times that the server said that it would not execute it now.
+    private(set) var attempts: Int
     /// Whether all its bytes were once given to a connection that broke.
-    var wasSent = false
+    var wasSent: Bool
     /// Whether the receiver has been told already; the record only keeps the replies' order.
-    var isAbandoned = false
+    var isAbandoned: Bool
+
+    /// Records a command that was just encoded.
+    init(_ request: CommandRequest, lane: Int, length: Int) {
+        unsafe receiver = request.receiver
+        completion = request.completion
+        deadline = request.deadline
+        self.lane = lane
+        self.length = length
+        replies = request.replies
+        repliesLeft = request.replies
+        effect = request.effect
+        isReloaded = false
+        attempts = 0
+        wasSent = false
+        isAbandoned = false
+    }
+
+    private init(_ record: CommandRecord, length: Int, replies: Int, isReloaded: Bool) {
+        unsafe receiver = record.receiver
+        completion = record.completion
+        deadline = record.deadline
+        lane = record.lane
+        self.length = length
+        self.replies = replies
+        repliesLeft = replies
+        effect = record.effect
+        self.isReloaded = isReloaded
+        attempts = record.attempts
+        wasSent = record.wasSent
+        isAbandoned = record.isAbandoned
+    }
 
     /// The same command in a new place.
-    func again(length: Int, replies: Int) -> CommandRecord {
-        var record = unsafe CommandRecord(
-            receiver: receiver,
-            completion: completion,
-            deadline: deadline,
-            length: length,
-            replies: replies,
-            repliesLeft: replies,
-            effect: effect
-        )
-        record.isReloaded = true
-        record.wasSent = wasSent
-        record.isAbandoned = isAbandoned
+    func again(length: Int, replies: Int, isReloaded: Bool) -> CommandRecord {
+        CommandRecord(self, length: length, replies: replies, isReloaded: isReloaded)
+    }
+
+    /// The same command, after the server said that it would not execute it now.
+    func anotherAttempt() -> CommandRecord {
+        var record = self
+        record.attempts += 1
         return record
     }
 

@@ -2,41 +2,34 @@ public import Bytes
 public import EventLoop
 public import Linux
 public import Observability
-import Resilience
+public import Resilience
 
 /// The agent's connection to one store: all callers' commands, pipelined over few connections.
 ///
 /// A link is always there; whether Valkey is, shows in each command's outcome. It connects by itself, keeps trying with
-/// growing delays, and says what became of every command exactly once.
+/// growing delays, turns callers away while its circuit breaker is open, and says what became of every command exactly
+/// once.
 @EventLoop
 public final class Link: TurnHandler {
-    /// The state of a link, for health and statistics.
-    public struct Status: Sendable {
-        /// Whether commands flow.
-        public var isConnected: Bool
-        /// What the server calls itself, such as `valkey`; empty before the first connection.
-        public var server: String
-        /// The server's version; empty before the first connection.
-        public var version: String
-        /// `standalone`, `sentinel` or `cluster`; empty before the first connection.
-        public var mode: String
-        /// Why the last connection failed, nil while commands flow.
-        public var fault: String?
-        /// Connections that were ready, since the start.
-        public var connections: UInt64
-        /// Commands answered, since the start.
-        public var replies: UInt64
-        /// Commands that wait for a reply or to be sent.
-        public var queuedCommands: Int
-        /// Bytes of those commands.
-        public var queuedBytes: Int
+    /// Why a PING is sent.
+    enum PingPurpose: UInt32 {
+        /// To keep silence and death apart.
+        case liveness
+        /// To decide on the breaker.
+        case probe
     }
+
+    /// Shortest time between two connection attempts that callers' demand brings forward.
+    private static let attemptInterval = Duration.milliseconds(250)
+    /// How long a probe may take.
+    private static let probeTimeout = Duration.seconds(1)
 
     /// The store's name in logs: `cache` or `state`.
     public let name: String
-    /// Where the server is, without credentials.
-    public var endpointDescription: String { configuration.endpoint.description }
-
+    /// What is told of changes of the breaker's state, and why they happened.
+    public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
+    var retryBudget = RetryBudget()
+    private(set) var breaker = CircuitBreaker()
     private let configuration: LinkConfiguration
     private let log: Log
     private var pipelines: [Pipeline] = []
@@ -45,12 +38,11 @@ public final class Link: TurnHandler {
     private var server = Greeting.Server()
     private var connections: UInt64 = 0
     private var replies: UInt64 = 0
+    private var repliesCounted: UInt64 = 0
+    private var rejections: UInt64 = 0
     private var lastFault: String?
-    private(set) var isDown = false
-    private var buffer = ByteBuffer()
-
-    /// Bytes taken from a socket at once.
-    private static let receiveBytes = 128 << 10
+    private var probeTimer: TimerID?
+    private var isClosed = false
 
     /// Makes a link that rests until ``start()``.
     public init(name: String, configuration: LinkConfiguration, log: Log) {
@@ -59,18 +51,23 @@ public final class Link: TurnHandler {
         self.log = log
     }
 
+    /// Where the server is, without credentials.
+    public var endpointDescription: String { configuration.endpoint.description }
+
     /// Begins to connect, and keeps at it until ``close()``.
     public func start() {
         EventLoop.reactor.addTurnHandler(self)
         for _ in 0..<max(configuration.connections, 1) {
-            let pipeline = Pipeline(link: self, configuration: configuration, backoff: Backoff())
-            pipelines.append(pipeline)
-            pipeline.connect()
+            pipelines.append(Pipeline(link: self, configuration: configuration))
         }
+        // The first connection finds out whether the server is there; the others follow it.
+        pipelines.first?.connection.connect()
     }
 
     /// Ends the link: what is queued fails, and nothing is accepted any more.
     public func close() {
+        isClosed = true
+        if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
     }
 
@@ -84,9 +81,10 @@ public final class Link: TurnHandler {
     /// - Parameters:
     ///   - request: Who waits, until when, and what sending twice would do.
     ///   - lane: Commands of one lane are executed in the order of these calls; a client connection keeps to one.
-    ///   - encode: Appends the command, complete; called before this method returns.
+    ///   - encode: Appends the command, complete; called before this method returns, or never.
     public func send(_ request: CommandRequest, lane: Int, _ encode: (inout ByteBuffer) -> Void) {
-        pipelines[lane % pipelines.count].send(request, encode)
+        guard breaker.isPassable, !isClosed else { return turnAway(request) }
+        pipelines[lane % pipelines.count].send(request, lane: lane, encode)
     }
 
     /// Sends a command and waits for its reply: for work of several steps.
@@ -111,21 +109,6 @@ public final class Link: TurnHandler {
         return try result.get()
     }
 
-    /// The link's present state.
-    public var status: Status {
-        Status(
-            isConnected: pipelines.contains { $0.isReady },
-            server: server.name,
-            version: server.version,
-            mode: server.mode,
-            fault: lastFault,
-            connections: connections,
-            replies: replies,
-            queuedCommands: pipelines.reduce(0) { $0 + $1.queuedCommands },
-            queuedBytes: pipelines.reduce(0) { $0 + $1.queuedBytes }
-        )
-    }
-
     /// Sends the commands that the turn gathered.
     public func turnEnded() {
         while !dirty.isEmpty {
@@ -133,29 +116,120 @@ public final class Link: TurnHandler {
             dirty.removeAll(keepingCapacity: true)
             for pipeline in pipelines { pipeline.flush() }
         }
+        if replies != repliesCounted {
+            let count = Int(replies - repliesCounted)
+            repliesCounted = replies
+            breaker.succeeded(count, at: EventLoop.reactor.now)
+            retryBudget.earn(count)
+        }
+    }
+
+    private func turnAway(_ request: CommandRequest) {
+        rejections += 1
+        if isClosed { return reject(request, .closing, retryAfterMilliseconds: nil) }
+        // Somebody waits: the next attempt need not be as late as nobody's would.
+        if breaker.mode == .automatic { pipelines.first?.connection.hasten(interval: Link.attemptInterval) }
+        reject(request, .unavailable, retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+
+    /// Tells a caller that its command was not taken.
+    func reject(_ request: CommandRequest, _ code: LinkFailure.Code, retryAfterMilliseconds: Int64?) {
+        let outcome: LinkFailure.Outcome = request.effect == .read ? .none : .notApplied
+        let failure = LinkFailure(code, outcome, retryAfterMilliseconds: retryAfterMilliseconds)
+        unsafe request.receiver.failed(failure, request.completion)
+    }
+}
+
+// MARK: State
+
+extension Link {
+    /// The state of a link, for health and statistics.
+    public struct Status: Sendable {
+        /// Whether commands flow.
+        public var isConnected: Bool
+        /// The circuit breaker.
+        public var breaker: CircuitBreaker
+        /// What the server calls itself, such as `valkey`; empty before the first connection.
+        public var server: String
+        /// The server's version; empty before the first connection.
+        public var version: String
+        /// `standalone`, `sentinel` or `cluster`; empty before the first connection.
+        public var mode: String
+        /// Why the last connection failed, nil while commands flow.
+        public var fault: String?
+        /// How long until callers may pass again, in milliseconds, while the breaker is open.
+        public var retryAfterMilliseconds: Int64?
+        /// Connections that were ready, since the start.
+        public var connections: UInt64
+        /// Commands answered, since the start.
+        public var replies: UInt64
+        /// Commands turned away by the breaker, since the start.
+        public var rejections: UInt64
+        /// Commands that wait for a reply or to be sent.
+        public var queuedCommands: Int
+        /// Bytes of those commands.
+        public var queuedBytes: Int
+    }
+
+    /// The link's present state.
+    public var status: Status {
+        Status(
+            isConnected: pipelines.contains { $0.connection.isReady },
+            breaker: breaker,
+            server: server.name,
+            version: server.version,
+            mode: server.mode,
+            fault: lastFault,
+            retryAfterMilliseconds: breaker.isPassable ? nil : retryAfterMilliseconds,
+            connections: connections,
+            replies: replies,
+            rejections: rejections,
+            queuedCommands: pipelines.reduce(0) { $0 + $1.queuedCommands },
+            queuedBytes: pipelines.reduce(0) { $0 + $1.queuedBytes }
+        )
+    }
+
+    /// How long until the next attempt or probe, in milliseconds, at least 1.
+    var retryAfterMilliseconds: Int64 {
+        guard breaker.mode == .automatic else { return 1000 }
+        var next = breaker.probeInstant
+        if let connection = pipelines.first?.connection, connection.isWaiting { next = connection.nextAttempt }
+        return min(max(next.milliseconds(since: EventLoop.reactor.now), 0) + 1, 30_000)
+    }
+
+    /// Hands the breaker to an operator, or back to what happens.
+    public func setBreaker(_ mode: CircuitBreaker.Mode) {
+        let before = breaker.state
+        breaker.set(mode, at: .now)
+        if breaker.state != before { breakerDidChange("set by an operator") }
+        if breaker.state == .open { scheduleProbe() }
     }
 }
 
 // MARK: For pipelines
 
 extension Link {
-    /// What the last ``receive(from:)`` brought.
-    var received: ByteView { buffer.view }
-
-    /// Reads once from `connection` into the buffer that all pipelines of the link share.
-    func receive(from connection: Connection) -> Transfer {
-        buffer.removeAll()
-        var transfer = Transfer.wouldBlock
-        _ = unsafe buffer.withSpareCapacity(Link.receiveBytes) { memory, capacity in
-            transfer = unsafe connection.descriptor.read(into: memory, count: min(capacity, Link.receiveBytes))
-            if case .bytes(let count) = transfer { return count }
-            return 0
+    /// Queues a command anew, unless callers are turned away by now.
+    func sendAgain(_ command: CommandQueue.Taken, over pipeline: Pipeline) {
+        guard breaker.isPassable, !isClosed else {
+            let code: LinkFailure.Code = isClosed ? .closing : .unavailable
+            let failure = LinkFailure(
+                code,
+                command.record.outcomeWhenUnsent,
+                retryAfterMilliseconds: retryAfterMilliseconds
+            )
+            return unsafe command.record.receiver.failed(failure, command.record.completion)
         }
-        return transfer
+        pipeline.sendAgain(command)
     }
 
     func markDirty(_ pipeline: Pipeline) {
         dirty.append(pipeline)
+    }
+
+    /// Whether `pipeline` may try to connect: while the server is away only the first one does, as the only probe.
+    func mayConnect(_ pipeline: Pipeline) -> Bool {
+        pipeline === pipelines.first || pipelines.contains { $0.connection.isReady }
     }
 
     func countReply() {
@@ -164,44 +238,110 @@ extension Link {
 
     /// The script that an encoded `EVALSHA` command calls, or nil where it is not registered.
     func script(calledBy command: ByteView) -> Script? {
-        scripts.first { script in
-            script.digest.withByteView { digest in
-                guard let dollar = command.firstIndex(of: UInt8(ascii: "$"), from: 10) else { return false }
-                let start = dollar + 5
-                return start + 40 <= command.count && command[start..<(start + 40)].equals(digest)
-            }
+        // *5\r\n$7\r\nEVALSHA\r\n$40\r\n and the digest: the head's length varies with the number of words.
+        guard let dollar = command.firstIndex(of: UInt8(ascii: "$"), from: 10), dollar + 45 <= command.count else {
+            return nil
         }
-    }
-
-    /// How long until the next connection attempt, in milliseconds.
-    var retryAfterMilliseconds: Int64 {
-        let now = Instant.now
-        let next = pipelines.compactMap(\.nextAttemptInstant).min() ?? now
-        return max(next.milliseconds(since: now), 0) + 1
+        let called = command[(dollar + 5)..<(dollar + 45)]
+        return scripts.first { script in script.digest.withByteView { $0.equals(called) } }
     }
 
     func becameReady(_ server: Greeting.Server) {
         connections += 1
+        let isNews = lastFault != nil || connections == 1
         self.server = server
-        let wasDown = isDown || connections == 1
-        isDown = false
         lastFault = nil
-        guard wasDown else { return }
+        // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
+        if breaker.answered() { breakerDidChange("the server answers") }
+        for pipeline in pipelines { pipeline.connection.connect() }
+        guard isNews else { return }
         log.notice(
             "connected to Valkey",
             ["store": name, "endpoint": endpointDescription, "server": server.name, "version": server.version]
         )
     }
 
-    func lost(_ reason: String, wasReady: Bool) {
-        guard !pipelines.contains(where: { $0.isReady }) else { return }
-        let isNews = lastFault != reason
-        lastFault = reason
-        if !wasReady { isDown = true }
-        guard isNews else { return }
-        log.warning(
-            "Valkey cannot be used; trying again",
-            ["store": name, "endpoint": endpointDescription, "reason": reason]
+    /// Takes note that a connection or an attempt ended.
+    func lost(_ ending: Connection.Ending, failedCommands: Int) {
+        commandsFailed(failedCommands)
+        guard !pipelines.contains(where: { $0.connection.isReady }) else { return }
+        let isNews = lastFault != ending.reason
+        lastFault = ending.reason
+        if isNews {
+            log.warning(
+                "Valkey cannot be used; trying again",
+                ["store": name, "endpoint": endpointDescription, "reason": ending.reason]
+            )
+        }
+        guard !ending.wasReady else { return }
+        let generation = breaker.generation
+        breaker.probeFailed(generation: generation, at: .now, random: .random(in: 0 ... .max))
+        if breaker.refused(at: .now, random: .random(in: 0 ... .max)) { breakerDidChange(ending.reason) }
+        for pipeline in pipelines { pipeline.failQueued() }
+    }
+
+    /// Takes note that commands got no answer.
+    func commandsFailed(_ count: Int) {
+        guard count > 0 else { return }
+        let isOpened = breaker.failed(
+            count,
+            generation: breaker.generation,
+            at: .now,
+            random: .random(in: 0 ... .max)
         )
+        if isOpened { breakerDidChange("too many commands got no answer") }
+    }
+
+    private func breakerDidChange(_ reason: String) {
+        let state = breaker.state
+        log.notice("circuit breaker changed", ["store": name, "state": state.name, "reason": reason])
+        if state == .open { scheduleProbe() }
+        breakerChanged?(state, reason)
+    }
+}
+
+// MARK: Probes
+
+extension Link: ReplyReceiver {
+    private func scheduleProbe() {
+        if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
+        probeTimer = nil
+        guard breaker.probeInstant < .distantFuture else { return }
+        probeTimer = EventLoop.reactor.timers.schedule(at: breaker.probeInstant) { self.probe() }
+    }
+
+    /// Sends one PING over a connection that is there; where there is none, the next connection's greeting is the probe.
+    private func probe() {
+        probeTimer = nil
+        guard let pipeline = pipelines.first(where: { $0.connection.isReady }) else {
+            pipelines.first?.connection.hasten(interval: Link.attemptInterval)
+            return
+        }
+        guard breaker.beginProbe(at: .now) else { return }
+        breakerChanged?(breaker.state, "a probe is sent")
+        sendPing(over: pipeline, deadline: Instant.now.advanced(by: Link.probeTimeout), purpose: .probe)
+    }
+
+    func sendPing(over pipeline: Pipeline, deadline: Instant, purpose: PingPurpose) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: purpose.rawValue, detail: breaker.generation),
+            effect: .write,
+            deadline: deadline
+        )
+        pipeline.send(request, lane: -1) { $0.append(command: "PING") }
+    }
+
+    /// Takes the answer to a PING of the link's own.
+    public func received(_ reply: Reply, _ completion: Completion) {
+        // A late answer to an earlier probe says as well as a timely one that the server is there.
+        if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
+    }
+
+    /// Takes note that a PING of the link's own was not answered.
+    public func failed(_ failure: LinkFailure, _ completion: Completion) {
+        guard completion.operation == PingPurpose.probe.rawValue else { return }
+        breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
+        if breaker.state == .open { scheduleProbe() }
     }
 }

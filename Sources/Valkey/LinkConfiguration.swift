@@ -21,7 +21,7 @@ public struct LinkConfiguration: Sendable {
     public init(endpoint: Endpoint) {
         self.endpoint = endpoint
         clientName = "squire"
-        connections = 2
+        connections = 1
         connectTimeout = .seconds(2)
         commandsMax = 65_536
         queuedBytesMax = 64 << 20

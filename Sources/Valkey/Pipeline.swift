@@ -3,121 +3,84 @@ import EventLoop
 import Linux
 import Resilience
 
-/// One data connection to Valkey: all callers' commands in one order, all replies in the same.
-///
-/// Commands are encoded into a log and stay there until their replies have come, so that what a broken connection left
-/// unanswered can be told apart, and sent again where that is harmless, without a copy of each command. A record for
-/// each stands in a queue; the replies take them off its front. A caller that gives up leaves its record in place, so a
-/// reply can never reach another caller.
+/// A data connection with its queue of commands: sends, hands replies on, watches deadlines and silence.
 @EventLoop
-final class Pipeline: DescriptorHandler {
-    private enum State {
-        /// Waiting for the moment of the next attempt.
-        case waiting
-        /// Looking up the host's name.
-        case resolving
-        /// The kernel is connecting.
-        case connecting
-        /// Connected; the server is being greeted.
-        case greeting
-        /// Commands flow.
-        case ready
-        /// Ended for good.
-        case closed
-    }
+final class Pipeline: ConnectionUser {
+    /// Silence, with commands waiting, after which the server is asked whether it is there.
+    private static let silenceBeforePing: Int64 = 1_000_000_000
+    /// Silence after which it is taken for dead.
+    private static let silenceMax: Int64 = 3_000_000_000
+    /// Times that a command is sent which the server will not execute now, at most.
+    private static let attemptsMax = 4
+    /// Delay before the second of them; it doubles from one to the next, with jitter.
+    private static let repeatDelay = Duration.milliseconds(25)
+    /// Deadlines closer together than this share a look through the queue.
+    private static let deadlineGranularityMilliseconds: Int64 = 2
 
     // The link owns its pipelines and outlives them; counting references to it would cost two atomic operations a use.
     private unowned(unsafe) let owner: Link
     private let configuration: LinkConfiguration
-    private var state = State.waiting
-    private var socket: Connection?
-    private var addresses: [SocketAddress] = []
-    private var attempt = 0
-    private var backoff: Backoff
-    private var attemptTimer: TimerID?
-    private var nextAttempt = Instant.now
-    private var lastAttempt = Instant(nanoseconds: 0)
-    private var readySince = Instant.now
-
-    private var log = ByteBuffer()
-    private var sent = 0
-    private var records = RecordQueue()
-    private var greeting: Greeting?
-    private var transactionError: [UInt8]?
+    private var queue = CommandQueue()
+    private var isDirty = false
     private var earliestDeadline = Instant.distantFuture
     private var deadlineTimer: TimerID?
-    private var isDirty = false
+    private var livenessTimer: TimerID?
+    private var waitingSince = Instant.now
+    private var isPinged = false
+    private var connectionStorage: Connection?
 
-    init(link: Link, configuration: LinkConfiguration, backoff: Backoff) {
+    init(link: Link, configuration: LinkConfiguration) {
         unsafe owner = link
         self.configuration = configuration
-        self.backoff = backoff
+        connectionStorage = Connection(user: self, configuration: configuration)
     }
 
     private var link: Link { unsafe owner }
 
-    /// Whether commands flow.
-    var isReady: Bool { state == .ready }
-
-    /// When the next connection attempt is due, while none runs.
-    var nextAttemptInstant: Instant? { state == .waiting ? nextAttempt : nil }
+    /// The connection, which the pipeline makes for itself.
+    var connection: Connection {
+        guard let connectionStorage else { preconditionFailure("a pipeline has a connection") }
+        return connectionStorage
+    }
 
     /// Commands that wait for a reply or to be sent.
-    var queuedCommands: Int { records.count }
+    var queuedCommands: Int { queue.count }
 
     /// Bytes of those commands.
-    var queuedBytes: Int { log.count }
-}
+    var queuedBytes: Int { queue.bytes }
 
-// MARK: Commands
-
-extension Pipeline {
     /// Queues a command; its receiver is told of the reply or of a failure, exactly once.
-    func send(_ request: CommandRequest, _ encode: (inout ByteBuffer) -> Void) {
-        if let failure = admissionFailure(request) {
-            return unsafe request.receiver.failed(failure, request.completion)
+    func send(_ request: CommandRequest, lane: Int, _ encode: (inout ByteBuffer) -> Void) {
+        guard queue.count < configuration.commandsMax, queue.bytes < configuration.queuedBytesMax else {
+            return link.reject(request, .overloaded, retryAfterMilliseconds: 10)
         }
-        let start = log.count
-        encode(&log)
-        records.append(
-            unsafe CommandRecord(
-                receiver: request.receiver,
-                completion: request.completion,
-                deadline: request.deadline,
-                length: log.count - start,
-                replies: request.replies,
-                repliesLeft: request.replies,
-                effect: request.effect
-            )
-        )
+        if queue.isEmpty { waitingSince = EventLoop.reactor.now }
+        queue.append(request, lane: lane, encode)
         if request.deadline < earliestDeadline { armDeadline(request.deadline) }
-        if state == .ready { markDirty() }
+        if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
+        if connection.isReady { markDirty() }
     }
 
     /// Sends what was queued, as far as the kernel takes it.
     func flush() {
         isDirty = false
-        guard state == .ready else { return }
-        write()
+        guard connection.isReady, !queue.isSent else { return }
+        queue.markSent(connection.send(queue.unsent))
+        if connection.isBroken { connection.end("the connection broke while sending") }
     }
 
-    private func admissionFailure(_ request: CommandRequest) -> LinkFailure? {
-        let unsent: LinkFailure.Outcome = request.effect == .read ? .none : .notApplied
-        if state == .closed { return LinkFailure(.closing, unsent) }
-        if state != .ready, link.isDown {
-            connectOnDemand()
-            return LinkFailure(.unavailable, unsent, retryAfterMilliseconds: link.retryAfterMilliseconds)
-        }
-        guard records.count < configuration.commandsMax, log.count < configuration.queuedBytesMax else {
-            return LinkFailure(.overloaded, unsent, retryAfterMilliseconds: 10)
-        }
-        return nil
+    /// Ends the pipeline: queued commands fail.
+    func close() {
+        connection.close()
+        if let deadlineTimer { EventLoop.reactor.timers.cancel(deadlineTimer) }
+        if let livenessTimer { EventLoop.reactor.timers.cancel(livenessTimer) }
+        tell(queue.removeAll(), .closing)
     }
 
-    /// Tries again before the backoff ends where somebody asks: one attempt in 200 ms at most, by this pipeline alone.
-    private func connectOnDemand() {
-        guard state == .waiting, EventLoop.reactor.now.milliseconds(since: lastAttempt) >= 200 else { return }
-        connect()
+    /// Fails what waits for a connection: the breaker opened.
+    func failQueued() {
+        guard !connection.isReady else { return }
+        tell(queue.removeAll(), .unavailable)
     }
 
     private func markDirty() {
@@ -126,103 +89,112 @@ extension Pipeline {
         link.markDirty(self)
     }
 
-    private func write() {
-        guard let socket else { return }
-        while sent < log.count {
-            switch socket.descriptor.write(log.view.dropFirst(sent)) {
-            case .bytes(let count): sent += count
-            case .wouldBlock: return socket.wantWritable(true)
-            case .end, .failed: return disconnected("the connection broke while sending")
-            }
+    /// Tells receivers that their commands get no reply.
+    private func tell(_ failures: [CommandQueue.Failure], _ code: LinkFailure.Code) {
+        for failure in failures {
+            // What may have been applied is not "unavailable", whatever ended it.
+            let isUnknown = failure.outcome == .unknown && code != .deadlineExceeded
+            let retryAfter = code == .unavailable && !isUnknown ? link.retryAfterMilliseconds : nil
+            let told = LinkFailure(
+                isUnknown ? .ambiguous : code,
+                failure.outcome,
+                retryAfterMilliseconds: retryAfter
+            )
+            unsafe failure.record.receiver.failed(told, failure.record.completion)
         }
-        socket.wantWritable(false)
     }
 }
 
-// MARK: Replies
+// MARK: The connection's news
 
 extension Pipeline {
-    func descriptorReady(_ readiness: Readiness) {
-        if state == .connecting { return finishConnecting() }
-        if readiness.contains(.writable) { state == .greeting ? continueGreeting() : write() }
-        guard !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
-        read()
+    var connectionMayConnect: Bool { link.mayConnect(self) }
+
+    func connectionBecameReady(_ server: Greeting.Server) {
+        waitingSince = EventLoop.reactor.now
+        isPinged = false
+        link.becameReady(server)
+        if !queue.isEmpty { markDirty() }
     }
 
-    private func read() {
-        guard let socket else { return }
-        switch link.receive(from: socket) {
-        case .bytes:
-            do throws(ProtocolFault) {
-                try socket.reader.feed(link.received) { reply in
-                    // The reader is fed here, on the loop, and hands on replies before it returns.
-                    EventLoop.assumeIsolatedUnchecked { self.received(reply, from: socket) }
-                }
-            } catch {
-                // A reply too large belongs to the command whose turn it is.
-                if error == .replyTooLarge { failFirst(.replyTooLarge) }
-                if socket === self.socket { disconnected("what it sent is no Valkey protocol") }
+    func connectionCanSend() {
+        flush()
+    }
+
+    func connectionReceived(_ reply: Reply) {
+        isPinged = false
+        if reply.kind == .error {
+            if reply.isError("NOSCRIPT"), reload() { return }
+            if reply.isRefusalBeforeExecution, repeatLater() { return }
+        }
+        switch queue.receive(reply) {
+        case .partial: return
+        case .unexpected: connection.end("it sent a reply that nobody asked for")
+        case .result(let record, let refusal):
+            link.countReply()
+            guard !record.isAbandoned else { return }
+            if let refusal {
+                // The refusal that ended the transaction says more than that it ended.
+                refusal.withByteView { unsafe record.receiver.received(.refusal($0), record.completion) }
+            } else {
+                unsafe record.receiver.received(reply, record.completion)
             }
-        case .wouldBlock: return
-        case .end: disconnected("it closed the connection")
-        case .failed(let error): disconnected(error.reason)
         }
     }
 
-    private func received(_ reply: Reply, from socket: Connection) {
-        // A connection that was given up while its bytes were being read has nothing more to say.
-        guard socket === self.socket else { return }
-        if greeting != nil { return receivedGreeting(reply) }
-        guard !records.isEmpty else { return disconnected("it sent a reply that nobody asked for") }
-        if records[0].repliesLeft > 1 {
-            records[0].repliesLeft -= 1
-            if reply.kind == .error, records[0].replies > 1 { transactionError = reply.bytes.copy() }
-            return
+    func connectionEnded(_ ending: Connection.Ending) {
+        if ending.isReplyTooLarge, let record = queue.abandonFirst() {
+            let failure = LinkFailure(.replyTooLarge, record.outcomeWhenSent)
+            unsafe record.receiver.failed(failure, record.completion)
         }
-        if reply.isError("NOSCRIPT"), !records[0].isReloaded, reload() { return }
-        let record = records.removeFirst()
-        log.consume(record.length)
-        sent -= record.length
-        let queued = transactionError
-        transactionError = nil
+        let failures = ending.wasReady ? queue.interrupt(&link.retryBudget) : []
+        link.lost(ending, failedCommands: failures.count(where: \.isTransport))
+        tell(failures, .unavailable)
+    }
+
+    /// Sends the first command again after a moment: the server would not execute it now, and so did not.
+    ///
+    /// Only where the order of its lane is kept: a command that another one of the same client follows is not moved
+    /// behind it.
+    private func repeatLater() -> Bool {
+        guard let (record, _) = queue.first, record.replies == 1, record.attempts < Pipeline.attemptsMax,
+            !record.isAbandoned, !queue.holdsAnother(lane: record.lane)
+        else { return false }
+        let delay = Pipeline.repeatDelay * Double(1 << record.attempts) * Double.random(in: 0.5...1)
+        let instant = Instant.now.advanced(by: delay)
+        guard instant < record.deadline, link.retryBudget.spend() else { return false }
+        let command = queue.takeFirst()
         link.countReply()
-        guard !record.isAbandoned else { return }
-        if let queued, reply.isError("EXECABORT") {
-            // The refusal that ended the transaction says more than that it ended.
-            queued.withByteView { reason in
-                let refusal = Reply(kind: .error, bytes: reason, integer: 0, tree: nil, index: 0)
-                unsafe record.receiver.received(refusal, record.completion)
-            }
-        } else {
-            unsafe record.receiver.received(reply, record.completion)
-        }
-    }
-
-    /// Sends the first command again, its script loaded before it; nothing of it was executed.
-    private func reload() -> Bool {
-        guard let script = link.script(calledBy: log.view.prefix(records[0].length)) else { return false }
-        let record = records.removeFirst()
-        let command = log.view.prefix(record.length).copy()
-        log.consume(record.length)
-        sent -= record.length
-        let start = log.count
-        log.append(command: "SCRIPT", "LOAD", script.source)
-        log.append(command)
-        records.append(record.again(length: log.count - start, replies: 2))
-        markDirty()
+        EventLoop.reactor.timers.schedule(at: instant) { self.link.sendAgain(command, over: self) }
         return true
     }
 
-    private func failFirst(_ code: LinkFailure.Code) {
-        guard greeting == nil, !records.isEmpty else { return }
-        let record = records[0]
-        guard !record.isAbandoned else { return }
-        records[0].isAbandoned = true
-        unsafe record.receiver.failed(LinkFailure(code, record.outcomeWhenSent), record.completion)
+    /// Queues a command anew that was taken off the queue.
+    func sendAgain(_ command: CommandQueue.Taken) {
+        if queue.isEmpty { waitingSince = EventLoop.reactor.now }
+        queue.append(command)
+        if command.record.deadline < earliestDeadline { armDeadline(command.record.deadline) }
+        if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
+        if connection.isReady { markDirty() }
+    }
+
+    /// Sends the first command again behind its script: the server did not know it, and so executed nothing.
+    private func reload() -> Bool {
+        guard let (record, command) = queue.first, !record.isReloaded,
+            let script = link.script(calledBy: command)
+        else { return false }
+        queue.repeatFirst { log in
+            log.append(commandOf: 3)
+            log.append(word: "SCRIPT")
+            log.append(word: "LOAD")
+            log.append(word: script.source)
+        }
+        markDirty()
+        return true
     }
 }
 
-// MARK: Deadlines
+// MARK: Time
 
 extension Pipeline {
     /// One timer serves all commands: set for the earliest deadline known, it looks through the queue when it rings.
@@ -234,229 +206,33 @@ extension Pipeline {
 
     private func expire() {
         let now = Instant.now
-        var expired: [(record: CommandRecord, isUnsent: Bool)] = []
-        var earliest = Instant.distantFuture
-        var offset = 0
-        for position in 0..<records.count {
-            let record = records[position]
-            if !record.isAbandoned {
-                if record.deadline <= now {
-                    records[position].isAbandoned = true
-                    expired.append((record, offset >= sent))
-                } else {
-                    earliest = min(earliest, record.deadline)
-                }
-            }
-            offset += record.length
-        }
-        earliestDeadline = .distantFuture
+        let (failures, next) = queue.expire(at: now)
         deadlineTimer = nil
-        if earliest < .distantFuture {
-            // Deadlines that lie close together share a ring, so that many of them do not cost a search each.
-            armDeadline(max(earliest, now.advanced(milliseconds: 2)))
+        earliestDeadline = .distantFuture
+        if next < .distantFuture {
+            armDeadline(max(next, now.advanced(milliseconds: Pipeline.deadlineGranularityMilliseconds)))
         }
-        if expired.contains(where: { $0.isUnsent }) { dropUnsentAbandoned() }
-        for (record, isUnsent) in expired {
-            let outcome = isUnsent ? record.outcomeWhenUnsent : record.outcomeWhenSent
-            unsafe record.receiver.failed(LinkFailure(.deadlineExceeded, outcome), record.completion)
-        }
+        link.commandsFailed(failures.count(where: \.isTransport))
+        tell(failures, .deadlineExceeded)
     }
 
-    /// Takes commands out of the log that were given up before any of their bytes left: they must not run later.
-    private func dropUnsentAbandoned() {
-        keepRecords { record, start in !(record.isAbandoned && start >= sent) }
+    private func armLiveness(after nanoseconds: Int64) {
+        let instant = EventLoop.reactor.now.advanced(nanoseconds: nanoseconds)
+        livenessTimer = EventLoop.reactor.timers.schedule(at: instant) { self.checkLiveness() }
     }
 
-    /// Keeps the records that `isKept` accepts, with their bytes.
-    private func keepRecords(_ isKept: (CommandRecord, Int) -> Bool) {
-        var kept = RecordQueue()
-        var keptLog = ByteBuffer()
-        var offset = 0
-        for position in 0..<records.count {
-            let record = records[position]
-            if isKept(record, offset) {
-                kept.append(record)
-                keptLog.append(log.view[offset..<(offset + record.length)])
-            }
-            offset += record.length
-        }
-        records = kept
-        swap(&log, &keptLog)
-    }
-}
-
-// MARK: Connecting
-
-extension Pipeline {
-    /// Begins to connect now.
-    func connect() {
-        guard state == .waiting else { return }
-        if let attemptTimer { EventLoop.reactor.timers.cancel(attemptTimer) }
-        attempt += 1
-        lastAttempt = .now
-        attemptTimer = EventLoop.reactor.timers.schedule(after: configuration.connectTimeout) { [attempt] in
-            guard attempt == self.attempt, self.state != .ready else { return }
-            self.disconnected("it did not answer within \(self.configuration.connectTimeout.wholeMilliseconds) ms")
-        }
-        switch configuration.endpoint.address {
-        case .unix(let path):
-            open { () throws(SystemError) in try Socket.connect(unixPath: path) }
-        case .tcp(let host, let port):
-            state = .resolving
-            resolve(host, port, attempt)
-        }
-    }
-
-    private func resolve(_ host: String, _ port: UInt16, _ attempt: Int) {
-        Task { @EventLoop in
-            let result = await BlockingWork.run { () -> Result<[SocketAddress], ResolutionError> in
-                do throws(ResolutionError) {
-                    return .success(try SocketAddress.resolve(host: host, port: port))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            guard attempt == self.attempt, self.state == .resolving else { return }
-            switch result {
-            case .success(let addresses):
-                self.addresses = addresses
-                self.tryNextAddress()
-            case .failure(let error):
-                self.disconnected("its name cannot be resolved: \(error.reason)")
-            }
-        }
-    }
-
-    private func tryNextAddress() {
-        let address = addresses.removeFirst()
-        open { () throws(SystemError) in try Socket.connect(to: address) }
-    }
-
-    private func open(_ make: () throws(SystemError) -> FileDescriptor) {
-        do throws(SystemError) {
-            state = .connecting
-            socket = try Connection(make(), configuration, handler: self)
-            if case .unix = configuration.endpoint.address { finishConnecting() }
-        } catch {
-            failedAddress(error)
-        }
-    }
-
-    private func failedAddress(_ error: SystemError) {
-        closeSocket()
-        if addresses.isEmpty { return disconnected(error.reason) }
-        tryNextAddress()
-    }
-
-    private func finishConnecting() {
-        guard let socket else { return }
-        if let error = Socket.pendingError(socket.descriptor) { return failedAddress(error) }
-        if case .tcp = configuration.endpoint.address { Socket.enableKeepalive(socket.descriptor) }
-        state = .greeting
-        let greeting = Greeting(endpoint: configuration.endpoint, clientName: configuration.clientName)
-        greeting.append(to: &socket.greetingOutput)
-        self.greeting = greeting
-        continueGreeting()
-    }
-
-    private func continueGreeting() {
-        guard let socket else { return }
-        while !socket.greetingOutput.isEmpty {
-            switch socket.descriptor.write(socket.greetingOutput.view) {
-            case .bytes(let count): socket.greetingOutput.consume(count)
-            case .wouldBlock: return socket.wantWritable(true)
-            case .end, .failed: return disconnected("the connection broke while greeting")
-            }
-        }
-        socket.wantWritable(false)
-    }
-
-    private func receivedGreeting(_ reply: Reply) {
-        guard let step = greeting?.received(reply) else { return }
-        switch step {
-        case .more: return
-        case .refused(let reason): disconnected(reason)
-        case .ready(let server):
-            greeting = nil
-            state = .ready
-            readySince = .now
-            if let attemptTimer { EventLoop.reactor.timers.cancel(attemptTimer) }
-            attemptTimer = nil
-            link.becameReady(server)
-            if !log.isEmpty { markDirty() }
-        }
-    }
-
-    /// Gives the connection up: tells the callers whose commands cannot be sent again, keeps the others.
-    private func disconnected(_ reason: String) {
-        let wasReady = state == .ready
-        closeSocket()
-        addresses = []
-        attempt += 1
-        if let attemptTimer { EventLoop.reactor.timers.cancel(attemptTimer) }
-        state = .waiting
-        if wasReady, Instant.now.milliseconds(since: readySince) > 10_000 { backoff.reset() }
-        nextAttempt = Instant.now.advanced(by: backoff.next(random: .random(in: 0 ... .max)))
-        attemptTimer = EventLoop.reactor.timers.schedule(at: nextAttempt) { self.connect() }
-        link.lost(reason, wasReady: wasReady)
-        settle(wasReady: wasReady)
-    }
-
-    /// Ends the pipeline: queued commands fail, and none is accepted any more.
-    func close() {
-        closeSocket()
-        attempt += 1
-        if let attemptTimer { EventLoop.reactor.timers.cancel(attemptTimer) }
-        if let deadlineTimer { EventLoop.reactor.timers.cancel(deadlineTimer) }
-        state = .closed
-        settle(wasReady: true)
-        failAll(.closing)
-    }
-
-    private func closeSocket() {
-        socket?.remove()
-        socket = nil
-        greeting = nil
-        transactionError = nil
-    }
-
-    /// Decides the fate of each queued command after the connection broke.
-    private func settle(wasReady: Bool) {
-        guard wasReady else { return failAll(.unavailable) }
-        var failed: [CommandRecord] = []
-        var offset = 0
-        for position in 0..<records.count {
-            let record = records[position]
-            let isComplete = offset + record.length <= sent
-            offset += record.length
-            guard isComplete else { continue }
-            records[position].wasSent = true
-            records[position].repliesLeft = record.replies
-            guard record.effect == .write || record.isAbandoned else { continue }
-            if !record.isAbandoned { failed.append(record) }
-            records[position].isAbandoned = true
-        }
-        sent = 0
-        keepRecords { record, _ in !record.isAbandoned }
-        for record in failed {
-            unsafe record.receiver.failed(LinkFailure(.ambiguous, .unknown), record.completion)
-        }
-    }
-
-    private func failAll(_ code: LinkFailure.Code) {
-        var failed: [CommandRecord] = []
-        for position in 0..<records.count where !records[position].isAbandoned { failed.append(records[position]) }
-        records.removeAll()
-        log.removeAll(keepingCapacityUpTo: 0)
-        sent = 0
-        for record in failed {
-            let outcome = record.outcomeWhenUnsent
-            let failure = LinkFailure(
-                outcome == .unknown ? .ambiguous : code,
-                outcome,
-                retryAfterMilliseconds: link.retryAfterMilliseconds
-            )
-            unsafe record.receiver.failed(failure, record.completion)
+    /// Asks a server that is silent while commands wait whether it is there, and gives a dead one up.
+    private func checkLiveness() {
+        livenessTimer = nil
+        guard !queue.isEmpty else { return }
+        defer { armLiveness(after: Pipeline.silenceBeforePing / 4) }
+        guard connection.isReady else { return }
+        let silence = EventLoop.reactor.now.nanoseconds(since: max(connection.receivedAt, waitingSince))
+        if silence >= Pipeline.silenceMax {
+            connection.end("it has been silent for \(silence / 1_000_000) ms")
+        } else if silence >= Pipeline.silenceBeforePing, !isPinged {
+            isPinged = true
+            link.sendPing(over: self, deadline: .distantFuture, purpose: .liveness)
         }
     }
 }

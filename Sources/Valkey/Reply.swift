@@ -38,6 +38,11 @@ public struct Reply {
         self.index = index
     }
 
+    /// An error whose text is `bytes`.
+    static func refusal(_ bytes: ByteView) -> Reply {
+        Reply(kind: .error, bytes: bytes, integer: 0, tree: nil, index: 0)
+    }
+
     /// Goes through the elements of an array; none for another kind.
     public func elements() -> ReplyElements {
         ReplyElements(tree: tree, index: index + 1, count: kind == .array ? Int(integer) : 0)
@@ -47,6 +52,15 @@ public struct Reply {
     public func isError(_ word: StaticString) -> Bool {
         guard kind == .error, bytes.hasPrefix(word) else { return false }
         return bytes.count == word.utf8CodeUnitCount || bytes[word.utf8CodeUnitCount] == UInt8(ascii: " ")
+    }
+
+    /// Whether this is an error by which a server refuses a command before it executes any of it, for the moment.
+    var isRefusalBeforeExecution: Bool {
+        guard kind == .error else { return false }
+        let words: [StaticString] = [
+            "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY",
+        ]
+        return words.contains { isError($0) }
     }
 
     /// The first word of an error, such as `WRONGTYPE`.

@@ -9,14 +9,14 @@ public import EventLoop
 @EventLoop
 public final class Script {
     /// The source.
-    let source: StaticString
+    let source: String
     /// SHA-1 of the source in hexadecimal, as Valkey computes it.
     ///
     /// Made at the first use: an idle agent does without the memory that OpenSSL takes when it is first called.
-    private(set) lazy var digest = Digest.sha1Hexadecimal(ByteView(source))
+    private(set) lazy var digest = source.withByteView { Digest.sha1Hexadecimal($0) }
 
     /// Names a script by its source.
-    public init(_ source: StaticString) {
+    public init(_ source: String) {
         self.source = source
     }
 }

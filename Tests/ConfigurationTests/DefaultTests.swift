@@ -1,7 +1,6 @@
 import JSON
 import JSONRPC
 import Linux
-import Store
 import Testing
 import Valkey
 
@@ -56,7 +55,7 @@ struct DefaultTests {
         #expect(configuration.cache.namespaceLives["a.b-c_1"] == .milliseconds(5))
         #expect(configuration.cache.namespaceLives["context"] == .some(nil))
         #expect(configuration.cache.namespaceLives["response"] == .seconds(3600))
-        #expect(configuration.cache.namespaces.settings(of: nil).defaultLifeMilliseconds == nil)
+        #expect(configuration.cache.life == nil)
         #expect(configuration.shown("namespaces.a.b-c_1.ttl_ms") == "5 file")
         #expect(configuration.shown("namespaces.context.ttl_ms") == "null file")
         #expect(configuration.shown("namespaces.session.ttl_ms") == "86400000 default")

@@ -15,16 +15,22 @@ public struct CacheIncrementParameters {
     public let namespace: JSONString?
     /// Life in milliseconds from now, at most 100 years; null for no end.
     public let ttlMilliseconds: NullableInteger
+    /// Name of this request, of the caller's choice: within ten minutes the same name for the same key, from the same
+    /// user, gives the first outcome again instead of a second effect, through any agent.
+    ///
+    /// With other parameters it is `conflict`.
+    public let requestID: JSONString?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 4)
+        try arguments.checkCount(atMost: 5)
         var key: JSONString?
         var by: Int64?
         var namespace: JSONString?
         var ttlMilliseconds = NullableInteger.absent
+        var requestID: JSONString?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -34,6 +40,7 @@ public struct CacheIncrementParameters {
             case 1: try argument.value.decode(into: &by, named: "by", in: Int64.min...Int64.max)
             case 2: try argument.value.decode(into: &namespace, named: "namespace", .namespace)
             case 3: try argument.value.decode(into: &ttlMilliseconds, named: "ttl_ms", in: 1...3_153_600_000_000)
+            case 4: try argument.value.decode(into: &requestID, named: "request_id", .identifier)
             default: try argument.checkMetadata()
             }
         }
@@ -42,6 +49,7 @@ public struct CacheIncrementParameters {
         self.by = by ?? 1
         self.namespace = namespace
         self.ttlMilliseconds = ttlMilliseconds
+        self.requestID = requestID
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -50,6 +58,7 @@ public struct CacheIncrementParameters {
         if name.equals("by") { return 1 }
         if name.equals("namespace") { return 2 }
         if name.equals("ttl_ms") { return 3 }
+        if name.equals("request_id") { return 4 }
         return -1
     }
 }

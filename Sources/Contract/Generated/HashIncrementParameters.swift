@@ -15,16 +15,22 @@ public struct HashIncrementParameters {
     ///
     /// Its class gives the default life.
     public let namespace: JSONString?
+    /// Name of this request, of the caller's choice: within ten minutes the same name for the same key, from the same
+    /// user, gives the first outcome again instead of a second effect, through any agent.
+    ///
+    /// With other parameters it is `conflict`.
+    public let requestID: JSONString?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 4)
+        try arguments.checkCount(atMost: 5)
         var key: JSONString?
         var field: JSONString?
         var by: Int64?
         var namespace: JSONString?
+        var requestID: JSONString?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -34,6 +40,7 @@ public struct HashIncrementParameters {
             case 1: try argument.value.decode(into: &field, named: "field", .any)
             case 2: try argument.value.decode(into: &by, named: "by", in: Int64.min...Int64.max)
             case 3: try argument.value.decode(into: &namespace, named: "namespace", .namespace)
+            case 4: try argument.value.decode(into: &requestID, named: "request_id", .identifier)
             default: try argument.checkMetadata()
             }
         }
@@ -43,6 +50,7 @@ public struct HashIncrementParameters {
         self.field = field
         self.by = by ?? 1
         self.namespace = namespace
+        self.requestID = requestID
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -51,6 +59,7 @@ public struct HashIncrementParameters {
         if name.equals("field") { return 1 }
         if name.equals("by") { return 2 }
         if name.equals("namespace") { return 3 }
+        if name.equals("request_id") { return 4 }
         return -1
     }
 }

@@ -4,6 +4,8 @@ public import Bytes
 
 /// A method that the agent answers.
 public enum Method: UInt8, CaseIterable, Sendable {
+    /// Tells or sets the state of a store's circuit breaker.
+    case agentBreaker
     /// Returns the configuration in force and where each value comes from.
     case agentConfig
     /// Tells whether the agent and its stores are well.
@@ -12,6 +14,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentPing
     /// Returns the agent's counters.
     case agentStats
+    /// Asks to be told of what changes in the agent.
+    case agentSubscribe
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -72,11 +76,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
+        case 13:
+            if bytes.equals("agent.breaker") { return .agentBreaker }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
         case 15:
+            if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
@@ -89,10 +96,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
     /// The name on the wire.
     public var name: StaticString {
         switch self {
+        case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
+        case .agentSubscribe: "agent.subscribe"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheGet: "cache.get"
@@ -115,10 +124,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
     /// What doing a call twice means.
     public var idempotency: Idempotency {
         switch self {
+        case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
         case .agentPing: .read
         case .agentStats: .read
+        case .agentSubscribe: .idempotent
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheGet: .read

@@ -4,10 +4,12 @@ extension OpenRPC {
     /// The Method Object of a method as compact JSON, with its schemas and errors in place.
     public static func document(of method: Method) -> StaticString {
         switch method {
+        case .agentBreaker: agentBreaker
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
         case .agentPing: agentPing
         case .agentStats: agentStats
+        case .agentSubscribe: agentSubscribe
         case .cacheDelete: cacheDelete
         case .cacheExists: cacheExists
         case .cacheGet: cacheGet
@@ -26,6 +28,35 @@ extension OpenRPC {
         case .rpcDiscover: rpcDiscover
         }
     }
+
+    private static let agentBreaker: StaticString = #"""
+        {"name":"agent.breaker","summary":"Tells or sets the state of a store's circuit breaker.",\#
+        "description":"`open` turns every call of the store away until further notice, `close` lets them pass \#
+        whatever happens, `auto` hands the decision back to what happens. Meant for operators: a policy may forbid \#
+        it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store","description":"Which store.",\#
+        "required":false,"schema":{"type":"string","enum":["cache","state"],"default":"cache"}},{"name":"action",\#
+        "description":"What to do; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["open","close","auto"]}}],"result":{"name":"result","description":"The breaker, after the action.",\#
+        "schema":{"type":"object","required":["store","state","mode","failures","calls","openings"],\#
+        "properties":{"store":{"description":"Which store.","type":"string","enum":["cache","state"]},\#
+        "state":{"description":"`closed`: calls pass; `open`: they do not; `half_open`: a probe is under way.",\#
+        "type":"string","enum":["closed","open","half_open"]},"mode":{"description":"`auto`, or what an operator \#
+        decided.","type":"string","enum":["auto","open","closed"]},"failures":{"description":"Failures in the last \#
+        ten seconds.","type":"integer","minimum":0},"calls":{"description":"Commands in the last ten seconds.",\#
+        "type":"integer","minimum":0},"openings":{"description":"Openings since the start.","type":"integer",\#
+        "minimum":0},"retry_after_ms":{"description":"How long until calls may pass again; absent while they pass.",\#
+        "type":"integer","minimum":1}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"of the cache store",\#
+        "params":[],"result":{"name":"result","value":{"store":"cache","state":"closed","mode":"auto","failures":0,\#
+        "calls":5,"openings":0}}},{"name":"opened by hand","params":[{"name":"store","value":"state"},\#
+        {"name":"action","value":"open"}],"result":{"name":"result","value":{"store":"state","state":"open",\#
+        "mode":"open","failures":0,"calls":0,"openings":0,"retry_after_ms":1000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
 
     private static let agentConfig: StaticString = #"""
         {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
@@ -110,6 +141,23 @@ extension OpenRPC {
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"an excerpt","params":[],\#
         "result":{"name":"result","value":{"process":{"uptime_ms":86400000,"resident_bytes":8126464},\#
         "connections":{"open":12,"accepted":340}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentSubscribe: StaticString = #"""
+        {"name":"agent.subscribe","summary":"Asks to be told of what changes in the agent.","description":"Changes \#
+        come as notifications `agent.event` with `subscription`, `event` and members of the event: `breaker` with \#
+        `store`, `state` and `reason` when a circuit breaker changes its state. The subscription ends with the \#
+        connection; a connection has one at most.","paramStructure":"either","params":[],"result":{"name":"result",\#
+        "description":"The subscription.","schema":{"type":"object","required":["subscription"],\#
+        "properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
+        "type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a subscription","params":[],\#
+        "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
@@ -294,34 +342,41 @@ extension OpenRPC {
         "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"ttl_ms","description":"Life in milliseconds from now, at most 100 \#
         years; null for no end.","required":false,"schema":{"description":"Life in milliseconds, at most 100 years; \#
         null for no end. Without it, the default of the namespace's class.","type":["integer","null"],"minimum":1,\#
-        "maximum":3153600000000}}],"result":{"name":"result","description":"The new number.",\#
-        "schema":{"type":"object","required":["value"],"properties":{"value":{"description":"The sum.",\#
-        "type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
-        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
-        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a first count",\#
-        "params":[{"name":"key","value":"visits"}],"result":{"name":"result","value":{"value":1}}},{"name":"minus \#
-        two","params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],"result":{"name":"result",\#
-        "value":{"value":8}}},{"name":"by position","params":[{"name":"key","value":"visits"},{"name":"by",\#
-        "value":5}],"result":{"name":"result","value":{"value":5}}}],"x-idempotency":"non_idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "maximum":3153600000000}},{"name":"request_id","description":"Name of this request, of the caller's choice: \#
+        within ten minutes the same name for the same key, from the same user, gives the first outcome again instead \#
+        of a second effect, through any agent. With other parameters it is `conflict`.","required":false,\#
+        "schema":{"description":"Name of this request, of the caller's choice: within ten minutes the same name for \#
+        the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
+        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"The new number.","schema":{"type":"object","required":["value"],\#
+        "properties":{"value":{"description":"The sum.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a first count","params":[{"name":"key","value":"visits"}],"result":{"name":"result",\#
+        "value":{"value":1}}},{"name":"minus two","params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],\#
+        "result":{"name":"result","value":{"value":8}}},{"name":"by position","params":[{"name":"key",\#
+        "value":"visits"},{"name":"by","value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same \#
+        request twice","params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],\#
+        "result":{"name":"result","value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let cacheInvalidate: StaticString = #"""
@@ -681,33 +736,41 @@ extension OpenRPC {
         "maximum":9223372036854775807,"default":1}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
-        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result",\#
-        "description":"The new number.","schema":{"type":"object","required":["value"],\#
-        "properties":{"value":{"description":"The sum.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A \#
-        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
-        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
-        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
-        "examples":[{"name":"a first count","params":[{"name":"key","value":"user:42"},{"name":"field",\#
-        "value":"visits"}],"result":{"name":"result","value":{"value":1}}},{"name":"ten more","params":[{"name":"key",\#
-        "value":"user:42"},{"name":"field","value":"visits"},{"name":"by","value":10}],"result":{"name":"result",\#
-        "value":{"value":13}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"request_id",\#
+        "description":"Name of this request, of the caller's choice: within ten minutes the same name for the same \#
+        key, from the same user, gives the first outcome again instead of a second effect, through any agent. With \#
+        other parameters it is `conflict`.","required":false,"schema":{"description":"Name of this request, of the \#
+        caller's choice: within ten minutes the same name for the same key, from the same user, gives the first \#
+        outcome again instead of a second effect, through any agent. With other parameters it is `conflict`.",\#
+        "type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The new number.",\#
+        "schema":{"type":"object","required":["value"],"properties":{"value":{"description":"The sum.",\#
+        "type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a first count",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"field","value":"visits"}],"result":{"name":"result",\#
+        "value":{"value":1}}},{"name":"ten more","params":[{"name":"key","value":"user:42"},{"name":"field",\#
+        "value":"visits"},{"name":"by","value":10}],"result":{"name":"result","value":{"value":13}}},{"name":"the \#
+        same request twice","params":[{"name":"key","value":"user:42"},{"name":"field","value":"orders"},\#
+        {"name":"request_id","value":"order-7"}],"result":{"name":"result","value":{"value":1}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let hashSet: StaticString = #"""

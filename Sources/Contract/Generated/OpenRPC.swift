@@ -9,28 +9,50 @@ public enum OpenRPC {
         {"openrpc":"1.3.2","info":{"title":"Squire","version":"0.1.0","description":"Calls that `squired` answers \#
         over JSON-RPC 2.0 on its Unix socket, one message a line. Parameters are given by name, or by position in the \#
         order listed; `_meta` is allowed on every method, by name only. Results gain members over time: ignore those \#
-        you do not know."},"methods":[{"name":"agent.config","summary":"Returns the configuration in force and where \#
-        each value comes from.","description":"Every option is listed with its name in the configuration file; \#
-        secrets are masked. Meant for operators: a policy may forbid it. Valkey is not asked.",\#
-        "paramStructure":"either","params":[],"result":{"name":"result","description":"Every option.",\#
-        "schema":{"type":"object","required":["values"],"properties":{"values":{"type":"array",\#
-        "items":{"type":"object","required":["name","value","origin"],"properties":{"name":{"description":"The \#
-        option's name, with a dot between levels.","type":"string"},"value":{"description":"Its value; the secret \#
-        parts are replaced by `***`."},"origin":{"description":"Where the value comes from, the strongest last.",\#
-        "type":"string","enum":["default","file","environment","flag"]}}}}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"an excerpt","params":[],\#
-        "result":{"name":"result","value":{"values":[{"name":"limits.key_bytes_max","value":1024,\#
-        "origin":"default"}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"agent.health","summary":"Tells whether the agent and its stores are well.","description":"Answered \#
-        from what the agent knows already; Valkey is not asked and never waited for. `live` is true as long as there \#
-        is an answer at all. `ready` says that calls are taken, `degraded` that a store is away: reads then miss and \#
-        writes are `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result",\#
-        "description":"State of the agent.","schema":{"type":"object","required":["live","ready","degraded","stores",\#
-        "warnings"],"properties":{"live":{"description":"The event loop runs.","type":"boolean"},\#
-        "ready":{"description":"Calls are taken.","type":"boolean"},"degraded":{"description":"At least one store \#
-        cannot be reached.","type":"boolean"},"stores":{"description":"State of each link, by the role of its store.",\#
-        "type":"object","required":["cache","state"],"properties":{"cache":{"$ref":"#/components/schemas/store"},\#
+        you do not know."},"methods":[{"name":"agent.breaker","summary":"Tells or sets the state of a store's circuit \#
+        breaker.","description":"`open` turns every call of the store away until further notice, `close` lets them \#
+        pass whatever happens, `auto` hands the decision back to what happens. Meant for operators: a policy may \#
+        forbid it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store","description":"Which \#
+        store.","required":false,"schema":{"type":"string","enum":["cache","state"],"default":"cache"}},\#
+        {"name":"action","description":"What to do; without it nothing changes.","required":false,\#
+        "schema":{"type":"string","enum":["open","close","auto"]}}],"result":{"name":"result","description":"The \#
+        breaker, after the action.","schema":{"type":"object","required":["store","state","mode","failures","calls",\#
+        "openings"],"properties":{"store":{"description":"Which store.","type":"string","enum":["cache","state"]},\#
+        "state":{"description":"`closed`: calls pass; `open`: they do not; `half_open`: a probe is under way.",\#
+        "type":"string","enum":["closed","open","half_open"]},"mode":{"description":"`auto`, or what an operator \#
+        decided.","type":"string","enum":["auto","open","closed"]},"failures":{"description":"Failures in the last \#
+        ten seconds.","type":"integer","minimum":0},"calls":{"description":"Commands in the last ten seconds.",\#
+        "type":"integer","minimum":0},"openings":{"description":"Openings since the start.","type":"integer",\#
+        "minimum":0},"retry_after_ms":{"description":"How long until calls may pass again; absent while they pass.",\#
+        "type":"integer","minimum":1}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"of the cache store","params":[],"result":{"name":"result","value":{"store":"cache",\#
+        "state":"closed","mode":"auto","failures":0,"calls":5,"openings":0}}},{"name":"opened by hand",\#
+        "params":[{"name":"store","value":"state"},{"name":"action","value":"open"}],"result":{"name":"result",\#
+        "value":{"store":"state","state":"open","mode":"open","failures":0,"calls":0,"openings":0,\#
+        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
+        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
+        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
+        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
+        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
+        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
+        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
+        "flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
+        "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.health","summary":"Tells \#
+        whether the agent and its stores are well.","description":"Answered from what the agent knows already; Valkey \#
+        is not asked and never waited for. `live` is true as long as there is an answer at all. `ready` says that \#
+        calls are taken, `degraded` that a store is away: reads then miss and writes are `unavailable`.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"State of the agent.",\#
+        "schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
+        "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
+        are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
+        "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
+        "required":["cache","state"],"properties":{"cache":{"$ref":"#/components/schemas/store"},\#
         "state":{"$ref":"#/components/schemas/store"}}},"warnings":{"description":"What the operator should look at, \#
         one sentence each.","type":"array","items":{"type":"string"}}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
@@ -54,7 +76,17 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"process":{"uptime_ms":86400000,"resident_bytes":8126464},"connections":{"open":12,\#
-        "accepted":340}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete",\#
+        "accepted":340}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.subscribe",\#
+        "summary":"Asks to be told of what changes in the agent.","description":"Changes come as notifications \#
+        `agent.event` with `subscription`, `event` and members of the event: `breaker` with `store`, `state` and \#
+        `reason` when a circuit breaker changes its state. The subscription ends with the connection; a connection \#
+        has one at most.","paramStructure":"either","params":[],"result":{"name":"result","description":"The \#
+        subscription.","schema":{"type":"object","required":["subscription"],\#
+        "properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
+        "type":"string"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        subscription","params":[],"result":{"name":"result","value":{"subscription":"agent-1"}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete",\#
         "summary":"Deletes one entry or several.","description":"One round trip. Memory is freed in the background of \#
         Valkey. In several keys, each is deleted by itself.","paramStructure":"either","params":[{"name":"key",\#
         "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
@@ -141,48 +173,54 @@ public enum OpenRPC {
         "schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in milliseconds from \#
-        now, at most 100 years; null for no end.","required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}}],\#
-        "result":{"name":"result","description":"The new number.","schema":{"type":"object","required":["value"],\#
-        "properties":{"value":{"description":"The sum.","type":"integer"}}}},\#
+        now, at most 100 years; null for no end.","required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}},\#
+        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
+        name for the same key, from the same user, gives the first outcome again instead of a second effect, through \#
+        any agent. With other parameters it is `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result","description":"The new \#
+        number.","schema":{"type":"object","required":["value"],"properties":{"value":{"description":"The sum.",\#
+        "type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a first count","params":[{"name":"key",\#
+        "value":"visits"}],"result":{"name":"result","value":{"value":1}}},{"name":"minus two",\#
+        "params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],"result":{"name":"result",\#
+        "value":{"value":8}}},{"name":"by position","params":[{"name":"key","value":"visits"},{"name":"by",\#
+        "value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same request twice",\#
+        "params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],"result":{"name":"result",\#
+        "value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"cache.invalidate","summary":"Deletes the entries and hashes of a pattern, of a namespace, or all.",\#
+        "description":"`namespace` scopes `pattern`; alone it clears the namespace. Without `namespace`, `pattern` \#
+        means the namespace that has no name. `all` clears every entry and hash of every namespace, nothing else, and \#
+        stands alone; a policy may reserve it for operators. The keys are swept in bounded batches, so that other \#
+        calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes \#
+        first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
+        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"all","description":"Clear the whole cache.",\#
+        "required":false,"schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"How \#
+        many were deleted.","schema":{"type":"object","required":["invalidated"],\#
+        "properties":{"invalidated":{"description":"Entries and hashes deleted.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
-        first count","params":[{"name":"key","value":"visits"}],"result":{"name":"result","value":{"value":1}}},\#
-        {"name":"minus two","params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],\#
-        "result":{"name":"result","value":{"value":8}}},{"name":"by position","params":[{"name":"key",\#
-        "value":"visits"},{"name":"by","value":5}],"result":{"name":"result","value":{"value":5}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.invalidate",\#
-        "summary":"Deletes the entries and hashes of a pattern, of a namespace, or all.","description":"`namespace` \#
-        scopes `pattern`; alone it clears the namespace. Without `namespace`, `pattern` means the namespace that has \#
-        no name. `all` clears every entry and hash of every namespace, nothing else, and stands alone; a policy may \#
-        reserve it for operators. The keys are swept in bounded batches, so that other calls go on; what is written \#
-        while the sweep runs may stay. The deadline is 60 s by default; where it passes first, `data.done` of the \#
-        error says how many were deleted.","paramStructure":"either","params":[{"name":"pattern","description":"Glob \#
-        over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character \#
-        that stands for itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},\#
-        {"name":"all","description":"Clear the whole cache.","required":false,"schema":{"type":"boolean",\#
-        "default":false}}],"result":{"name":"result","description":"How many were deleted.","schema":{"type":"object",\#
-        "required":["invalidated"],"properties":{"invalidated":{"description":"Entries and hashes deleted.",\#
-        "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"a pattern","params":[{"name":"pattern","value":"user:*"}],"result":{"name":"result",\#
-        "value":{"invalidated":2}}},{"name":"a namespace","params":[{"name":"namespace","value":"people"}],\#
-        "result":{"name":"result","value":{"invalidated":2}}},{"name":"everything","params":[{"name":"all",\#
-        "value":true}],"result":{"name":"result","value":{"invalidated":2}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern","namespace","all"]},\#
-        {"at_most_one":["all","pattern"]},{"at_most_one":["all","namespace"]}]},{"name":"cache.keys","summary":"Lists \#
-        the keys of a namespace.","description":"One round trip for each page of the walk. A key that is there from \#
-        the first page to the last is listed at least once, seldom more than once; one that comes or goes meanwhile \#
-        may or may not be. A page may be empty before the end. Keys that are not UTF-8 are left out, and hashes are \#
-        not listed.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a pattern","params":[{"name":"pattern",\#
+        "value":"user:*"}],"result":{"name":"result","value":{"invalidated":2}}},{"name":"a namespace",\#
+        "params":[{"name":"namespace","value":"people"}],"result":{"name":"result","value":{"invalidated":2}}},\#
+        {"name":"everything","params":[{"name":"all","value":true}],"result":{"name":"result",\#
+        "value":{"invalidated":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
+        "x-rules":[{"at_least_one":["pattern","namespace","all"]},{"at_most_one":["all","pattern"]},\#
+        {"at_most_one":["all","namespace"]}]},{"name":"cache.keys","summary":"Lists the keys of a namespace.",\#
+        "description":"One round trip for each page of the walk. A key that is there from the first page to the last \#
+        is listed at least once, seldom more than once; one that comes or goes meanwhile may or may not be. A page \#
+        may be empty before the end. Keys that are not UTF-8 are left out, and hashes are not listed.",\#
+        "paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the name belongs to; \#
+        without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
         `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
         itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
@@ -348,7 +386,10 @@ public enum OpenRPC {
         "schema":{"$ref":"#/components/schemas/field"}},{"name":"by","description":"What to add; negative to \#
         subtract.","required":false,"schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"request_id",\#
+        "description":"Name of this request, of the caller's choice: within ten minutes the same name for the same \#
+        key, from the same user, gives the first outcome again instead of a second effect, through any agent. With \#
+        other parameters it is `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],\#
         "result":{"name":"result","description":"The new number.","schema":{"type":"object","required":["value"],\#
         "properties":{"value":{"description":"The sum.","type":"integer"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
@@ -358,7 +399,9 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
         first count","params":[{"name":"key","value":"user:42"},{"name":"field","value":"visits"}],\#
         "result":{"name":"result","value":{"value":1}}},{"name":"ten more","params":[{"name":"key","value":"user:42"},\#
-        {"name":"field","value":"visits"},{"name":"by","value":10}],"result":{"name":"result","value":{"value":13}}}],\#
+        {"name":"field","value":"visits"},{"name":"by","value":10}],"result":{"name":"result","value":{"value":13}}},\#
+        {"name":"the same request twice","params":[{"name":"key","value":"user:42"},{"name":"field","value":"orders"},\#
+        {"name":"request_id","value":"order-7"}],"result":{"name":"result","value":{"value":1}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"hash.set","summary":"Writes \#
         fields of a hash.","description":"One round trip, atomic. Other fields stay. Without `ttl_ms` a new hash gets \#
         the life of its namespace's class and an existing one keeps its own; with it, the whole hash gets that life. \#
@@ -406,6 +449,9 @@ public enum OpenRPC {
         "type":["integer","null"],"minimum":1,"maximum":3153600000000},"fresh":{"description":"Ask Valkey even where \#
         this agent holds a copy.","type":"boolean","default":false},"by":{"description":"What to add; negative to \#
         subtract.","type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},\#
+        "request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the same name \#
+        for the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
+        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128},\#
         "pattern":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
         several, `\\` before a character that stands for itself.","type":"string","minLength":1},\#
         "field":{"description":"Name of a field.","type":"string"},"entry":{"description":"What was found under a \#

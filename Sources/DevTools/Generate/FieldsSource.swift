@@ -68,7 +68,7 @@ struct FieldsSource {
         for rule in fields.rules { write(rule, &source) }
         for parameter in fields.parameters {
             let name = swiftName(parameter)
-            let value = parameter.defaultValue.map { "\(name) ?? \($0.text(style: .compact))" } ?? name
+            let value = parameter.defaultValue.map { "\(name) ?? \(literal($0, parameter))" } ?? name
             source.line("self.\(name) = \(value)")
         }
     }
@@ -112,6 +112,12 @@ struct FieldsSource {
     }
 
     private func swiftName(_ parameter: Parameter) -> String { SwiftName.member(parameter.name) }
+
+    /// The Swift expression for a default.
+    private func literal(_ value: Document, _ parameter: Parameter) -> String {
+        if case .choice = parameter.form, let word = value.string { return "." + SwiftName.member(word) }
+        return value.text(style: .compact)
+    }
 
     private func propertyType(_ parameter: Parameter) -> String {
         if case .nullableInteger = parameter.form { return typeName(parameter) }

@@ -98,11 +98,12 @@ extension Parameter.Form {
 
     /// The rule of the decoder that stands for what the schema says of a string.
     private static func rule(_ schema: Schema) throws(ProtoFault) -> String {
-        switch (schema.pattern, schema.isBase64, schema.isNonEmpty) {
-        case (nil, false, false): return "any"
-        case (nil, false, true): return "nonEmpty"
-        case (nil, true, false): return "base64"
-        case ("^[a-z0-9_.-]{1,64}$", false, false): return "namespace"
+        switch (schema.pattern, schema.isBase64, schema.isNonEmpty, schema.isShort) {
+        case (nil, false, false, false): return "any"
+        case (nil, false, true, false): return "nonEmpty"
+        case (nil, false, true, true): return "identifier"
+        case (nil, true, false, false): return "base64"
+        case ("^[a-z0-9_.-]{1,64}$", false, false, false): return "namespace"
         default: throw schema.place.fault("no check is written for what this asks of a string")
         }
     }

@@ -18,6 +18,8 @@ struct Schema {
     private(set) var range = Int64.min...Int64.max
     /// Whether a string needs at least one character.
     private(set) var isNonEmpty = false
+    /// Whether a string must have at most 128 bytes.
+    private(set) var isShort = false
     /// Pattern of a string.
     private(set) var pattern: String?
     /// Whether a string is Base64.
@@ -60,6 +62,7 @@ struct Schema {
         case "pattern": pattern = try place.string()
         case "contentEncoding": isBase64 = try Self.isAlways(place, "base64")
         case "minLength": isNonEmpty = try Self.isAlways(place, 1)
+        case "maxLength": isShort = try Self.isAlways(place, 128)
         case "minimum": range = try Self.range(place, try place.integer(), range.upperBound)
         case "maximum": range = try Self.range(place, range.lowerBound, try place.integer())
         default: try readContainer(word, place)
