@@ -110,7 +110,7 @@ let package = Package(
             path: "Tests/ValkeyTestProgram",
             swiftSettings: settings
         ),
-        tests("TestSupportTests", ["Bytes", "Linux", "TestSupport"]),
+        tests("TestSupportTests", ["Bytes", "Linux", "RPCClient", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
@@ -128,5 +128,6 @@ let package = Package(
             "IntegrationTests",
             ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
         ),
+        tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
     ]
 )
