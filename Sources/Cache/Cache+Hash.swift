@@ -131,12 +131,18 @@ extension Cache {
         _ = try keyspace.resolve(parameters.field, parameter: "field")
         let life = namespaces.life(.absent, in: parameters.namespace)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        let remembered = try remember(parameters.requestID, context, "hash.increment", .hash, parameters.namespace, key) {
-            $0.append(decimal: parameters.by)
-            append(field: parameters.field, to: &$0)
+        let remembered = try remember(
+            parameters.requestID,
+            context,
+            "hash.increment",
+            keyspace.name(.hash, parameters.namespace, key)
+        ) { digested in
+            digested.append(decimal: parameters.by)
+            append(field: parameters.field, to: &digested)
         }
         let name = try keyspace.resolve(parameters.key, parameter: "key")
-        send(.hashIncrement, remembered == nil ? .write : .idempotentWrite, context, detail: remembered == nil ? 0 : 1) { command in
+        let effect: CommandEffect = remembered == nil ? .write : .idempotentWrite
+        send(.hashIncrement, effect, context, detail: remembered == nil ? 0 : 1) { command in
             command.append(callOf: CacheScripts.hashIncrement, keys: remembered == nil ? 1 : 2, arguments: 5)
             keyspace.append(to: &command, .hash, parameters.namespace, name)
             remembered?.appendKey(to: &command)

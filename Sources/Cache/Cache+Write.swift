@@ -194,13 +194,19 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
         let scope: StaticString = parameters.ttlMilliseconds == .absent ? "0" : "1"
-        let remembered = try remember(parameters.requestID, context, "cache.increment", .cache, parameters.namespace, key) {
-            $0.append(decimal: parameters.by)
-            append(life: life, to: &$0)
-            $0.append(scope)
+        let remembered = try remember(
+            parameters.requestID,
+            context,
+            "cache.increment",
+            keyspace.name(.cache, parameters.namespace, key)
+        ) { digested in
+            digested.append(decimal: parameters.by)
+            append(life: life, to: &digested)
+            digested.append(scope)
         }
         let name = try keyspace.resolve(parameters.key, parameter: "key")
-        send(.increment, remembered == nil ? .write : .idempotentWrite, context, detail: remembered == nil ? 0 : 1) { command in
+        let effect: CommandEffect = remembered == nil ? .write : .idempotentWrite
+        send(.increment, effect, context, detail: remembered == nil ? 0 : 1) { command in
             command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 5)
             keyspace.append(to: &command, .cache, parameters.namespace, name)
             remembered?.appendKey(to: &command)
@@ -216,9 +222,7 @@ extension Cache {
         _ request: JSONString?,
         _ context: CallContext,
         _ method: StaticString,
-        _ family: KeyFamily,
-        _ namespace: JSONString?,
-        _ key: ByteView,
+        _ key: [UInt8],
         parameters: (inout ByteBuffer) -> Void
     ) throws(RPCError) -> RememberedRequest? {
         guard let request else { return nil }
@@ -226,7 +230,7 @@ extension Cache {
             request,
             context,
             method: method,
-            key: keyspace.name(family, namespace, key),
+            key: key,
             keyspace: keyspace,
             parameters: parameters
         )

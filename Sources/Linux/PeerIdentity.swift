@@ -7,7 +7,7 @@ public struct PeerIdentity: Equatable, Sendable {
     public let userID: UInt32
     /// The effective group's id at the time of connect(2).
     public let groupID: UInt32
-    /// The process at the time of connect(2); its number may be another's by now. 0 where it is of another namespace.
+    /// The process at the time of connect(2), whose number may be another's by now; 0 where it is of another namespace.
     public let processID: Int32
 
     /// Asks the kernel who is at the other end of `socket`; nil where that is not told.

@@ -17,7 +17,7 @@ public struct RememberedRequest {
     /// The error by which a script says that the same request came with other parameters.
     public nonisolated static let mismatch: StaticString = "SQUIREMISMATCH"
 
-    /// Lua that returns what is remembered. KEYS[2] is the record, where there is one; ARGV[1] the digest.
+    /// Lua that returns what is remembered; KEYS[2] is the record, where there is one, ARGV[1] the digest.
     public static let luaRecall = """
         if KEYS[2] then
           local known = redis.call('GET', KEYS[2])

@@ -39,7 +39,7 @@ final class ArithmeticServer {
     init(limits: RPCLimits = RPCLimits()) {
         self.limits = limits
         calls = CallTable(limits: limits, methods: Method.allCases.count)
-        peer = Peer(index: 0, limits: limits)
+        peer = Peer(index: 0, userID: 0, limits: limits)
         parser = RequestParser(limits: limits)
     }
 

@@ -14,7 +14,7 @@ struct CallTableTests {
     }
 
     private func peer(_ table: CallTable, isCounted: Bool = false) -> Peer {
-        let peer = Peer(index: 0, limits: table.limits)
+        let peer = Peer(index: 0, userID: 0, limits: table.limits)
         if isCounted { _ = peer.decoder.next(ByteView("C")) }
         return peer
     }
@@ -185,7 +185,7 @@ struct ReplyLimitTests {
         var limits = RPCLimits()
         limits.replyBytesMax = replyBytesMax
         let table = CallTable(limits: limits, methods: 1)
-        let peer = Peer(index: 0, limits: limits)
+        let peer = Peer(index: 0, userID: 0, limits: limits)
         let batch = isBatch ? Batch(peer: peer) : nil
         let calls = results.map { _ in table.begin(peer, id: ByteView("1"), method: 0, batch: batch) }
         if let batch { table.finish(batch) }
