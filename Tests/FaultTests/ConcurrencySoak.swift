@@ -10,6 +10,6 @@ struct ConcurrencySoak {
         let slope = report.memorySlope(warmUp: 0.3)
         Figures.show("ConcurrencySoak\n\(report)\nmemory slope \(Int(slope)) bytes/s")
         // A leak of one byte a call would be many times as much.
-        #expect(slope < 16 << 10)
+        #expect(slope < 16_384)
     }
 }

@@ -13,6 +13,15 @@ final class LoadConnection {
         var missing = 0
     }
 
+    /// A call that has been answered completely.
+    struct Ended {
+        let slot: Int
+        /// Whether all went well.
+        let isRight: Bool
+        /// When it was sent.
+        let sent: Instant
+    }
+
     private struct Waiting {
         let slot: Int
         let position: Int
@@ -77,10 +86,9 @@ final class LoadConnection {
 
     /// Reads what has come and judges it.
     ///
-    /// - Parameters:
-    ///   - report: Takes in the findings.
-    ///   - ended: Told each slot whose call has ended, whether it went well, and when it was sent.
-    func receive(_ report: inout LoadReport, _ ended: (_ slot: Int, _ isRight: Bool, _ sent: Instant) -> Void) {
+    /// - Parameter report: Takes in the findings.
+    /// - Returns: The calls that ended.
+    func receive(_ report: inout LoadReport) -> [Ended] {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let transfer = unsafe chunk.withUnsafeMutableBufferPointer { memory in
             guard let base = memory.baseAddress else { return Transfer.end }
@@ -88,30 +96,29 @@ final class LoadConnection {
         }
         switch transfer {
         case .bytes(let count): input += chunk.prefix(count)
-        case .wouldBlock: return
+        case .wouldBlock: return []
         case .end, .failed: isClosed = true
         }
+        var ended: [Ended] = []
         let now = Instant.now
         var start = 0
         while let end = input[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            received(Array(input[start..<end]), now, &report, ended)
+            if let call = received(Array(input[start..<end]), now, &report) { ended.append(call) }
             start = end + 1
         }
         input.removeFirst(start)
         if isClosed { report.closedConnections += 1 }
+        return ended
     }
 
-    private func received(
-        _ line: [UInt8],
-        _ now: Instant,
-        _ report: inout LoadReport,
-        _ ended: (_ slot: Int, _ isRight: Bool, _ sent: Instant) -> Void
-    ) {
+    private func received(_ line: [UInt8], _ now: Instant, _ report: inout LoadReport) -> Ended? {
         guard let reply = JSONFragment(line), let id = reply["id"]?.integer else {
-            return report.recordWrong("not a reply: \(String(decoding: line.prefix(200), as: UTF8.self))")
+            report.recordWrong("not a reply: \(String(decoding: line.prefix(200), as: UTF8.self))")
+            return nil
         }
         guard let asked = waiting.removeValue(forKey: id) else {
-            return report.recordWrong("nobody waits for: \(reply.text)")
+            report.recordWrong("nobody waits for: \(reply.text)")
+            return nil
         }
         let nanoseconds = now.nanoseconds(since: asked.sent)
         report.latency.record(.nanoseconds(nanoseconds))
@@ -121,8 +128,8 @@ final class LoadConnection {
         calls[asked.slot].replies[asked.position] = reply
         calls[asked.slot].missing -= 1
         if nanoseconds > Self.lateAfterMilliseconds * 1_000_000 { calls[asked.slot].isLate = true }
-        guard calls[asked.slot].missing == 0 else { return }
-        ended(asked.slot, judge(asked.slot, &report), asked.sent)
+        guard calls[asked.slot].missing == 0 else { return nil }
+        return Ended(slot: asked.slot, isRight: judge(asked.slot, &report), sent: asked.sent)
     }
 
     /// Judges the replies of a call in the order of its requests.

@@ -110,15 +110,15 @@ final class LoadThread {
 
     private func receive(_ index: Int) {
         let connection = connections[index]
-        connection.receive(&report) { slot, isRight, sent in
-            if isRight { succeeded(sent) }
-            if control.isStopping.load(ordering: .relaxed) { return }
-            if isRight, plan.pause == .zero {
-                connection.begin(slot, &report)
+        for call in connection.receive(&report) {
+            if call.isRight { succeeded(call.sent) }
+            if control.isStopping.load(ordering: .relaxed) { continue }
+            if call.isRight, plan.pause == .zero {
+                connection.begin(call.slot, &report)
             } else {
-                let pause = isRight ? plan.pause : plan.pause + plan.pauseAfterError
+                let pause = call.isRight ? plan.pause : plan.pause + plan.pauseAfterError
                 let due = Instant.now.advanced(by: pause)
-                pauses[isRight ? 0 : 1].append(Pause(due: due, connection: index, slot: slot))
+                pauses[call.isRight ? 0 : 1].append(Pause(due: due, connection: index, slot: call.slot))
             }
         }
         if connection.isClosed { try? epoll.remove(connection.socket.number) }
