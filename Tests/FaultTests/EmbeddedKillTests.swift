@@ -16,6 +16,7 @@ struct EmbeddedKillTests {
     ///   - kills: How often.
     ///   - interval: Bounds of the time between a recovery and the next kill.
     /// - Returns: What the load found out, and the times from a kill to the first call that succeeded.
+    /// - Throws: `FixtureError` where a part of the fixture fails, or the agent does not recover.
     static func run(
         kills: Int,
         interval: ClosedRange<Duration>

@@ -13,7 +13,8 @@ enum Figures {
     static func words(_ times: [Duration]) -> String {
         guard !times.isEmpty else { return "none" }
         func share(_ share: Double) -> Int64 { percentile(times, share).wholeMilliseconds }
-        return "p50 \(share(0.5)) ms, p90 \(share(0.9)) ms, p99 \(share(0.99)) ms, longest \(share(1)) ms of \(times.count)"
+        return
+            "p50 \(share(0.5)) ms, p90 \(share(0.9)) ms, p99 \(share(0.99)) ms, longest \(share(1)) ms of \(times.count)"
     }
 
     /// The time that a share of `times` does not exceed; zero where there are none.

@@ -15,6 +15,7 @@ struct RestartTests {
     ///   - cycles: How often.
     ///   - downtime: Bounds of the time between a kill and the next start.
     /// - Returns: What the load found out, and the times from Valkey's answering again to the first call that succeeded.
+    /// - Throws: `FixtureError` where a part of the fixture fails, or the agent does not recover.
     static func run(
         cycles: Int,
         downtime: ClosedRange<Duration>

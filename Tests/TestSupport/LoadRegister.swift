@@ -60,7 +60,9 @@ struct LoadRegister {
     }
 }
 
-/// What a counter may hold, as far as the one who alone counts can know. Pure.
+/// What a counter may hold, as far as the one who alone counts can know.
+///
+/// Pure.
 struct LoadCounter {
     private let durability: LoadPlan.Durability
     /// The values that it may have.

@@ -111,7 +111,9 @@ public struct LoadReport: Sendable, CustomStringConvertible {
     }
 }
 
-/// Times counted in buckets that are each a sixteenth wider than the one before. Pure.
+/// Times counted in buckets that are each a sixteenth wider than the one before.
+///
+/// Pure.
 public struct LatencyHistogram: Sendable, CustomStringConvertible {
     private var buckets: [Int] = []
     /// Times recorded.
@@ -134,6 +136,7 @@ public struct LatencyHistogram: Sendable, CustomStringConvertible {
     /// The time that a share of all times does not exceed, at most 1/16 too long.
     ///
     /// - Parameter share: 0...1.
+    /// - Returns: Never more than the longest time; zero where none was recorded.
     public func percentile(_ share: Double) -> Duration {
         var left = Int((Double(count) * share).rounded(.up))
         for (index, bucket) in buckets.enumerated() {

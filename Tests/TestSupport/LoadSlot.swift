@@ -131,8 +131,10 @@ struct LoadSlot {
     /// Judges the reply to `step`.
     ///
     /// - Parameters:
+    ///   - step: What was asked.
     ///   - reply: The whole message; nil where none came.
     ///   - isLate: Whether it took so long that a write may have been sent twice.
+    /// - Returns: Whether it is what had to come.
     mutating func judge(_ step: Step, _ reply: JSONFragment?, isLate: Bool) -> Verdict {
         guard let result = reply?["result"] else { return failed(step, reply?["error"], isLate) }
         if result["degraded"] != nil || result["entries"]?.elements.contains(where: { $0["degraded"] != nil }) == true {

@@ -40,8 +40,12 @@ final class LoadThread {
     /// Connects to the agent.
     ///
     /// - Parameters:
+    ///   - plan: What the load consists of.
+    ///   - socketPath: Where the agent listens.
     ///   - indices: Numbers of this thread's connections.
+    ///   - control: Shared with the other threads and the test.
     ///   - sampled: Process whose memory this thread looks at, nil for none.
+    /// - Throws: `SystemError` where a connection cannot be made.
     init(
         plan: LoadPlan,
         socketPath: String,

@@ -141,7 +141,9 @@ struct LoadModelTests {
         var slot = slot()
         expect(isWrong(slot.judge(.increment, error("unavailable", outcome: nil), isLate: false)))
         expect(isWrong(slot.judge(.increment, error("invalid_params", outcome: "not_applied"), isLate: false)))
-        expect(slot.judge(.get, error("deadline_exceeded", outcome: nil), isLate: false) == .failed("deadline_exceeded"))
+        expect(
+            slot.judge(.get, error("deadline_exceeded", outcome: nil), isLate: false) == .failed("deadline_exceeded")
+        )
     }
 
     @Test("percentiles are at most a sixteenth too long", arguments: [1, 15, 16, 17, 1000, 12_345, 5_000_000])
