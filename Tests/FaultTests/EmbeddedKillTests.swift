@@ -23,7 +23,7 @@ struct EmbeddedKillTests {
     ) async throws -> (report: LoadReport, recoveries: [Duration]) {
         var plan = LoadPlan(connections: 64)
         plan.deadline = .seconds(1)
-        plan.pause = .milliseconds(2)
+        plan.pause = .milliseconds(20)
         plan.durability = .forgetful
         plan.expectsFailures = true
         var random = SeededGenerator(seed: 11)

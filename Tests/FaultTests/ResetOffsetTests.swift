@@ -18,9 +18,9 @@ struct ResetOffsetTests {
     }
 
     /// Cuts used up with one agent, whose delays before it connects again grow with each.
-    private static let cutsPerAgent = 4
+    private static let cutsPerAgent = 2
     /// Agents at a time: they mostly wait to connect again.
-    private static let agents = 6
+    private static let agents = 8
 
     /// Makes each of `calls` once for each of its bytes, with a reset at that byte.
     ///
@@ -28,29 +28,27 @@ struct ResetOffsetTests {
     @discardableResult
     static func run(_ calls: [ResetCall]) async throws -> Int {
         try await Machine.alone {
-            var cuts: [Cut] = []
-            try await withRig { rig in
-                for call in calls { cuts += try rig.cuts(of: call) }
+            let cuts = try await withRig { rig in
+                for call in calls { #expect(try await rig.undisturbed(call) == call.results.first) }
+                return try await rig.cuts(of: calls)
             }
-            let all = cuts
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for first in 0..<agents {
                     group.addTask {
-                        for start in stride(from: first * cutsPerAgent, to: all.count, by: agents * cutsPerAgent) {
-                            let share = all[start..<min(start + cutsPerAgent, all.count)]
-                            try await withRig { rig in
-                                for cut in share { try rig.perform(cut) }
-                            }
+                        for start in stride(from: first * cutsPerAgent, to: cuts.count, by: agents * cutsPerAgent) {
+                            let share = Array(cuts[start..<min(start + cutsPerAgent, cuts.count)])
+                            let faults = try await withRig { try await $0.perform(share) }
+                            #expect(faults.isEmpty)
                         }
                     }
                 }
                 try await group.waitForAll()
             }
-            return all.count
+            return cuts.count
         }
     }
 
-    private static func withRig(_ body: (Rig) async throws -> Void) async throws {
+    private static func withRig<Result>(_ body: (Rig) async throws -> Result) async throws -> Result {
         try await withValkeyServer { server in
             try await withFaultProxy(to: .unix(server.socketPath)) { proxy in
                 try await withDaemon(arguments: ["--valkey", proxy.address.url]) { daemon in
@@ -60,68 +58,101 @@ struct ResetOffsetTests {
         }
     }
 
-    /// An agent whose way to Valkey can be cut, with one client.
-    private struct Rig {
+    /// An agent whose way to Valkey can be cut.
+    private struct Rig: Sendable {
         let proxy: FaultProxy
-        let client: RPCClient
-        private var deadline: Instant { Instant.now.advanced(by: .seconds(20)) }
+        let daemon: Daemon
 
-        init(proxy: FaultProxy, daemon: Daemon) throws {
-            self.proxy = proxy
-            client = try RPCClient(path: daemon.socketPath, until: Instant.now.advanced(by: .seconds(5)))
-            for (key, value) in Self.marks { try succeed("cache.set", #"{"key":"\#(key)","value":"\#(value)"}"#) }
+        /// The result of a call that is left alone.
+        func undisturbed(_ call: ResetCall) async throws -> String? {
+            try await onThread { try Client(self).make(call).result?.text }
         }
+
+        /// Every byte of calls, measured on one of each that is left alone.
+        func cuts(of calls: [ResetCall]) async throws -> [Cut] {
+            try await onThread {
+                let client = try Client(self)
+                return try calls.flatMap { try client.cuts(of: $0) }
+            }
+        }
+
+        /// Makes calls that are cut.
+        ///
+        /// - Returns: What went wrong, one line each.
+        func perform(_ cuts: [Cut]) async throws -> [String] {
+            try await onThread {
+                let client = try Client(self)
+                return try cuts.flatMap { try client.perform($0) }
+            }
+        }
+    }
+
+    /// The one client of a rig, which blocks.
+    private struct Client {
+        private let proxy: FaultProxy
+        private let connection: RPCClient
+        private var deadline: Instant { Instant.now.advanced(by: .seconds(20)) }
 
         /// What the calls read that follow a cut one, each different.
         private static let marks = [("mark:a", "first"), ("mark:b", "second"), ("mark:c", "third")]
 
-        /// Every byte of a call, measured on one that is left alone.
-        func cuts(of call: ResetCall) throws -> [Cut] {
-            for _ in 0..<2 {
-                // The first time a script is used it is loaded too.
-                try prepare(call)
-                _ = try client.call(call.method, params: JSONFragment(call.params), until: deadline)
-            }
-            try prepare(call)
-            let before = proxy.counters
-            let reply = try client.call(call.method, params: JSONFragment(call.params), until: deadline)
-            #expect(call.results.first == reply.result?.text, "\(call.testDescription): \(reply.text.text)")
-            let after = proxy.counters
-            return (0...(after.requestBytes - before.requestBytes)).map {
-                Cut(call: call, direction: .requests, offset: $0)
-            }
-                + (0...(after.replyBytes - before.replyBytes)).map { Cut(call: call, direction: .replies, offset: $0) }
+        init(_ rig: Rig) throws {
+            proxy = rig.proxy
+            connection = try RPCClient(path: rig.daemon.socketPath, until: Instant.now.advanced(by: .seconds(5)))
+            for (key, value) in Self.marks { try succeed("cache.set", #"{"key":"\#(key)","value":"\#(value)"}"#) }
         }
 
-        /// Makes a call that is cut, others behind it, and looks at all of their replies.
-        func perform(_ cut: Cut) throws {
-            try prepare(cut.call)
+        func make(_ call: ResetCall) throws -> RPCMessage {
+            for (method, params) in call.before { try succeed(method, params) }
+            return try connection.call(call.method, params: JSONFragment(call.params), until: deadline)
+        }
+
+        func cuts(of call: ResetCall) throws -> [Cut] {
+            // The first time a script is used it is loaded too.
+            _ = try make(call)
+            for (method, params) in call.before { try succeed(method, params) }
+            let before = proxy.counters
+            _ = try connection.call(call.method, params: JSONFragment(call.params), until: deadline)
+            let after = proxy.counters
+            let lengths = [
+                (FaultProxy.Direction.requests, after.requestBytes - before.requestBytes),
+                (.replies, after.replyBytes - before.replyBytes),
+            ]
+            return lengths.flatMap { direction, length in
+                (0...length).map { Cut(call: call, direction: direction, offset: $0) }
+            }
+        }
+
+        /// Makes a call that is cut and others behind it, and looks at all of their replies.
+        func perform(_ cut: Cut) throws -> [String] {
+            for (method, params) in cut.call.before { try succeed(method, params) }
             let resets = proxy.counters.resets
             proxy.reset(afterBytes: cut.offset, of: cut.direction)
-            let id = client.send(cut.call.method, params: JSONFragment(cut.call.params))
-            let followers = Self.marks.map { client.send("cache.get", params: JSONFragment(#"{"key":"\#($0.0)"}"#)) }
-            let reply = try client.reply(to: id, until: deadline)
-            let place = "\(cut.call.testDescription), \(cut.direction) at \(cut.offset)"
-            for (follower, mark) in zip(followers, Self.marks) {
-                let text = try client.reply(to: follower, until: deadline).text.text
-                #expect(text.contains(#""result":{"hit":true,"value":"\#(mark.1)","#), "\(place): \(text)")
+            let id = connection.send(cut.call.method, params: JSONFragment(cut.call.params))
+            let followers = Self.marks.map { key, _ in
+                connection.send("cache.get", params: JSONFragment(#"{"key":"\#(key)"}"#))
             }
-            #expect(proxy.counters.resets == resets + 1, "\(place)")
+            let reply = try connection.reply(to: id, until: deadline)
+            var faults: [String] = []
+            for (follower, mark) in zip(followers, Self.marks) {
+                let text = try connection.reply(to: follower, until: deadline).text.text
+                if !text.contains(#""result":{"hit":true,"value":"\#(mark.1)","#) { faults.append(text) }
+            }
+            if proxy.counters.resets != resets + 1 { faults.append("\(proxy.counters.resets - resets) resets") }
             let isUnknown = reply.error?.kind == "ambiguous" && reply.error?.data?["outcome"]?.string == "unknown"
             let isDone = reply.result.map { cut.call.results.contains($0.text) } == true
-            #expect(isDone || isUnknown && cut.call.effect == .once, "\(place): \(reply.text.text)")
-            guard let probe = cut.call.probe else { return }
-            let found = try client.call(probe.method, params: JSONFragment(probe.params), until: deadline).result?.text
-            let isUntouched = isUnknown && found == cut.call.untouched
-            #expect(found == cut.call.after || isUntouched, "\(place): \(found ?? "nothing")")
-        }
-
-        private func prepare(_ call: ResetCall) throws {
-            for (method, params) in call.before { try succeed(method, params) }
+            if !isDone, !isUnknown || cut.call.effect != .once { faults.append(reply.text.text) }
+            if let probe = cut.call.probe {
+                let params = JSONFragment(probe.params)
+                let found = try connection.call(probe.method, params: params, until: deadline).result?.text
+                let isUntouched = isUnknown && found == cut.call.untouched
+                if found != cut.call.after, !isUntouched { faults.append("then found \(found ?? "nothing")") }
+            }
+            return faults.map { "\(cut.call.testDescription), \(cut.direction) at \(cut.offset): \($0)" }
         }
 
         private func succeed(_ method: String, _ params: String) throws {
-            let reply = try client.call(method, params: JSONFragment(params), until: deadline)
+            let reply = try connection.call(method, params: JSONFragment(params), until: deadline)
             guard reply.result != nil else { throw FixtureError("\(method) \(params): \(reply.text.text)") }
         }
     }

@@ -52,7 +52,7 @@ struct SliceTests {
                         return try await withFaultProxy(to: .unix(daemon.socketPath), at: front) { toAgent in
                             toValkey.faults = faults
                             toAgent.faults = faults
-                            let replies = try converse("\(server.directory)/agent.sock")
+                            let replies = try await onThread { try Self.converse("\(server.directory)/agent.sock") }
                             #expect(toValkey.counters.requestBytes > 1000 && toAgent.counters.requestBytes > 1000)
                             return replies
                         }
@@ -62,11 +62,11 @@ struct SliceTests {
         }
     }
 
-    private func converse(_ path: String) throws -> [String] {
+    private static func converse(_ path: String) throws -> [String] {
         let deadline = Instant.now.advanced(by: .seconds(60))
         let client = try RPCClient(path: path, until: deadline)
         var replies: [String] = []
-        for line in Self.lines {
+        for line in lines {
             client.enqueue(Array("\(line)\n".utf8))
             let isNotification = !line.contains(#""id""#)
             if !isNotification {
