@@ -38,6 +38,7 @@ final class LoadConnection {
     private var input: [UInt8] = []
     private var output = ByteBuffer()
     private(set) var isClosed = false
+    private let began = Instant.now
 
     /// A write that took longer may have been sent twice.
     private static let lateAfterMilliseconds: Int64 = 500
@@ -124,7 +125,10 @@ final class LoadConnection {
         report.latency.record(.nanoseconds(nanoseconds))
         let overrun = Duration.nanoseconds(nanoseconds) - plan.deadline
         report.overrun = max(report.overrun, overrun)
-        if overrun > .milliseconds(50) { report.lateReplies += 1 }
+        if overrun > .milliseconds(50) {
+            let words = "at \(now.milliseconds(since: began)) ms: \(overrun.wholeMilliseconds) ms late: \(reply.text)"
+            report.recordLate(words)
+        }
         calls[asked.slot].replies[asked.position] = reply
         calls[asked.slot].missing -= 1
         if nanoseconds > Self.lateAfterMilliseconds * 1_000_000 { calls[asked.slot].isLate = true }

@@ -8,6 +8,8 @@ public struct LoadReport: Sendable, CustomStringConvertible {
         public let instant: Instant
         /// Resident bytes.
         public let bytes: Int
+        /// How long the agent's loop was ready to run and waited for a processor, since its start.
+        public let processorWait: Duration
     }
 
     /// What a counter may hold in the end.
@@ -45,6 +47,10 @@ public struct LoadReport: Sendable, CustomStringConvertible {
     public var overrun = Duration.zero
     /// Replies that came more than 50 ms after their deadline.
     public var lateReplies = 0
+    /// The longest time that a thread of the load itself did not run: as late as that a reply may merely seem.
+    public var stall = Duration.zero
+    /// When replies came more than 50 ms late: the first of them.
+    public var late: [String] = []
     /// The agent's memory, ten times a second.
     public var memory: [MemorySample] = []
     /// Every counter of the load.
@@ -86,8 +92,21 @@ public struct LoadReport: Sendable, CustomStringConvertible {
         latency.merge(other.latency)
         overrun = max(overrun, other.overrun)
         lateReplies += other.lateReplies
+        stall = max(stall, other.stall)
+        late = Array((late + other.late).prefix(Self.wrongMax))
         memory += other.memory
         counters += other.counters
+    }
+
+    /// The longest time that the agent's loop waited for a processor between two samples.
+    public var longestProcessorWait: Duration {
+        zip(memory, memory.dropFirst()).map { $1.processorWait - $0.processorWait }.max() ?? .zero
+    }
+
+    /// Takes note of a reply that came later than its deadline allows.
+    mutating func recordLate(_ words: @autoclosure () -> String) {
+        lateReplies += 1
+        if late.count < Self.wrongMax { late.append(words()) }
     }
 
     mutating func recordWrong(_ words: String) {
@@ -104,7 +123,10 @@ public struct LoadReport: Sendable, CustomStringConvertible {
             failures: \(names.isEmpty ? "none" : names)
             wrong replies \(wrongReplies)\(wrong.map { "\n  \($0)" }.joined())
             latency \(latency)
-            longest overrun of a deadline \(overrun.wholeMilliseconds) ms, more than 50 ms late: \(lateReplies)
+            longest overrun of a deadline \(overrun.wholeMilliseconds) ms, more than 50 ms late: \
+            \(lateReplies)\(late.map { "\n  \($0)" }.joined())
+            longest stall of the load's own threads \(stall.wholeMilliseconds) ms, of the agent's for want of a \
+            processor \(longestProcessorWait.wholeMilliseconds) ms
             memory: first \((memory.first?.bytes ?? 0) >> 10) KiB, peak \(peak) KiB, \
             last \((memory.last?.bytes ?? 0) >> 10) KiB
             """

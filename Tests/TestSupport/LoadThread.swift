@@ -103,7 +103,9 @@ final class LoadThread {
     }
 
     private func serve() {
+        let before = Instant.now
         let count = epoll.wait(milliseconds: 1)
+        report.stall = max(report.stall, .nanoseconds(Instant.now.nanoseconds(since: before)))
         for position in 0..<count {
             let (token, readiness) = epoll.event(position)
             let index = Int(token)
@@ -162,7 +164,9 @@ final class LoadThread {
     private func sample() {
         guard let sampled, Instant.now >= nextSample else { return }
         nextSample = Instant.now.advanced(by: .milliseconds(100))
-        guard let bytes = try? ProcessTable.residentBytes(of: sampled) else { return }
-        report.memory.append(LoadReport.MemorySample(instant: .now, bytes: bytes))
+        guard let bytes = try? ProcessTable.residentBytes(of: sampled),
+            let wait = try? ProcessTable.processorWait(of: sampled)
+        else { return }
+        report.memory.append(LoadReport.MemorySample(instant: .now, bytes: bytes, processorWait: wait))
     }
 }

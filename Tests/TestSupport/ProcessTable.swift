@@ -14,6 +14,15 @@ public enum ProcessTable {
         return pages * sysconf(Int32(_SC_PAGESIZE))
     }
 
+    /// How long the main thread of process `processID` was ready to run and waited for a processor, since its start.
+    ///
+    /// - Throws: `SystemError` where there is no such process.
+    public static func processorWait(of processID: Int32) throws -> Duration {
+        // Time on a processor, time waiting for one, and turns: proc_pid_schedstat of the kernel's documentation.
+        let fields = try File.text("/proc/\(processID)/schedstat").split(separator: " ")
+        return .nanoseconds(fields.count > 1 ? Int64(fields[1]) ?? 0 : 0)
+    }
+
     /// Ids of the processes that `processID` started and that run, in the order of their start.
     ///
     /// - Throws: `SystemError` where there is no such process.
