@@ -88,7 +88,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "EventLoop", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux", "RPCClient"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -110,7 +110,7 @@ let package = Package(
             path: "Tests/ValkeyTestProgram",
             swiftSettings: settings
         ),
-        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("TestSupportTests", ["Bytes", "Linux", "RPCClient", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
@@ -130,5 +130,6 @@ let package = Package(
             "IntegrationTests",
             ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
         ),
+        tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
     ]
 )
