@@ -115,6 +115,7 @@ let package = Package(
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
         tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
+        tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
