@@ -69,7 +69,7 @@ let package = Package(
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
-        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
+        module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [

@@ -71,9 +71,23 @@ public struct CertificateAuthority: Sendable {
         )
         try File.write("", to: "\(directory)/\(name).index")
         try await openssl(
-            "req", "-x509", "-config", "\(directory)/\(name).cnf", "-subj", "/CN=\(name)", "-days", "30",
-            "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", "\(directory)/\(name).key", "-out", certificateFile
+            "req",
+            "-x509",
+            "-config",
+            "\(directory)/\(name).cnf",
+            "-subj",
+            "/CN=\(name)",
+            "-days",
+            "30",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            "\(directory)/\(name).key",
+            "-out",
+            certificateFile
         )
     }
 
@@ -93,15 +107,42 @@ public struct CertificateAuthority: Sendable {
         let stem = "\(directory)/\(name)"
         try File.write("subjectAltName = \(alternatives)\nbasicConstraints = CA:false\n", to: "\(stem).ext")
         try await openssl(
-            "req", "-new", "-config", "\(directory)/\(self.name).cnf", "-subj", "/CN=\(name)",
-            "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", "\(stem).key", "-out", "\(stem).csr"
+            "req",
+            "-new",
+            "-config",
+            "\(directory)/\(self.name).cnf",
+            "-subj",
+            "/CN=\(name)",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            "\(stem).key",
+            "-out",
+            "\(stem).csr"
         )
         try await openssl(
-            "ca", "-batch", "-notext", "-config", "\(directory)/\(self.name).cnf",
-            "-cert", certificateFile, "-keyfile", "\(directory)/\(self.name).key",
-            "-startdate", validity.bounds.0, "-enddate", validity.bounds.1,
-            "-extfile", "\(stem).ext", "-in", "\(stem).csr", "-out", "\(stem).crt"
+            "ca",
+            "-batch",
+            "-notext",
+            "-config",
+            "\(directory)/\(self.name).cnf",
+            "-cert",
+            certificateFile,
+            "-keyfile",
+            "\(directory)/\(self.name).key",
+            "-startdate",
+            validity.bounds.0,
+            "-enddate",
+            validity.bounds.1,
+            "-extfile",
+            "\(stem).ext",
+            "-in",
+            "\(stem).csr",
+            "-out",
+            "\(stem).crt"
         )
         return Certificate(certificateFile: "\(stem).crt", keyFile: "\(stem).key")
     }
