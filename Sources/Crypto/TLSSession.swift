@@ -85,6 +85,9 @@ public final class TLSSession {
     /// Whether the handshake resumed an earlier session.
     public var isResumed: Bool { unsafe SSL_session_reused(session) == 1 }
 
+    /// Whether anything came from the server.
+    public var hasReceived: Bool { unsafe BIO_number_read(SSL_get_rbio(session)) > 0 }
+
     /// Whether bytes came that ``read(into:count:)`` has not handed out: the kernel does not tell of them any more.
     public var hasPending: Bool { unsafe SSL_has_pending(session) == 1 }
 

@@ -125,6 +125,9 @@ extension ConnectedSocket {
         return session.isResumed ? "\(session.version) resumed" : session.version
     }
 
+    /// Whether the server has sent nothing, not even a part of a handshake.
+    var isSilent: Bool { session.map { !$0.hasReceived } ?? true }
+
     /// What the server has left by now to resume the session with.
     var ticket: TLSTicket? { session?.ticket }
 

@@ -108,8 +108,11 @@ final class Connection: DescriptorHandler {
 
     private var timeoutReason: String {
         let limit = "within \(configuration.connectTimeout.wholeMilliseconds) ms"
-        return state == .securing
-            ? "it did not end the TLS handshake \(limit): check that it speaks TLS there" : "it did not answer \(limit)"
+        guard state == .securing, let socket else { return "it did not answer \(limit)" }
+        // A server without TLS may wait for the end of what it takes for a command.
+        return socket.isSilent
+            ? "it answered nothing to the TLS handshake \(limit): check that it speaks TLS there, or use valkey://"
+            : "it did not end the TLS handshake \(limit)"
     }
 
     private func connectIfAllowed() {
@@ -234,8 +237,8 @@ extension Connection {
         switch socket.receive() {
         case .bytes: feed(socket)
         case .wouldBlock: break
-        case .end: end(greeting == nil || isSecure ? "it closed the connection" : Connection.unsecuredReason)
-        case .failed(let reason): end(reason)
+        case .end: end(wantsTLSPerhaps ? Connection.unsecuredReason : "it closed the connection")
+        case .failed(let reason): end(wantsTLSPerhaps ? Connection.unsecuredReason : reason)
         }
         guard socket.hasMore, socket === self.socket else { return }
         // Others have their turn first.
@@ -244,7 +247,12 @@ extension Connection {
         }
     }
 
-    /// Why a server may end a connection before it answers anything.
+    /// Whether a server that ends the connection now may have been waiting for TLS.
+    private var wantsTLSPerhaps: Bool {
+        if case .unix = configuration.endpoint.address { return false }
+        return greeting != nil && !isSecure
+    }
+
     private static let unsecuredReason =
         "it closed the connection instead of answering: if it wants TLS, the URL is valkeys://"
 
