@@ -127,7 +127,10 @@ let package = Package(
         tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
         tests(
             "IntegrationTests",
-            ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+            [
+                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
+                "ValkeyTestProgram",
+            ]
         ),
     ]
 )

@@ -54,14 +54,14 @@ extension ConfigurationReader {
 extension ConfigurationReader {
     /// Tries the files of certificates; finds options of TLS that no URL asks for.
     mutating func checkTLS() {
-        let options = Option.access.map(\.name).filter { $0.hasPrefix("valkey.tls.") }
+        let options = Option.access.filter { $0.name.hasPrefix("valkey.tls.") }
         let urls = ["valkey.cache_url", "valkey.state_url"]
-        guard faulty.isDisjoint(with: options + urls) else { return }
+        guard faulty.isDisjoint(with: options.map(\.name) + urls) else { return }
         let endpoints = configuration.valkey.endpoints.map { [$0.cache, $0.state] } ?? []
         guard endpoints.contains(where: \.isSecure) else {
             // Whoever sets one believes that the connection is encrypted.
-            for option in options where configuration.origins[option] != nil {
-                faults.append(ConfigurationFault("\(option) needs a URL that begins with valkeys://"))
+            for option in options where option.value(in: configuration) != option.value(in: .standard) {
+                faults.append(ConfigurationFault("\(option.name) needs a URL that begins with valkeys://"))
             }
             return
         }
