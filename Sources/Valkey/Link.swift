@@ -32,7 +32,9 @@ public final class Link: TurnHandler {
     private(set) var breaker = CircuitBreaker()
     let credentials: Credentials
     let log: Log
-    private let configuration: LinkConfiguration
+    let configuration: LinkConfiguration
+    /// Tells of changes in the store, where somebody wants to know; it connects and ends with the link.
+    var tracker: Tracker?
     private var pipelines: [Pipeline] = []
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
@@ -71,6 +73,7 @@ public final class Link: TurnHandler {
         isClosed = true
         if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
+        tracker?.close()
     }
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
@@ -173,10 +176,13 @@ extension Link {
         public var queuedBytes: Int
     }
 
+    /// Whether commands flow.
+    public var isConnected: Bool { pipelines.contains { $0.connection.isReady } }
+
     /// The link's present state.
     public var status: Status {
         Status(
-            isConnected: pipelines.contains { $0.connection.isReady },
+            isConnected: isConnected,
             breaker: breaker,
             server: server.name,
             version: server.version,
@@ -256,6 +262,7 @@ extension Link {
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
         for pipeline in pipelines { pipeline.connection.connect() }
+        tracker?.connectIfWanted()
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
