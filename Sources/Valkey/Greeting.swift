@@ -8,7 +8,7 @@ struct Greeting {
     struct Server: Equatable {
         var name = ""
         var version = ""
-        var mode = ""
+        var mode = "standalone"
         var role = ""
     }
 
