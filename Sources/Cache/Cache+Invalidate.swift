@@ -51,6 +51,8 @@ extension Cache {
             failure.details.append(("done", String(done)))
             // Some of it may have been done: repeating it does no harm and is the way on.
             failure.isRetryable = true
+            // The step that failed may have been one that only looks.
+            if failure.outcome != .unknown { failure.outcome = done == 0 ? .notApplied : .unknown }
             counts.invalidated += UInt64(done)
             return calls.fail(context.call, failure)
         }
