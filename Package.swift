@@ -128,5 +128,6 @@ let package = Package(
             "IntegrationTests",
             ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
         ),
+        tests("EndToEndTests", ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"]),
     ]
 )
