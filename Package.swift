@@ -128,6 +128,11 @@ let package = Package(
             "IntegrationTests",
             ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
         ),
-        tests("EndToEndTests", ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"],
+            exclude: ["Clients"],
+            swiftSettings: settings
+        ),
     ]
 )

@@ -122,8 +122,9 @@ public final class Keyspace {
         }
     }
 
-    /// What the names of all of a family's keys begin with, as a glob: in every namespace. It also matches some names
-    /// that are none of the family; ``isName(_:of:)`` tells them apart.
+    /// What the names of all of a family's keys begin with, as a glob: in every namespace.
+    ///
+    /// It also matches some names that are none of the family; ``isName(_:of:)`` tells them apart.
     public func glob(_ family: KeyFamily) -> [UInt8] {
         Glob.escaped(prefix + Array("\(family.word)".utf8)) + Array("[:@]*".utf8)
     }

@@ -44,7 +44,12 @@ struct BadInputTests {
         Line("two objects", Array("{} {}".utf8), -32700, "parse_error"),
         Line("a trailing comma", Array(#"{"id":1,}"#.utf8), -32700, "parse_error"),
         Line("a byte order mark", [0xef, 0xbb, 0xbf] + Array("{}".utf8), -32700, "parse_error"),
-        Line("invalid UTF-8", Array(#"{"jsonrpc":"2.0","id":1,"method":""#.utf8) + [0xc3, 0x28], -32700, "parse_error"),
+        Line(
+            "invalid UTF-8",
+            Array(#"{"jsonrpc":"2.0","id":1,"method":""#.utf8) + [0xc3, 0x28],
+            -32700,
+            "parse_error"
+        ),
         Line("an overlong slash", Array(#"["a"#.utf8) + [0xc0, 0xaf] + Array(#""]"#.utf8), -32700, "parse_error"),
         Line("a raw surrogate", Array(#"[""#.utf8) + [0xed, 0xa0, 0x80] + Array(#""]"#.utf8), -32700, "parse_error"),
         Line("a NUL", [0], -32700, "parse_error"),
@@ -63,24 +68,43 @@ struct BadInputTests {
         Line("a number as version", Array(#"{"jsonrpc":2.0,"method":"agent.ping"}"#.utf8), -32600, "invalid_request"),
         Line("no method", Array(#"{"jsonrpc":"2.0"}"#.utf8), -32600, "invalid_request"),
         Line(
-            "a string as params", Array(#"{"jsonrpc":"2.0","method":"agent.ping","params":"a"}"#.utf8), -32600,
+            "a string as params",
+            Array(#"{"jsonrpc":"2.0","method":"agent.ping","params":"a"}"#.utf8),
+            -32600,
             "invalid_request"
         ),
         Line(
-            "null as params", Array(#"{"jsonrpc":"2.0","method":"agent.ping","params":null}"#.utf8), -32600,
+            "null as params",
+            Array(#"{"jsonrpc":"2.0","method":"agent.ping","params":null}"#.utf8),
+            -32600,
             "invalid_request"
         ),
         Line(
             "a long id",
             Array(#"{"jsonrpc":"2.0","method":"agent.ping","id":"\#(String(repeating: "x", count: 64))"}"#.utf8),
-            -32600, "invalid_request"
-        ),
-        Line(
-            "a long batch", Array("[\([String](repeating: "1", count: 1001).joined(separator: ","))]".utf8), -32600,
+            -32600,
             "invalid_request"
         ),
-        Line("20001 bytes", [UInt8](repeating: UInt8(ascii: "x"), count: 20_001), 1005, "too_large", ("limit_bytes", 20_000)),
-        Line("300000 bytes", [UInt8](repeating: UInt8(ascii: "x"), count: 300_000), 1005, "too_large", ("limit_bytes", 20_000)),
+        Line(
+            "a long batch",
+            Array("[\([String](repeating: "1", count: 1001).joined(separator: ","))]".utf8),
+            -32600,
+            "invalid_request"
+        ),
+        Line(
+            "20001 bytes",
+            [UInt8](repeating: UInt8(ascii: "x"), count: 20_001),
+            1005,
+            "too_large",
+            ("limit_bytes", 20_000)
+        ),
+        Line(
+            "300000 bytes",
+            [UInt8](repeating: UInt8(ascii: "x"), count: 300_000),
+            1005,
+            "too_large",
+            ("limit_bytes", 20_000)
+        ),
     ]
 
     private static let longKey = String(repeating: "ä", count: 513)
@@ -106,46 +130,88 @@ struct BadInputTests {
         Line(call: "cache.get", #"["a","n",false,false,5]"#, -32602, "invalid_params", ("param", "[4]")),
         Line(call: "cache.get", #"{"key":"a","_meta":5}"#, -32602, "invalid_params", ("param", "_meta")),
         Line(
-            call: "cache.get", #"{"key":"a","_meta":{"deadline_ms":0}}"#, -32602, "invalid_params",
+            call: "cache.get",
+            #"{"key":"a","_meta":{"deadline_ms":0}}"#,
+            -32602,
+            "invalid_params",
             ("param", "_meta.deadline_ms")
         ),
         Line(call: "cache.get", #"{"key":"\#(longKey)"}"#, 1005, "too_large", ("limit_bytes", 1024)),
         Line(call: "cache.set", #"{"key":"a"}"#, -32602, "invalid_params", ("param", "value")),
         Line(call: "cache.set", #"{"key":"a","value":1,"ttl_ms":-1}"#, -32602, "invalid_params", ("param", "ttl_ms")),
         Line(call: "cache.set", #"{"key":"a","value":1,"ttl_ms":1.5}"#, -32602, "invalid_params", ("param", "ttl_ms")),
-        Line(call: "cache.set", #"{"key":"a","value":1,"ttl_ms":"60s"}"#, -32602, "invalid_params", ("param", "ttl_ms")),
+        Line(
+            call: "cache.set",
+            #"{"key":"a","value":1,"ttl_ms":"60s"}"#,
+            -32602,
+            "invalid_params",
+            ("param", "ttl_ms")
+        ),
         Line(call: "cache.set", #"{"key":"a","text":"\ud800"}"#, -32602, "invalid_params", ("param", "text")),
         Line(call: "cache.set", #"{"key":"a","base64":"a"}"#, -32602, "invalid_params", ("param", "base64")),
-        Line(call: "cache.set", #"{"key":"a","value":1,"condition":"maybe"}"#, -32602, "invalid_params", ("param", "condition")),
-        Line(call: "cache.increment", #"{"key":"a","by":9223372036854775808}"#, -32602, "invalid_params", ("param", "by")),
+        Line(
+            call: "cache.set",
+            #"{"key":"a","value":1,"condition":"maybe"}"#,
+            -32602,
+            "invalid_params",
+            ("param", "condition")
+        ),
+        Line(
+            call: "cache.increment",
+            #"{"key":"a","by":9223372036854775808}"#,
+            -32602,
+            "invalid_params",
+            ("param", "by")
+        ),
         Line(call: "cache.increment", #"{"key":"a","by":1.0}"#, -32602, "invalid_params", ("param", "by")),
         Line(call: "cache.delete", "{}", -32602, "invalid_params", ("param", "key")),
         Line(call: "cache.delete", #"{"key":"a","keys":["a"]}"#, -32602, "invalid_params", ("param", "key")),
         Line(call: "cache.get_many", #"{"keys":"a"}"#, -32602, "invalid_params", ("param", "keys")),
         Line(call: "cache.get_many", #"{"keys":["a",""]}"#, -32602, "invalid_params", ("param", "keys[1]")),
         Line(
-            call: "cache.get_many", "[[\([String](repeating: "\"k\"", count: 1001).joined(separator: ","))]]", -32602,
-            "invalid_params", ("param", "keys")
+            call: "cache.get_many",
+            "[[\([String](repeating: "\"k\"", count: 1001).joined(separator: ","))]]",
+            -32602,
+            "invalid_params",
+            ("param", "keys")
         ),
         Line(
-            call: "cache.set_many", #"{"entries":[{"key":"a","value":1},{"key":"b","text":"\ud800"}]}"#, -32602,
-            "invalid_params", ("param", "entries[1].text")
+            call: "cache.set_many",
+            #"{"entries":[{"key":"a","value":1},{"key":"b","text":"\ud800"}]}"#,
+            -32602,
+            "invalid_params",
+            ("param", "entries[1].text")
         ),
         Line(
-            call: "cache.set_many", #"{"entries":[{"key":"a","value":1},{"key":"\udfff","value":1}]}"#, -32602,
-            "invalid_params", ("param", "entries[1].key")
+            call: "cache.set_many",
+            #"{"entries":[{"key":"a","value":1},{"key":"\udfff","value":1}]}"#,
+            -32602,
+            "invalid_params",
+            ("param", "entries[1].key")
         ),
         Line(
-            call: "cache.delete", #"{"keys":["a","\udfff"]}"#, -32602, "invalid_params", ("param", "keys[1]")
+            call: "cache.delete",
+            #"{"keys":["a","\udfff"]}"#,
+            -32602,
+            "invalid_params",
+            ("param", "keys[1]")
         ),
         Line(call: "cache.keys", #"{"cursor":"x"}"#, -32602, "invalid_params", ("param", "cursor")),
         Line(call: "cache.keys", #"{"cursor":"-1"}"#, -32602, "invalid_params", ("param", "cursor")),
         Line(call: "cache.invalidate", "{}", -32602, "invalid_params", ("param", "pattern")),
         Line(call: "hash.set", #"{"key":"a","fields":{}}"#, -32602, "invalid_params", ("param", "fields")),
         Line(call: "hash.set", #"{"key":"a","fields":[1]}"#, -32602, "invalid_params", ("param", "fields")),
-        Line(call: "agent.ping", #"{"_meta":{"traceparent":"x"}}"#, -32602, "invalid_params", ("param", "_meta.traceparent")),
         Line(
-            call: "agent.ping", "[\([String](repeating: "0", count: 65).joined(separator: ","))]", -32602,
+            call: "agent.ping",
+            #"{"_meta":{"traceparent":"x"}}"#,
+            -32602,
+            "invalid_params",
+            ("param", "_meta.traceparent")
+        ),
+        Line(
+            call: "agent.ping",
+            "[\([String](repeating: "0", count: 65).joined(separator: ","))]",
+            -32602,
             "invalid_params"
         ),
     ]

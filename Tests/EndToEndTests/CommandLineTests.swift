@@ -16,8 +16,11 @@ struct CommandLineTests {
         /// The standard input.
         var input: String?
 
-        init(_ arguments: String..., status: Int32 = 0, output: String? = nil, error: String = "", input: String? = nil) {
-            (self.arguments, self.status, self.output, self.error, self.input) = (arguments, status, output, error, input)
+        init(_ arguments: String..., status: Int32 = 0, output: String? = nil, error: String = "", input: String? = nil)
+        {
+            (self.arguments, self.status, self.output, self.error, self.input) = (
+                arguments, status, output, error, input
+            )
         }
     }
 
@@ -37,7 +40,12 @@ struct CommandLineTests {
         Invocation("cache.set", "key=5", "value=plain words", "ttl_ms=60s"),
         Invocation("cache.get", "key=5", "--field", "value", "--raw", output: "plain words"),
         Invocation("cache.set", "key=n", "value:=17", "ttl_ms=null"),
-        Invocation("cache.get", "key=n", "with_ttl=true", output: #"{"hit":true,"value":17,"source":"valkey","ttl_ms":null}"#),
+        Invocation(
+            "cache.get",
+            "key=n",
+            "with_ttl=true",
+            output: #"{"hit":true,"value":17,"source":"valkey","ttl_ms":null}"#
+        ),
         Invocation("cache.increment", "key=n", "by=-20", output: #"{"value":-3}"#),
         Invocation("cache.set", "key=in", "value=-", output: #"{"stored":true}"#, input: #"{"from": "stdin"}"#),
         Invocation("cache.get", "key=in", "--field", "value", output: #"{"from": "stdin"}"#),
@@ -95,7 +103,14 @@ struct CommandLineTests {
             let found = try await agent.daemon.rpc("cache.get", "key=big", "--field", "value")
             #expect(found.standardOutput == value + "\n")
             let tooLong = Array("\"\(String(repeating: "x", count: 9 << 20))\"".utf8)
-            let refused = try await agent.daemon.rpc("--timeout", "20s", "cache.set", "key=big", "value=-", input: tooLong)
+            let refused = try await agent.daemon.rpc(
+                "--timeout",
+                "20s",
+                "cache.set",
+                "key=big",
+                "value=-",
+                input: tooLong
+            )
             #expect(refused.status == .exited(1))
             #expect(refused.standardError.contains("8388608"), "\(refused.standardError)")
         }

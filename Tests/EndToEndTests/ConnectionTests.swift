@@ -135,7 +135,9 @@ struct ConnectionTests {
             try agent.server.pause()
             var bytes: [UInt8] = []
             for id in 0..<count {
-                bytes += client.frame(#"{"jsonrpc":"2.0","id":\#(id),"method":"cache.set","params":["k\#(id)",\#(id)]}"#)
+                bytes += client.frame(
+                    #"{"jsonrpc":"2.0","id":\#(id),"method":"cache.set","params":["k\#(id)",\#(id)]}"#
+                )
             }
             try await client.send(bytes: bytes)
             let other = try agent.connect()

@@ -35,8 +35,8 @@ struct ContractExampleTests {
                         _ = try await client.result(of: call.method, call.params.document.text(style: .compact))
                     }
                     let reply = try Document.parse(try await client.reply(to: name, params.text(style: .compact)))
-                    let where_ = "\(name), \(example.name), \(params.text(style: .compact))"
-                    try check(reply, example, method, contract, where_)
+                    let title = "\(name), \(example.name), \(params.text(style: .compact))"
+                    try check(reply, example, method, contract, title)
                 }
             }
         }
@@ -50,7 +50,8 @@ struct ContractExampleTests {
             for (name, place) in try Example.named(params, method.fields) { object[name] = place.document }
             return [params.document, .object(object)]
         }
-        guard let object = params.document.object, object.names.allSatisfy({ name in fields.contains { $0.name == name } })
+        guard let object = params.document.object,
+            object.names.allSatisfy({ name in fields.contains { $0.name == name } })
         else { return [params.document] }
         let last = fields.lastIndex { object[$0.name] != nil } ?? -1
         let given = fields.prefix(last + 1)
@@ -72,7 +73,10 @@ struct ContractExampleTests {
             let objection = try method.result.objection(to: result, contract.definitions)
             #expect(objection == nil, "\(name): \(result.text(style: .compact).prefix(300))")
             for pointer in example.varies {
-                #expect(result[pointer: pointer] != nil, "\(name): \(pointer) in \(result.text(style: .compact).prefix(300))")
+                #expect(
+                    result[pointer: pointer] != nil,
+                    "\(name): \(pointer) in \(result.text(style: .compact).prefix(300))"
+                )
             }
             let (expected, found) = (place.document.without(example.varies), result.without(example.varies))
             #expect(found == expected, "\(name): \(result.text(style: .compact).prefix(300))")

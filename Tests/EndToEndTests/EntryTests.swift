@@ -21,7 +21,8 @@ struct EntryTests {
             let client = try agent.connect()
             let server = try agent.server.connect()
             let classes: [(namespace: String, whole: Int64)] = [
-                ("", 300_000), ("other", 300_000), ("response", 3_600_000), ("session", 86_400_000), ("context", 1_800_000),
+                ("", 300_000), ("other", 300_000), ("response", 3_600_000), ("session", 86_400_000),
+                ("context", 1_800_000),
                 ("metadata", 300_000), ("short", 60_000), ("kept", -1),
             ]
             for (namespace, whole) in classes {
@@ -35,7 +36,8 @@ struct EntryTests {
                     _ = try await client.result(of: "cache.set", #"{"key":"k","value":1\#(given)\#(member)}"#)
                     try expectLife(of: "cache\(suffix):k", whole, "cache.set\(given)")
                     _ = try await client.result(
-                        of: "cache.set_many", #"{"entries":[{"key":"m","value":1\#(given)}]\#(member)}"#
+                        of: "cache.set_many",
+                        #"{"entries":[{"key":"m","value":1\#(given)}]\#(member)}"#
                     )
                     try expectLife(of: "cache\(suffix):m", whole, "cache.set_many\(given)")
                     try server.command("DEL", "cache\(suffix):n", "hash\(suffix):h", "hash\(suffix):i")
@@ -109,7 +111,8 @@ struct EntryTests {
             let server = try agent.server.connect()
             func set(_ value: Int, _ condition: String) async throws -> Document {
                 try await client.result(
-                    of: "cache.set", #"{"key":"k","value":\#(value),"ttl_ms":null,"condition":"\#(condition)"}"#
+                    of: "cache.set",
+                    #"{"key":"k","value":\#(value),"ttl_ms":null,"condition":"\#(condition)"}"#
                 )
             }
             #expect(try await set(1, "present") == ["stored": false])
@@ -128,9 +131,12 @@ struct EntryTests {
             let client = try agent.connect()
             let server = try agent.server.connect()
             let steps: [(stored: String, by: String, sum: String)] = [
-                ("0", "1", "1"), ("9007199254740992", "1", "9007199254740993"), ("-9007199254740993", "-2", "-9007199254740995"),
-                ("9223372036854775806", "1", "9223372036854775807"), ("-9223372036854775807", "-1", "-9223372036854775808"),
-                ("9223372036854775807", "-9223372036854775807", "0"), ("-1", "-9223372036854775807", "-9223372036854775808"),
+                ("0", "1", "1"), ("9007199254740992", "1", "9007199254740993"),
+                ("-9007199254740993", "-2", "-9007199254740995"),
+                ("9223372036854775806", "1", "9223372036854775807"),
+                ("-9223372036854775807", "-1", "-9223372036854775808"),
+                ("9223372036854775807", "-9223372036854775807", "0"),
+                ("-1", "-9223372036854775807", "-9223372036854775808"),
                 ("5", "0", "5"), ("-9223372036854775808", "9223372036854775807", "-1"),
             ]
             for (stored, by, sum) in steps {
@@ -152,13 +158,17 @@ struct EntryTests {
             let client = try agent.connect()
             let server = try agent.server.connect()
             let steps: [(stored: String, by: String)] = [
-                ("9223372036854775807", "1"), ("-9223372036854775808", "-1"), ("1.5", "1"), ("1.0", "1"), ("\"1\"", "1"),
+                ("9223372036854775807", "1"), ("-9223372036854775808", "-1"), ("1.5", "1"), ("1.0", "1"),
+                ("\"1\"", "1"),
                 ("", "1"), (" 1", "1"), ("9223372036854775808", "1"), ("null", "1"), ("{}", "1"),
             ]
             for (stored, by) in steps {
                 try server.command("SET", "cache:n", stored)
                 try server.command("HSET", "hash:h", "f", stored)
-                for call in [("cache.increment", #"{"key":"n","by":\#(by),"ttl_ms":5000}"#), ("hash.increment", #"["h","f",\#(by)]"#)] {
+                for call in [
+                    ("cache.increment", #"{"key":"n","by":\#(by),"ttl_ms":5000}"#),
+                    ("hash.increment", #"["h","f",\#(by)]"#),
+                ] {
                     let error = try await client.error(of: call.0, call.1)
                     #expect(error["code"] == 1008, "\(call.0) of \(stored): \(error.text(style: .compact))")
                     #expect(error["data"]?["outcome"] == "not_applied")
@@ -179,7 +189,8 @@ struct EntryTests {
             try server.command("RPUSH", "cache:k", "a")
             try server.command("SET", "hash:k", "a")
             let calls = [
-                ("cache.get", #"["k"]"#), ("cache.get", #"{"key":"k","with_ttl":true}"#), ("cache.increment", #"["k"]"#),
+                ("cache.get", #"["k"]"#), ("cache.get", #"{"key":"k","with_ttl":true}"#),
+                ("cache.increment", #"["k"]"#),
                 ("hash.get", #"["k","f"]"#), ("hash.get_all", #"["k"]"#), ("hash.set", #"["k",{"f":1}]"#),
                 ("hash.delete", #"["k",["f"]]"#), ("hash.increment", #"["k","f"]"#),
             ]

@@ -68,7 +68,9 @@ struct InvalidationTests {
         try await withAgent(configuration: Document.object(object).text(style: .compact)) { agent in
             let client = try agent.connect()
             let server = try agent.server.connect()
-            let foreign = ["cache:a", "cache@n:a", "hash:a", "ax?[x]\\cache:a", "aYx\\cache:a", "a*?x\\cache:a", "apps:cache:a"]
+            let foreign = [
+                "cache:a", "cache@n:a", "hash:a", "ax?[x]\\cache:a", "aYx\\cache:a", "a*?x\\cache:a", "apps:cache:a",
+            ]
             for params in [#"{"all":true}"#, #"{"pattern":"*"}"#, #"{"namespace":"n"}"#] {
                 try fill(server, prefix: prefix)
                 for key in foreign { try server.command("SET", key, "1") }
@@ -141,7 +143,10 @@ struct InvalidationTests {
                 var cursor = ""
                 var pages = 0
                 repeat {
-                    let page = try await client.result(of: "cache.keys", #"{"namespace":"n","count":100\#(extra)\#(cursor)}"#)
+                    let page = try await client.result(
+                        of: "cache.keys",
+                        #"{"namespace":"n","count":100\#(extra)\#(cursor)}"#
+                    )
                     for key in page["keys"]?.array ?? [] { found.insert(key.string ?? "") }
                     let next = try #require(page["cursor"])
                     cursor = next.isNull ? "" : #","cursor":\#(next.text(style: .compact))"#

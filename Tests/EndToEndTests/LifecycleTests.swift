@@ -142,7 +142,9 @@ struct LifecycleTests {
                     #expect(try await life("a") == -1)
                     #expect((500_000...600_000).contains(try await life("b")))
 
-                    for (faulty, word) in [("{", "squire.json"), (#"{"cache": {"ttl_ms": -1}, "lg": {}}"#, "cache.ttl_ms")] {
+                    for (faulty, word) in [
+                        ("{", "squire.json"), (#"{"cache": {"ttl_ms": -1}, "lg": {}}"#, "cache.ttl_ms"),
+                    ] {
                         try File.write(faulty, to: file)
                         try daemon.process.signal(SIGHUP)
                         try await waitUntil("the fault is told") {
@@ -165,13 +167,15 @@ struct LifecycleTests {
             try File.write(#"{"log": {"level": "loud"}, "limits": {"batch_max": 0}, "colour": 1}"#, to: bad)
             let cases: [(arguments: [String], status: Int32, words: [String])] = [
                 (["--version"], 0, ["squired 0."]), (["--help"], 0, ["--socket", "--check-config"]),
-                (["--check-config"], 0, ["without fault"]), (["--check-config", "--config", good], 0, ["without fault"]),
+                (["--check-config"], 0, ["without fault"]),
+                (["--check-config", "--config", good], 0, ["without fault"]),
                 (["--print-config", "--config", good], 0, ["log.level", "\"debug\"", "file"]),
                 (["--check-config", "--config", bad], 78, ["log.level", "limits.batch_max", "colour"]),
                 (["--config", bad], 78, ["log.level", "limits.batch_max", "colour"]),
                 (["--print-config", "--config", bad], 78, ["log.level"]),
                 (["--config", "\(directory)/none.json"], 78, ["none.json"]),
-                (["--sockt", "x"], 64, ["--sockt", "--socket"]), (["run"], 64, ["--help"]), (["--socket"], 64, ["--socket"]),
+                (["--sockt", "x"], 64, ["--sockt", "--socket"]), (["run"], 64, ["--help"]),
+                (["--socket"], 64, ["--socket"]),
                 (["--version=1"], 64, ["--version"]), (["--socket", "relative.sock"], 78, ["socket.path"]),
                 (["--socket", "/\(String(repeating: "x", count: 108))"], 78, ["socket.path"]),
                 (["--valkey", "http://host"], 78, ["valkey"]), (["--valkey", "sentinel://h:1/p"], 78, ["sentinel"]),

@@ -27,7 +27,9 @@ struct RunningAgent {
     private func memory(_ field: String) throws -> Int {
         let lines = try File.text("/proc/\(daemon.process.processID)/status").split(separator: "\n")
         guard let line = lines.first(where: { $0.hasPrefix(field) }),
-            let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Int($0) })
+            let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({
+                Int($0)
+            })
         else { throw FixtureError("the kernel does not tell \(field)") }
         return kibibytes << 10
     }

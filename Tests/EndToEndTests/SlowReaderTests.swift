@@ -8,7 +8,9 @@ struct SlowReaderTests {
     private static let value = "\"" + String(repeating: "v", count: 65_534) + "\""
 
     private static func gets(_ count: Int) -> [UInt8] {
-        (0..<count).flatMap { Array((#"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":["big"]}"# + "\n").utf8) }
+        (0..<count).flatMap {
+            Array((#"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":["big"]}"# + "\n").utf8)
+        }
     }
 
     @Test("is cut beyond the limit, and nobody else notices")

@@ -9,7 +9,8 @@ struct ValueTests {
         "null", "true", "false", "0", "-0", "0.0", "-0.0", "1.0", "1e400", "-1E+400", "1e-999", "9223372036854775807",
         "9223372036854775808", "-9223372036854775809", "123456789012345678901234567890.123456789012345678901234567890",
         "0.1000", #""""#, #""\u0041\u00e9\/\b\f\n\r\t\"\\""#, #""\ud800""#, #""\udc00x\ud83d""#, #""\ud83d\ude00""#,
-        #""😀é""#, #""\u0000""#, "\"\u{7f}\u{2028}\u{2029}\u{feff}\"", "{}", "[]", "[ ]", "{ \"a\" :\t1 , \"b\":[ 1,2 ] }",
+        #""😀é""#, #""\u0000""#, "\"\u{7f}\u{2028}\u{2029}\u{feff}\"", "{}", "[]", "[ ]",
+        "{ \"a\" :\t1 , \"b\":[ 1,2 ] }",
         #"{"b":1,"a":2}"#, #"{"a":1,"a":2,"\u0061":3}"#, #"{"":{"":[]}}"#, #"{"\ud800":"\udfff"}"#,
         #"["cache:x","\u0001"]"#,
         String(repeating: "[", count: 60) + String(repeating: "]", count: 60),
@@ -24,7 +25,10 @@ struct ValueTests {
             let server = try agent.server.connect()
             for text in Self.texts {
                 let name = "\(text.prefix(60))"
-                #expect(try await client.resultText(of: "cache.set", #"{"key":"k","value":\#(text)}"#) == #"{"stored":true}"#)
+                #expect(
+                    try await client.resultText(of: "cache.set", #"{"key":"k","value":\#(text)}"#)
+                        == #"{"stored":true}"#
+                )
                 #expect(try server.command("GET", "cache:k") == .bulk(Array(text.utf8)), "\(name)")
                 let hit = #"{"hit":true,"value":\#(text),"source":"valkey"}"#
                 #expect(try await client.resultText(of: "cache.get", #"["k"]"#) == hit, "\(name)")
@@ -55,7 +59,8 @@ struct ValueTests {
                 let text = framing === client ? "{\n\t\"a\" : [1,\r\n 2 ]\n}" : "{ \t\"a\" : [1,   2 ] }"
                 _ = try await framing.resultText(of: "cache.set", #"{"key":"k","value":  \#(text)  }"#)
                 #expect(try server.command("GET", "cache:k") == .bulk(Array(text.utf8)))
-                let value = text.map { $0.isNewline ? String(repeating: " ", count: $0.utf8.count) : String($0) }.joined()
+                let value = text.map { $0.isNewline ? String(repeating: " ", count: $0.utf8.count) : String($0) }
+                    .joined()
                 for reader in [client, lines] {
                     let hit = try await reader.resultText(of: "cache.get", #"["k"]"#)
                     #expect(hit == #"{"hit":true,"value":\#(value),"source":"valkey"}"#)
@@ -81,8 +86,10 @@ struct ValueTests {
             (Array("\"\u{1}\"".utf8), #""text":"\"\u0001\"""#),
             ([0xff, 0xd8, 0xff, 0xe0], #""base64":"/9j/4A==""#),
             ([UInt8(ascii: "\""), 0xed, 0xa0, 0x80, UInt8(ascii: "\"")], #""base64":"Iu2ggCI=""#),
-            (Array(String(repeating: "[", count: 70).utf8) + Array(String(repeating: "]", count: 70).utf8),
-                #""text":"\#(String(repeating: "[", count: 70))\#(String(repeating: "]", count: 70))""#),
+            (
+                Array(String(repeating: "[", count: 70).utf8) + Array(String(repeating: "]", count: 70).utf8),
+                #""text":"\#(String(repeating: "[", count: 70))\#(String(repeating: "]", count: 70))""#
+            ),
         ]
         try await withAgent(kind) { agent in
             let client = try agent.connect()
@@ -112,8 +119,10 @@ struct ValueTests {
             let client = try agent.connect()
             let server = try agent.server.connect()
             let cases: [(member: String, bytes: [UInt8])] = [
-                (#""text":"""#, []), (#""base64":"""#, []), (#""text":"a\u0000\n\ud83d\ude00""#, Array("a\u{0}\n😀".utf8)),
-                (#""text":"{\"a\": 1}""#, Array(#"{"a": 1}"#.utf8)), (#""base64":"\/9j\/4A==""#, [0xff, 0xd8, 0xff, 0xe0]),
+                (#""text":"""#, []), (#""base64":"""#, []),
+                (#""text":"a\u0000\n\ud83d\ude00""#, Array("a\u{0}\n😀".utf8)),
+                (#""text":"{\"a\": 1}""#, Array(#"{"a": 1}"#.utf8)),
+                (#""base64":"\/9j\/4A==""#, [0xff, 0xd8, 0xff, 0xe0]),
                 (#""base64":"AAAA""#, [0, 0, 0]),
             ]
             for (member, bytes) in cases {
