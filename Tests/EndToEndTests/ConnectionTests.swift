@@ -140,6 +140,8 @@ struct ConnectionTests {
                 )
             }
             try await client.send(bytes: bytes)
+            // Half closed, while the agent does not even read from it.
+            client.finishSending()
             let other = try agent.connect()
             try await waitUntil("as many calls run as may") {
                 try await other.result(of: "agent.stats")["calls"]?["running"]?.integer == 1024
@@ -152,7 +154,59 @@ struct ConnectionTests {
                 if let id = reply["id"]?.integer { ids.insert(id) }
             }
             #expect(ids.count == count)
+            #expect(try await client.receiveToEnd() == "")
             #expect(try agent.server.command("DBSIZE") == .integer(Int64(count)))
+        }
+    }
+
+    @Test("may end every line and header as Windows does, with other headers beside the length")
+    func headers() async throws {
+        try await withAgent { agent in
+            let ping = #"{"jsonrpc":"2.0","id":1,"method":"agent.ping"}"#
+            let lines = try agent.connect()
+            try await lines.send(bytes: Array("\(ping)\r\n\r\n\(ping)\r\n".utf8))
+            #expect(try await lines.receive(2).allSatisfy { $0.hasSuffix(#""result":{"pong":true}}"#) })
+            let beginnings = [
+                "Content-Length: \(ping.utf8.count)\r\nContent-Type: application/vscode-jsonrpc; charset=utf8\r\n\r\n",
+                "content-type: x\r\nCONTENT-LENGTH:\(ping.utf8.count)  \r\n\r\n",
+                "content-length: \(ping.utf8.count)\n\n",
+            ]
+            for beginning in beginnings {
+                let counted = try agent.connect(.contentLength)
+                try await counted.send(bytes: Array("\(beginning)\(ping)\(beginning)\(ping)".utf8))
+                let replies = try await counted.receive(2)
+                #expect(replies.allSatisfy { $0.hasSuffix(#""result":{"pong":true}}"#) }, "\(beginning)")
+            }
+        }
+    }
+
+    @Test(
+        "that subscribed is told of the circuit breaker, between its replies",
+        arguments: AgentClient.Framing.allCases
+    )
+    func events(framing: AgentClient.Framing) async throws {
+        try await withAgent { agent in
+            let client = try agent.connect(framing)
+            let name = try #require(try await client.result(of: "agent.subscribe")["subscription"])
+            #expect(try await client.result(of: "agent.subscribe")["subscription"] == name)
+            let other = try agent.connect()
+            _ = try await other.result(of: "agent.breaker", #"["cache","open"]"#)
+            let event = try Document.parse(try await client.receive())
+            #expect(event["method"] == "agent.event")
+            #expect(event["id"] == nil)
+            #expect(event["params"]?["subscription"] == name)
+            #expect(event["params"]?["store"] == "cache")
+            #expect(event["params"]?["state"] == "open")
+            #expect(try await client.result(of: "cache.get", #"["k"]"#) == ["hit": false, "degraded": true])
+            #expect(try await client.error(of: "cache.set", #"["k",1]"#)["code"] == 1001)
+            _ = try await other.result(of: "agent.breaker", #"["cache","auto"]"#)
+            // A probe may come first.
+            var states = [event["params"]?["state"]?.string]
+            while states.last != "closed" {
+                states.append(try Document.parse(try await client.receive())["params"]?["state"]?.string)
+            }
+            #expect(states == ["open", "closed"] || states == ["open", "half_open", "closed"])
+            #expect(try await client.result(of: "cache.set", #"["k",1]"#) == ["stored": true])
         }
     }
 

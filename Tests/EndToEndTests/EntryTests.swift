@@ -181,6 +181,34 @@ struct EntryTests {
         }
     }
 
+    @Test("is counted once for each request id, over every connection", arguments: ServerKind.installed)
+    func requests(kind: ServerKind) async throws {
+        try await withAgent(kind) { agent in
+            for (method, first) in [("cache.increment", #""key":"n""#), ("hash.increment", #""key":"h","field":"f""#)] {
+                for _ in 0..<3 {
+                    let client = try agent.connect()
+                    let text = try await client.resultText(
+                        of: method,
+                        #"{\#(first),"by":9007199254740993,"request_id":"a"}"#
+                    )
+                    #expect(text == #"{"value":9007199254740993}"#)
+                    let error = try await client.error(of: method, #"{\#(first),"by":2,"request_id":"a"}"#)
+                    #expect(error["code"] == 1008)
+                }
+                let client = try agent.connect()
+                let text = try await client.resultText(of: method, #"{\#(first),"by":1,"request_id":"b"}"#)
+                #expect(text == #"{"value":9007199254740994}"#)
+                // A refusal is an outcome too.
+                let refused = #"{\#(first),"by":9223372036854775807,"request_id":"c"}"#
+                #expect(try await client.error(of: method, refused)["code"] == 1008)
+                #expect(try await client.resultText(of: method, "{\(first)}") == #"{"value":9007199254740995}"#)
+                let long = String(repeating: "x", count: 129)
+                let error = try await client.error(of: method, #"{\#(first),"request_id":"\#(long)"}"#)
+                #expect(error["data"]?["param"] == "request_id")
+            }
+        }
+    }
+
     @Test("of another kind is a conflict, and stays as it is", arguments: ServerKind.installed)
     func otherKinds(kind: ServerKind) async throws {
         try await withAgent(kind) { agent in
