@@ -236,8 +236,11 @@ struct ConnectionTests {
     func limit() async throws {
         try await withAgent(configuration: #"{"limits": {"connections_max": 3}}"#) { agent in
             let others = [try agent.connect(), try agent.connect()]
+            try await waitUntil("nobody else is connected") {
+                try await others[0].result(of: "agent.stats")["connections"]?["open"] == 2
+            }
+            #expect(try await others[1].result(of: "agent.ping") == ["pong": true])
             var last: AgentClient? = try agent.connect()
-            for other in others { #expect(try await other.result(of: "agent.ping") == ["pong": true]) }
             #expect(try await last?.result(of: "agent.ping") == ["pong": true])
             let refused = try agent.connect()
             let error = try Document.parse(try await refused.receive())["error"]

@@ -113,6 +113,32 @@ struct ValueTests {
         }
     }
 
+    @Test("of another client that is too large is refused, and nobody else notices", arguments: [17, 63, 100])
+    func tooLarge(mebibytes: Int) async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            let other = try agent.connect()
+            let server = try agent.server.connect()
+            try server.command("SET", "cache:k", "1")
+            try server.command("SETRANGE", "cache:huge", "\((mebibytes << 20) - 1)", "x")
+            // Once before, so that the script is known.
+            _ = try await other.result(of: "cache.increment", #"["n"]"#)
+            try await client.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.get","params":["huge"]}"#)
+            let increment = #"{"jsonrpc":"2.0","id":2,"method":"cache.increment","params":["n"]}"#
+            try await other.send(increment, increment)
+            let error = try Document.parse(try await client.receive())["error"]
+            #expect(error?["code"] == 1005)
+            let replies = try await other.receive(2)
+            withKnownIssue("a value of more than 64 MiB breaks the connection that all share", isIntermittent: true) {
+                for reply in replies { #expect(reply.contains("result"), "\(reply)") }
+            } when: {
+                mebibytes > 64
+            }
+            #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"] == 1)
+            #expect(try await client.result(of: "cache.delete", #"["huge"]"#)["deleted"] == 1)
+        }
+    }
+
     @Test("given as text or Base64 is stored as these bytes", arguments: ServerKind.installed)
     func bytes(kind: ServerKind) async throws {
         try await withAgent(kind) { agent in
