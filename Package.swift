@@ -123,7 +123,9 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "IntegrationTests",
             ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
