@@ -8,7 +8,7 @@ struct Greeting {
     struct Server: Equatable {
         var name = ""
         var version = ""
-        var mode = ""
+        var mode = "standalone"
         var role = ""
         /// How the connection is secured: `TLSv1.3`, `TLSv1.3 resumed` or `plain`.
         var transport = "plain"
