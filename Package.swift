@@ -69,7 +69,7 @@ let package = Package(
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
-        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
+        module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
@@ -115,6 +115,7 @@ let package = Package(
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
         tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
+        tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
@@ -123,10 +124,15 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "IntegrationTests",
-            ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+            [
+                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
+                "ValkeyTestProgram",
+            ]
         ),
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
     ]

@@ -114,11 +114,17 @@ final class Agent {
         cache.namespaces = Namespaces(next.cache)
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
-        let waiting = changed.filter { !Agent.isReloadable($0) }
+        // What proves who a server is belongs to the server: with another URL it waits for the restart too.
+        let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
+        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
         configuration.cache = next.cache
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
+        if isSameServer {
+            configuration.adoptAccess(of: next)
+            stores.adoptCredentials(configuration)
+        }
         methods.configuration = configuration
         log.notice(
             "configuration reloaded",
@@ -132,6 +138,11 @@ final class Agent {
     private static func isReloadable(_ option: String) -> Bool {
         option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+    }
+
+    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
+    private static func isAccess(_ option: String) -> Bool {
+        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
     }
 
     /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.

@@ -6,6 +6,11 @@ import Glibc
 ///
 /// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
 public enum FileSystem {
+    /// Whether something is at `path`, and may be looked at.
+    public static func exists(_ path: String) -> Bool {
+        unsafe access(path, F_OK) == 0
+    }
+
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).

@@ -10,6 +10,8 @@ struct Greeting {
         var version = ""
         var mode = ""
         var role = ""
+        /// How the connection is secured: `TLSv1.3`, `TLSv1.3 resumed` or `plain`.
+        var transport = "plain"
     }
 
     /// What to do after a reply.
@@ -81,15 +83,19 @@ struct Greeting {
         }
     }
 
+    private var userName: String { endpoint.user ?? "default" }
+
     /// The operator's words for a refusal: what to change, never the password.
     private func explain(_ reply: Reply, _ question: Question) -> String {
         switch reply.errorWord {
         case "NOAUTH":
-            "it asks for a password: put user and password into the URL"
+            "it asks for a password: set valkey.password_file (and valkey.user), or put them into the URL"
         case "WRONGPASS":
-            "it refused user \(endpoint.user ?? "default"): check the password in the URL and the user's ACL"
+            "it refused the password of user \(userName): check valkey.password_file or the URL, and that the server's "
+                + "ACL has that user, on"
         case "NOPERM":
-            "user \(endpoint.user ?? "default") lacks a permission that the agent needs: \(reply.bytes.text())"
+            "user \(userName) lacks a permission that the agent needs; config/valkey.acl has them all: "
+                + reply.bytes.text()
         case "LOADING":
             "it is loading its data"
         default:

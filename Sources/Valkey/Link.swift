@@ -30,8 +30,9 @@ public final class Link: TurnHandler {
     public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
     private(set) var breaker = CircuitBreaker()
+    let credentials: Credentials
+    let log: Log
     private let configuration: LinkConfiguration
-    private let log: Log
     private var pipelines: [Pipeline] = []
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
@@ -48,6 +49,7 @@ public final class Link: TurnHandler {
     public init(name: String, configuration: LinkConfiguration, log: Log) {
         self.name = name
         self.configuration = configuration
+        credentials = Credentials(configuration)
         self.log = log
     }
 
@@ -257,7 +259,10 @@ extension Link {
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
-            ["store": name, "endpoint": endpointDescription, "server": server.name, "version": server.version]
+            [
+                "store": name, "endpoint": endpointDescription, "server": server.name, "version": server.version,
+                "transport": server.transport,
+            ]
         )
     }
 

@@ -32,7 +32,7 @@ final class Pipeline: ConnectionUser {
     init(link: Link, configuration: LinkConfiguration) {
         unsafe owner = link
         self.configuration = configuration
-        connectionStorage = Connection(user: self, configuration: configuration)
+        connectionStorage = Connection(user: self, configuration: configuration, credentials: link.credentials)
     }
 
     private var link: Link { unsafe owner }

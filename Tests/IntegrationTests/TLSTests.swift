@@ -1,0 +1,153 @@
+import Glibc
+import JSON
+import Linux
+import TestSupport
+import Testing
+
+@Suite("TLS with a server that proves who it is")
+struct TLSTests {
+    private func write(_ text: String, to path: String) throws {
+        try File.write(text, to: "\(path).new")
+        try FileSystem.rename("\(path).new", to: path)
+    }
+
+    @Test("values pass, also with a certificate of our own", arguments: ServerKind.installed, [false, true])
+    func exchange(_ kind: ServerKind, _ asksForCertificate: Bool) async throws {
+        try await TLSFixture.with(kind) { fixture in
+            let own = asksForCertificate ? try await fixture.authority.issue("agent") : nil
+            try await fixture.withServer(asksForCertificate: asksForCertificate) { server, port in
+                try await fixture.withAgent("valkeys://localhost:\(port)", certificate: own) { agent in
+                    try await agent.becomeConnected()
+                    #expect(try await agent.call("cache.set", #"{"key":"k","value":[1,2]}"#) == ["stored": true])
+                    let entry = try await agent.call("cache.get", #"{"key":"k"}"#)
+                    #expect(entry?.object?["value"] == [1, 2])
+                    #expect(try server.command("GET", "cache:k").text == "[1,2]")
+                    #expect(agent.log.contains("transport=TLSv1.3"))
+                }
+            }
+        }
+    }
+
+    @Test(
+        "the certificate may name an address, or a name that the options give",
+        arguments: [("IP:127.0.0.1", [:]), ("DNS:valkey.example", ["SQUIRE_VALKEY_TLS_SERVER_NAME": "valkey.example"])]
+    )
+    func names(_ alternatives: String, _ options: [String: String]) async throws {
+        try await TLSFixture.with { fixture in
+            let certificate = try await fixture.authority.issue("server", for: alternatives)
+            try await fixture.withServer(certificate) { _, port in
+                try await fixture.withAgent("rediss://127.0.0.1:\(port)", options: options) { agent in
+                    try await agent.becomeConnected()
+                }
+            }
+        }
+    }
+
+    @Test("a connection that is made again resumes the session", arguments: ["TLSv1.2", "TLSv1.3"])
+    func resumption(_ version: String) async throws {
+        try await TLSFixture.with { fixture in
+            try await fixture.withServer(arguments: ["--tls-protocols", version]) { server, port in
+                try await fixture.withAgent("valkeys://localhost:\(port)") { agent in
+                    try await agent.becomeConnected()
+                    #expect(!agent.log.contains("resumed"))
+                    try server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                    try await agent.logs("\(version) resumed")
+                    #expect(try await agent.call("cache.set", #"{"key":"k","value":1}"#) == ["stored": true])
+                }
+            }
+        }
+    }
+
+    @Test("certificates that were renewed are taken up on SIGHUP by new connections; faulty ones are not")
+    func rotation() async throws {
+        try await TLSFixture.with { fixture in
+            let next = try await CertificateAuthority(in: fixture.directory, name: "next")
+            let own = try await fixture.authority.issue("agent")
+            let trusted = "\(fixture.directory)/trusted.crt"
+            try write(try File.text(fixture.authority.certificateFile), to: trusted)
+            let certificate = try await fixture.authority.issue("server")
+            try await fixture.withServer(certificate, asksForCertificate: true) { server, port in
+                let url = "valkeys://localhost:\(port)"
+                try await fixture.withAgent(url, authorities: trusted, certificate: own) { agent in
+                    try await agent.becomeConnected()
+                    // The server goes over to the other authority: for its own certificate, and for those of clients.
+                    let renewed = try await next.issue("renewed")
+                    try server.command(
+                        "CONFIG",
+                        "SET",
+                        "tls-cert-file",
+                        renewed.certificateFile,
+                        "tls-key-file",
+                        renewed.keyFile,
+                        "tls-ca-cert-file",
+                        next.certificateFile
+                    )
+                    #expect(try await agent.call("cache.set", #"{"key":"k","value":1}"#) == ["stored": true])
+                    try server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                    try await agent.logs("no trusted CA signed")
+                    try write("no certificate", to: trusted)
+                    try agent.process.signal(SIGHUP)
+                    try await agent.logs("the old one stays")
+                    #expect(agent.log.contains("valkey.tls.ca_file: \(trusted) holds no certificate"))
+                    // The agent's files are renewed in their place.
+                    let renewal = try await next.issue("renewal")
+                    try write(try File.text(next.certificateFile), to: trusted)
+                    try write(try File.text(renewal.keyFile), to: own.keyFile)
+                    try write(try File.text(renewal.certificateFile), to: own.certificateFile)
+                    try agent.process.signal(SIGHUP)
+                    try await agent.logs("certificates read anew")
+                    try await agent.becomeConnected()
+                    let entry = try await agent.call("cache.get", #"{"key":"k"}"#)
+                    #expect(entry?.object?["value"] == 1)
+                }
+            }
+        }
+    }
+
+    @Test("every record may come and go in pieces of one byte")
+    func slices() async throws {
+        try await TLSFixture.with { fixture in
+            try await fixture.withServer { server, port in
+                try await SlicingRelay.with(to: port) { relay in
+                    let limit = ["SQUIRE_VALKEY_CONNECT_TIMEOUT_MS": "20000"]
+                    try await fixture.withAgent("valkeys://localhost:\(relay.port)", options: limit) { agent in
+                        try await agent.becomeConnected()
+                        for size in [1, 1000, 16_384, 40_000] {
+                            let text = String(repeating: "s", count: size)
+                            let params = #"{"key":"\#(size)","value":"\#(text)"}"#
+                            #expect(try await agent.call("cache.set", params) == ["stored": true])
+                            let entry = try await agent.call("cache.get", #"{"key":"\#(size)"}"#)
+                            #expect(entry?.object?["value"]?.string == text)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("values of nearly 8 MiB pass both ways, several at once")
+    func largeValues() async throws {
+        try await TLSFixture.with { fixture in
+            try await fixture.withServer { server, port in
+                try await fixture.withAgent("valkeys://localhost:\(port)") { agent in
+                    try await agent.becomeConnected()
+                    let size = (8 << 20) - 1024
+                    let texts = ["a", "b", "c"].map { String(repeating: $0, count: size) }
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for (key, text) in zip(["x", "y", "z"], texts) {
+                            group.addTask {
+                                let params = #"{"key":"\#(key)","value":"\#(text)"}"#
+                                #expect(try await agent.call("cache.set", params) == ["stored": true])
+                                let entry = try await agent.call("cache.get", #"{"key":"\#(key)"}"#)
+                                #expect(entry?.object?["value"]?.string == text)
+                            }
+                        }
+                        try await group.waitForAll()
+                    }
+                    #expect(try server.command("STRLEN", "cache:x").integer == Int64(size + 2))
+                    #expect(try await agent.call("agent.ping") != nil)
+                }
+            }
+        }
+    }
+}
