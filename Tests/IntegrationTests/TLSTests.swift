@@ -150,4 +150,45 @@ struct TLSTests {
             }
         }
     }
+
+    @Test("a server that stops reading costs the calls that it did not get, not the connection")
+    func stoppedServer() async throws {
+        try await TLSFixture.with { fixture in
+            try await fixture.withServer { server, port in
+                try await fixture.withAgent("valkeys://localhost:\(port)") { agent in
+                    try await agent.becomeConnected()
+                    try server.pause()
+                    let outcomes = try await giveUp(calls: 6, of: agent)
+                    try server.resume()
+                    #expect(outcomes.values.contains("not_applied"))
+                    #expect(outcomes.values.contains("unknown"))
+                    try await waitUntil("the server has taken what was sent") {
+                        try await agent.call("cache.set", #"{"key":"after","value":1}"#) == ["stored": true]
+                    }
+                    for (key, outcome) in outcomes where outcome == "not_applied" {
+                        #expect(try server.command("EXISTS", "cache:\(key)").integer == 0)
+                    }
+                    let statistics = try await agent.call("agent.stats")
+                    #expect(statistics?.object?["cache_store"]?.object?["connections"] == 1)
+                }
+            }
+        }
+    }
+
+    /// Writes entries of 4 MiB that nobody takes, and gives the outcome that each call ends with, by key.
+    private func giveUp(calls: Int, of agent: Daemon) async throws -> [String: String] {
+        let text = String(repeating: "s", count: 4 << 20)
+        return try await withThrowingTaskGroup(of: (String, String).self) { group in
+            for key in (0..<calls).map({ "large-\($0)" }) {
+                group.addTask {
+                    let params = #"{"key":"\#(key)","value":"\#(text)","_meta":{"deadline_ms":600}}"#
+                    let request = #"{"jsonrpc":"2.0","id":1,"method":"cache.set","params":\#(params)}"#
+                    let reply = try Document.parse(Array(try await agent.exchange(request).utf8))
+                    let data = reply.object?["error"]?.object?["data"]?.object
+                    return (key, data?["outcome"]?.string ?? "none")
+                }
+            }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+    }
 }
