@@ -126,7 +126,7 @@ let package = Package(
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
-        tests("CacheTests", ["Bytes", "Cache", "Linux", "TestSupport"]),
+        tests("CacheTests", ["Bytes", "Cache", "EventLoop", "Linux", "Store", "TestSupport"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "IntegrationTests",

@@ -41,7 +41,8 @@ final class Agent {
                 prefix: Array(configuration.valkey.prefix.utf8),
                 keyBytesMax: configuration.limits.keyBytesMax
             ),
-            namespaces: Namespaces(configuration.cache)
+            namespaces: Namespaces(configuration.cache),
+            nearBytesMax: configuration.cache.nearBytes
         )
         methods = AgentMethods(calls: calls, cache: cache, stores: stores, configuration: configuration, log: log)
         dispatcher = Dispatcher(
@@ -118,7 +119,9 @@ final class Agent {
         let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
+        let nearBytes = configuration.cache.nearBytes
         configuration.cache = next.cache
+        configuration.cache.nearBytes = nearBytes
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
@@ -136,7 +139,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("namespaces.")
+        option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
+            || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 

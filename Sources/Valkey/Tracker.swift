@@ -1,6 +1,7 @@
 import Bytes
 public import EventLoop
 import Linux
+import Observability
 
 /// Has Valkey tell of every change to keys that begin with certain prefixes, over a connection of its own.
 ///
@@ -109,6 +110,8 @@ public final class Tracker: ConnectionUser {
 
 extension Tracker {
     var connectionMayConnect: Bool { !isClosed && !prefixes.isEmpty && link.isConnected }
+
+    var connectionScripts: [String] { [] }
 
     func connectionBecameReady(_ server: Greeting.Server) {
         state = .naming

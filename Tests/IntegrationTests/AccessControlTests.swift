@@ -105,7 +105,7 @@ struct AccessControlTests {
                 try server.command("ACL", "LOG", "RESET")
                 try server.command("SCRIPT", "FLUSH")
                 // It is sent on a new connection, and on one that is silent while calls wait.
-                if command == "ping" { try server.command("CLIENT", "KILL", "USER", "squire") }
+                if ["ping", "subscribe"].contains(command) || command.hasPrefix("client|") { try server.command("CLIENT", "KILL", "USER", "squire") }
                 try await waitUntil("\(command) is refused") {
                     try await callEverything(agent)
                     return try server.command("ACL", "LOG").elements?.isEmpty == false
@@ -124,7 +124,7 @@ struct AccessControlTests {
             for words in [
                 ["GET", "other"], ["SET", "cachet", "1"], ["PUBLISH", "c", "m"], ["FLUSHALL"], ["CONFIG", "GET", "*"],
                 ["KEYS", "*"], ["EVAL", "return 1", "0"], ["SCRIPT", "FLUSH"], ["ACL", "LIST"],
-                ["SHUTDOWN"],
+                ["SHUTDOWN"], ["SUBSCRIBE", "c"], ["CLIENT", "LIST"],
             ] {
                 let reply = try client.command(words.map { Array($0.utf8) })
                 guard case .error(let text) = reply else {

@@ -51,6 +51,9 @@ struct NearTable: ~Copyable {
         self.hasher = hasher
     }
 
+    /// Most bytes of an entry that is held, header included.
+    var entryBytesMax: Int { bytesMax / NearTable.entryDivisor }
+
     /// Memory held, in bytes: blocks, free ones too, index, and what is remembered of evicted names.
     var bytes: Int { pages.bytes + index.bytes + ghosts.bytes }
 
@@ -104,7 +107,7 @@ struct NearTable: ~Copyable {
     ) -> Bool {
         remove(name, hash)
         let size = MemoryLayout<NearHeader>.stride + name.count + value.count
-        guard size <= bytesMax / NearTable.entryDivisor, name.count <= NearTable.nameBytesMax, !name.isEmpty,
+        guard size <= entryBytesMax, name.count <= NearTable.nameBytesMax, !name.isEmpty,
             makeRoom(for: size)
         else { return false }
         let short = UInt32(truncatingIfNeeded: hash)

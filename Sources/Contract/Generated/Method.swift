@@ -34,6 +34,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheSet
     /// Writes several entries.
     case cacheSetMany
+    /// Tells what was counted in one namespace since the agent started.
+    case cacheStats
     /// Gives an entry another life.
     case cacheTouch
     /// Deletes fields of a hash.
@@ -67,6 +69,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.keys") { return .cacheKeys }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
+            if bytes.equals("cache.stats") { return .cacheStats }
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
         case 12:
@@ -111,6 +114,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheKeys: "cache.keys"
         case .cacheSet: "cache.set"
         case .cacheSetMany: "cache.set_many"
+        case .cacheStats: "cache.stats"
         case .cacheTouch: "cache.touch"
         case .hashDelete: "hash.delete"
         case .hashGet: "hash.get"
@@ -139,6 +143,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheKeys: .read
         case .cacheSet: .idempotent
         case .cacheSetMany: .idempotent
+        case .cacheStats: .read
         case .cacheTouch: .idempotent
         case .hashDelete: .idempotent
         case .hashGet: .read

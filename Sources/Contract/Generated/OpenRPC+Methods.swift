@@ -19,6 +19,7 @@ extension OpenRPC {
         case .cacheKeys: cacheKeys
         case .cacheSet: cacheSet
         case .cacheSetMany: cacheSetMany
+        case .cacheStats: cacheStats
         case .cacheTouch: cacheTouch
         case .hashDelete: hashDelete
         case .hashGet: hashGet
@@ -234,22 +235,24 @@ extension OpenRPC {
         """#
 
     private static let cacheGet: StaticString = #"""
-        {"name":"cache.get","summary":"Reads one entry.","description":"One round trip. A miss is a result, not an \#
-        error. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the \#
-        very bytes that were stored.","paramStructure":"either","params":[{"name":"key","description":"Name of an \#
-        entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default \#
-        limit.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the name belongs \#
-        to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
-        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"description":"Ask Valkey even where \#
-        this agent holds a copy.","type":"boolean","default":false}},{"name":"with_ttl","description":"Return the \#
-        life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean","default":false}}],\#
-        "result":{"name":"result","description":"The entry, or `hit` false.","schema":{"description":"What was found \#
-        under a key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
+        {"name":"cache.get","summary":"Reads one entry.","description":"Answered from the agent's memory where it \#
+        holds a copy, which `source` tells, else with one round trip. A copy is dropped as soon as Valkey tells that \#
+        the entry changed, and a client always reads its own writes. A miss is a result, not an error. While Valkey \#
+        is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the very bytes that were \#
+        stored.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of \#
+        at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an \#
+        entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1}},{"name":"namespace","description":"Namespace that the name belongs to; without it, the one \#
+        that has no name. Its class gives the default life.","required":false,"schema":{"description":"Namespace that \#
+        the name belongs to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
+        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask Valkey even where this agent holds a \#
+        copy.","required":false,"schema":{"description":"Ask Valkey even where this agent holds a copy.",\#
+        "type":"boolean","default":false}},{"name":"with_ttl","description":"Return the life left as `ttl_ms` too.",\#
+        "required":false,"schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"The \#
+        entry, or `hit` false.","schema":{"description":"What was found under a key. A value that is JSON comes as \#
+        `value`; other bytes come as `text` where they are UTF-8, else as `base64`.","type":"object",\#
+        "required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
+        "value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
         "text":{"description":"The stored bytes, UTF-8 but not JSON.","type":"string"},"base64":{"description":"The \#
         stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
         came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
@@ -287,22 +290,23 @@ extension OpenRPC {
         """#
 
     private static let cacheGetMany: StaticString = #"""
-        {"name":"cache.get_many","summary":"Reads several entries.","description":"One round trip for all of them. \#
-        The answers come in the order of the keys; a key may stand more than once. While Valkey is away every answer \#
-        is a miss with `degraded`.","paramStructure":"either","params":[{"name":"keys","description":"Names of \#
-        entries, 1 to 1000 of them.","required":true,"schema":{"description":"Names of entries, 1 to 1000 of them.",\#
-        "type":"array","items":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","type":"string","minLength":1},"minItems":1,"maxItems":1000}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
-        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
-        {"name":"fresh","description":"Ask Valkey even where this agent holds a copy.","required":false,\#
-        "schema":{"description":"Ask Valkey even where this agent holds a copy.","type":"boolean","default":false}}],\#
-        "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
-        "required":["entries"],"properties":{"entries":{"type":"array","items":{"description":"What was found under a \#
-        key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
+        {"name":"cache.get_many","summary":"Reads several entries.","description":"One round trip for all that the \#
+        agent's memory does not hold. The answers come in the order of the keys; a key may stand more than once. \#
+        While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
+        "params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.","required":true,\#
+        "schema":{"description":"Names of entries, 1 to 1000 of them.","type":"array","items":{"description":"Name of \#
+        an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1},"minItems":1,"maxItems":1000}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask \#
+        Valkey even where this agent holds a copy.","required":false,"schema":{"description":"Ask Valkey even where \#
+        this agent holds a copy.","type":"boolean","default":false}}],"result":{"name":"result","description":"One \#
+        answer for each key, in order.","schema":{"type":"object","required":["entries"],\#
+        "properties":{"entries":{"type":"array","items":{"description":"What was found under a key. A value that is \#
+        JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as `base64`.","type":"object",\#
+        "required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
+        "value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
         "text":{"description":"The stored bytes, UTF-8 but not JSON.","type":"string"},"base64":{"description":"The \#
         stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
         came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
@@ -564,6 +568,37 @@ extension OpenRPC {
         drains."}}],"examples":[{"name":"two entries","params":[{"name":"entries","value":[{"key":"a","value":1,\#
         "ttl_ms":60000},{"key":"b","text":"<p>"}]}],"result":{"name":"result","value":{"stored":2}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let cacheStats: StaticString = #"""
+        {"name":"cache.stats","summary":"Tells what was counted in one namespace since the agent started.",\#
+        "description":"Never asks Valkey. Without a namespace it tells of the one that has no name; the sums over all \#
+        are in agent.stats. A namespace that no call has named yet has zeros; beyond 4095 of them all others are \#
+        counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
+        name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result",\#
+        "description":"Counts of this agent.","schema":{"type":"object","required":["hits","near_hits","misses",\#
+        "sets","invalidations","evictions","near"],"properties":{"hits":{"description":"Reads that found an entry, \#
+        wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's \#
+        memory answered.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.",\#
+        "type":"integer","minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
+        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
+        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
+        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
+        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
+        agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
+        the agent drains."}}],"examples":[{"name":"a namespace that nobody has used","params":[{"name":"namespace",\#
+        "value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,"misses":0,"sets":0,\#
+        "invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0}}}},{"name":"a hit and a miss",\#
+        "params":[{"name":"namespace","value":"counted"}],"result":{"name":"result","value":{"hits":1,"near_hits":0,\#
+        "misses":1,"sets":1,"invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64}}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheTouch: StaticString = #"""

@@ -119,41 +119,43 @@ public enum OpenRPC {
         "examples":[{"name":"there","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
         "value":{"exists":true}}},{"name":"not there","params":[{"name":"key","value":"user:43"}],\#
         "result":{"name":"result","value":{"exists":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.get","summary":"Reads one entry.","description":"One round trip. A miss \#
-        is a result, not an error. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is \#
-        returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},\#
-        {"name":"with_ttl","description":"Return the life left as `ttl_ms` too.","required":false,\#
-        "schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"The entry, or `hit` \#
-        false.","schema":{"$ref":"#/components/schemas/entry"}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
-        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
-        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
-        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
-        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
-        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
-        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
-        "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
-        JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
-        "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads \#
-        several entries.","description":"One round trip for all of them. The answers come in the order of the keys; a \#
-        key may stand more than once. While Valkey is away every answer is a miss with `degraded`.",\#
-        "paramStructure":"either","params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
+        "x-deadline_ms":5000},{"name":"cache.get","summary":"Reads one entry.","description":"Answered from the \#
+        agent's memory where it holds a copy, which `source` tells, else with one round trip. A copy is dropped as \#
+        soon as Valkey tells that the entry changed, and a client always reads its own writes. A miss is a result, \#
+        not an error. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as \#
+        the very bytes that were stored.","paramStructure":"either","params":[{"name":"key","description":"Name of an \#
+        entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask Valkey even where this \#
+        agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},{"name":"with_ttl",\#
+        "description":"Return the life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean",\#
+        "default":false}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
+        "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
+        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
+        {"name":"a miss","params":[{"name":"key","value":"user:43"}],"result":{"name":"result",\#
+        "value":{"hit":false}}},{"name":"by position, in a namespace","params":[{"name":"key","value":"user:42"},\#
+        {"name":"namespace","value":"people"}],"result":{"name":"result","value":{"hit":true,"value":[1,2],\#
+        "source":"valkey"}}},{"name":"with the life left","params":[{"name":"key","value":"job"},{"name":"with_ttl",\#
+        "value":true}],"result":{"name":"result","value":{"hit":true,"value":"running","source":"valkey",\#
+        "ttl_ms":60000}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},\#
+        {"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve",\#
+        "source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not JSON","params":[{"name":"key",\#
+        "value":"page"}],"result":{"name":"result","value":{"hit":true,"text":"<p>hello</p>","source":"valkey"}}},\#
+        {"name":"bytes that are not text","params":[{"name":"key","value":"image"}],"result":{"name":"result",\#
+        "value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads several entries.","description":"One round \#
+        trip for all that the agent's memory does not hold. The answers come in the order of the keys; a key may \#
+        stand more than once. While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
+        "params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask Valkey even where this \#
+        agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
         "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
         "required":["entries"],"properties":{"entries":{"type":"array",\#
         "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
@@ -296,11 +298,33 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"two entries","params":[{"name":"entries",\#
         "value":[{"key":"a","value":1,"ttl_ms":60000},{"key":"b","text":"<p>"}]}],"result":{"name":"result",\#
         "value":{"stored":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"cache.touch","summary":"Gives an entry another life.","description":"One round trip. The value stays \#
-        as it is.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
-        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms","description":"The new life in milliseconds \#
-        from now, at most 100 years; null for no end.","required":true,\#
+        {"name":"cache.stats","summary":"Tells what was counted in one namespace since the agent started.",\#
+        "description":"Never asks Valkey. Without a namespace it tells of the one that has no name; the sums over all \#
+        are in agent.stats. A namespace that no call has named yet has zeros; beyond 4095 of them all others are \#
+        counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
+        name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Counts of this \#
+        agent.","schema":{"type":"object","required":["hits","near_hits","misses","sets","invalidations","evictions",\#
+        "near"],"properties":{"hits":{"description":"Reads that found an entry, wherever it was.","type":"integer",\#
+        "minimum":0},"near_hits":{"description":"Of these, those that the agent's memory answered.","type":"integer",\#
+        "minimum":0},"misses":{"description":"Reads that found none.","type":"integer","minimum":0},\#
+        "sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
+        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
+        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
+        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
+        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a namespace that nobody has used",\#
+        "params":[{"name":"namespace","value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,\#
+        "misses":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0}}}},{"name":"a hit and a \#
+        miss","params":[{"name":"namespace","value":"counted"}],"result":{"name":"result","value":{"hits":1,\#
+        "near_hits":0,"misses":1,"sets":1,"invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64}}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.touch","summary":"Gives an \#
+        entry another life.","description":"One round trip. The value stays as it is.","paramStructure":"either",\#
+        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms",\#
+        "description":"The new life in milliseconds from now, at most 100 years; null for no end.","required":true,\#
         "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether there \#
