@@ -121,6 +121,7 @@ final class Dispatcher {
         case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
         case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
         case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
+        case .cacheFail: try cache.fail(decode(CacheFailParameters.init, arguments), context)
         case .cacheStats: cache.stats(try decode(CacheStatsParameters.init, arguments), call)
         case .hashSet: try cache.setHash(decode(HashSetParameters.init, arguments), context)
         case .hashGet: try cache.getHash(decode(HashGetParameters.init, arguments), context)

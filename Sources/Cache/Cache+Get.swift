@@ -15,7 +15,8 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
         let number = register.number(of: namespace)
-        guard near.isUsable, namespaces.settings(of: namespace).tier.hasNear else {
+        let wish = wish(parameters, context)
+        guard wish != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear else {
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, UInt32(number))
         }
         let name = near.name(namespace, key)
@@ -23,7 +24,10 @@ extension Cache {
         if !parameters.fresh, let hit = near.find(name, hash) {
             return answer(hit, context.call, number, withLife: parameters.withTTL)
         }
+        // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
+        if let wish, !parameters.fresh, let leased = leases[name.copy()] { return join(leased.name, number, wish) }
         let fill = near.beginFill(name, hash, number)
+        near.fill(fill).wish = wish
         if !parameters.withTTL { askLife(of: fill, namespace, key, context) }
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }
@@ -109,36 +113,43 @@ extension Cache {
     // MARK: Replies of Valkey
 
     func answerGet(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
-        guard reply.kind == .bulk else { return answerMiss(call, namespace) }
+        guard let entry = StoredMark.entry(reply) else { return answerMiss(call, namespace) }
         countHit(namespace)
-        calls.reply(call) { append(hit: reply.bytes, to: &$0) }
+        calls.reply(call) { append(hit: entry, to: &$0) }
     }
 
     func answerGetWithLife(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
         var elements = reply.elements()
         guard let life = elements.next(), let value = elements.next() else { return answerMiss(call, namespace) }
         if value.kind == .error { return calls.fail(call, RPCError(refusal: value, .read)) }
-        guard value.kind == .bulk else { return answerMiss(call, namespace) }
+        guard let entry = StoredMark.entry(value) else { return answerMiss(call, namespace) }
         countHit(namespace)
-        calls.reply(call) { append(hit: value.bytes, life: life.integer, to: &$0) }
+        calls.reply(call) { append(hit: entry, life: life.integer, to: &$0) }
     }
 
     func answerFill(_ call: CallID, _ reply: Reply, _ number: Int) {
         defer { near.end(number) }
         let fill = near.fill(number)
-        guard reply.kind == .bulk else { return answerMiss(call, fill.namespace) }
+        guard let entry = StoredMark.entry(reply) else {
+            if let wish = fill.wish { return join(fill.name.view.copy(), fill.namespace, wish) }
+            return answerMiss(call, fill.namespace)
+        }
         countHit(fill.namespace)
-        keep(reply.bytes, fill)
-        calls.reply(call) { append(hit: reply.bytes, to: &$0) }
+        keep(entry, fill)
+        calls.reply(call) { append(hit: entry, to: &$0) }
     }
 
     func answerFillWithLife(_ call: CallID, _ reply: Reply, _ number: Int) {
         defer { near.end(number) }
         let fill = near.fill(number)
         var elements = reply.elements()
-        if let life = elements.next(), let value = elements.next(), value.kind == .bulk {
-            fill.life = life.integer
-            keep(value.bytes, fill)
+        if let life = elements.next(), let value = elements.next(), value.kind != .error {
+            if let entry = StoredMark.entry(value) {
+                fill.life = life.integer
+                keep(entry, fill)
+            } else if let wish = fill.wish {
+                return join(fill.name.view.copy(), fill.namespace, wish)
+            }
         }
         answerGetWithLife(call, reply, fill.namespace)
     }
@@ -157,7 +168,12 @@ extension Cache {
         calls.reply(call) { $0.append("{\"hit\":false}") }
     }
 
-    func answerDegraded(_ call: CallID) {
+    func answerDegraded(_ call: CallID, _ operation: Operation, _ detail: UInt32) {
+        defer { endRead(operation, detail) }
+        if operation == .fill || operation == .fillWithLife {
+            let fill = near.fill(Int(detail))
+            if let wish = fill.wish { return join(fill.name.view.copy(), fill.namespace, wish) }
+        }
         counts.degraded += 1
         calls.reply(call) { $0.append("{\"hit\":false,\"degraded\":true}") }
     }

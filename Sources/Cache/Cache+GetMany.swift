@@ -96,14 +96,14 @@ extension Cache {
                     result.append(batch.copies.view[bounds])
                     continue
                 }
-                guard let value = elements?.next(), value.kind == .bulk else {
+                guard let value = elements?.next(), let entry = StoredMark.entry(value) else {
                     countMiss(batch.namespace)
                     result.append("{\"hit\":false}")
                     continue
                 }
                 countHit(batch.namespace)
-                if case .fill(let fill) = part { keep(value.bytes, near.fill(fill)) }
-                append(hit: value.bytes, to: &result)
+                if case .fill(let fill) = part { keep(entry, near.fill(fill)) }
+                append(hit: entry, to: &result)
             }
             result.append("]}")
         }

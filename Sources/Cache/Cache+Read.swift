@@ -18,7 +18,7 @@ extension Cache {
             }
         }
         send(.exists, .read, context) { command in
-            command.append("*2\r\n$6\r\nEXISTS\r\n")
+            command.append(callOf: CacheScripts.exists, keys: 1, arguments: 0)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
         }
     }

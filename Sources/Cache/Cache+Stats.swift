@@ -31,6 +31,12 @@ extension Cache {
             result.append(decimal: share.entries)
             result.append(",\"bytes\":")
             result.append(decimal: share.bytes)
+            result.append("},\"leases\":{\"granted\":")
+            result.append(decimal: leases.granted)
+            result.append(",\"running\":")
+            result.append(decimal: leases.all.count { $0.holder != nil })
+            result.append(",\"waiting\":")
+            result.append(decimal: leases.all.reduce(0) { $0 + $1.waiters.count })
             result.append("}}")
         }
     }

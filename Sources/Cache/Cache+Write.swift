@@ -13,17 +13,20 @@ extension Cache {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        if let lease = parameters.lease {
+            return setLeased(value, key, life, parameters.namespace, lease, context)
+        }
         // A conditional write that is sent twice answers with its own first effect.
         let effect: CommandEffect = parameters.condition == nil ? .idempotentWrite : .write
         sendWrite(.set, effect, context, parameters.namespace, key) { command in
-            append(
-                entry: value,
-                key,
-                parameters.namespace,
-                life: life,
-                condition: parameters.condition,
-                to: &command
-            )
+            guard let condition = parameters.condition else {
+                return append(entry: value, key, parameters.namespace, life: life, to: &command)
+            }
+            command.append(callOf: CacheScripts.setConditional, keys: 1, arguments: 3)
+            keyspace.append(to: &command, .cache, parameters.namespace, key)
+            StoredMark.append(value, to: &command)
+            append(life: life, to: &command)
+            command.append(word: condition == .present ? "1" : "0")
         }
     }
 
@@ -90,7 +93,7 @@ extension Cache {
             let value = try resolve(entry.value, entry.text, entry.base64)
             let key = try keyspace.resolve(entry.key, parameter: "entries")
             let life = namespaces.life(entry.ttlMilliseconds, in: namespace)
-            append(entry: value, key, namespace, life: life, condition: nil, to: &command)
+            append(entry: value, key, namespace, life: life, to: &command)
         } catch {
             preconditionFailure("the entries were not checked")
         }
@@ -101,21 +104,15 @@ extension Cache {
         _ key: ByteView,
         _ namespace: JSONString?,
         life: Int64?,
-        condition: CacheSetParameters.Condition?,
         to command: inout ByteBuffer
     ) {
-        command.append(commandOf: 3 + (life == nil ? 0 : 2) + (condition == nil ? 0 : 1))
+        command.append(commandOf: 3 + (life == nil ? 0 : 2))
         command.append("$3\r\nSET\r\n")
         keyspace.append(to: &command, .cache, namespace, key)
-        command.append(word: value)
+        StoredMark.append(value, to: &command)
         if let life {
             command.append("$2\r\nPX\r\n")
             command.append(word: life)
-        }
-        switch condition {
-        case .absent: command.append("$2\r\nNX\r\n")
-        case .present: command.append("$2\r\nXX\r\n")
-        case nil: break
         }
     }
 
@@ -184,26 +181,16 @@ extension Cache {
     /// - Throws: ``RPCError`` where the key is not usable.
     public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        if case .value(let milliseconds) = parameters.ttlMilliseconds {
-            return sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
-                command.append("*3\r\n$7\r\nPEXPIRE\r\n")
-                keyspace.append(to: &command, .cache, parameters.namespace, key)
-                command.append(word: milliseconds)
-            }
-        }
-        // PERSIST answers 0 for an entry without an end too, so EXISTS is asked beside it.
-        sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key, replies: 4) { command in
-            command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$6\r\nEXISTS\r\n")
+        let life: Int64? = if case .value(let milliseconds) = parameters.ttlMilliseconds { milliseconds } else { nil }
+        sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
+            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 1)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
-            command.append("*2\r\n$7\r\nPERSIST\r\n")
-            keyspace.append(to: &command, .cache, parameters.namespace, key)
-            command.append("*1\r\n$4\r\nEXEC\r\n")
+            append(life: life, to: &command)
         }
     }
 
     func answerTouch(_ call: CallID, _ reply: Reply) {
-        var elements = reply.elements()
-        let isFound = (elements.next() ?? reply).integer > 0
+        let isFound = reply.integer > 0
         calls.reply(call) { $0.append(isFound ? "{\"found\":true}" : "{\"found\":false}") }
     }
 

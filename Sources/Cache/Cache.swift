@@ -42,11 +42,17 @@ public final class Cache: ReplyReceiver {
         case exists
         case keys
         case set
+        case setLeased
         case setMany
         case delete
         case deleteMany
         case touch
         case increment
+        case fail
+        /// Its detail is the number of the leased key.
+        case lease
+        /// Ends a lease; nobody waits for it.
+        case release
         case hashSet
         case hashGet
         case hashGetAll
@@ -66,6 +72,7 @@ public final class Cache: ReplyReceiver {
     }
     private var tracker: Tracker?
     var register = NamespaceRegister()
+    var leases = LeaseTable()
     var batches: [ReadBatch] = []
     var freeBatches: [Int] = []
     var valueScratch = ByteBuffer()
@@ -92,6 +99,7 @@ public final class Cache: ReplyReceiver {
         self.namespaces = namespaces
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         for script in CacheScripts.all { link.register(script) }
+        calls.addObserver(self)
         if nearBytesMax > 0 { tracker = Tracker(link: link, prefixes: trackedPrefixes, observer: self) }
     }
 
@@ -151,8 +159,15 @@ extension Cache {
         let call = CallID(rawValue: completion.call)
         let operation = operation(of: completion)
         endWrite(operation, completion.detail)
-        if operation == .life { return answerLife(completion, reply) }
+        switch operation {
+        case .life: return answerLife(completion, reply)
+        case .lease: return answerLease(completion.detail, reply)
+        case .release: return
+        case .setLeased: return answerSetLeased(call, reply, WriteDetail(rawValue: completion.detail).namespace)
+        default: break
+        }
         if reply.kind == .error || reply.kind == .tooLarge {
+            leaseEnded(call, isReleased: false)
             endRead(operation, completion.detail)
             return calls.fail(call, RPCError(refusal: reply, operation.effect))
         }
@@ -162,7 +177,8 @@ extension Cache {
         case .getWithLife: answerGetWithLife(call, reply, UInt16(detail))
         case .fill: answerFill(call, reply, detail)
         case .fillWithLife: answerFillWithLife(call, reply, detail)
-        case .life: return
+        case .life, .lease, .release, .setLeased: return
+        case .fail: answerFail(call, reply)
         case .getMany: answerGetMany(call, reply, detail)
         case .exists: answerExists(call, reply)
         case .keys: answerKeys(call, reply, stemLength: detail)
@@ -186,12 +202,12 @@ extension Cache {
         // A cache that is away is a cache that misses: the application goes on.
         let isAway = failure.code == .unavailable
         switch operation {
-        case .life: return
+        case .life, .release: return
+        case .lease: return failedLease(completion.detail, failure)
         case .getMany where isAway:
             return answerManyDegraded(call, Int(completion.detail))
         case .get where isAway, .getWithLife where isAway, .fill where isAway, .fillWithLife where isAway:
-            endRead(operation, completion.detail)
-            return answerDegraded(call)
+            return answerDegraded(call, operation, completion.detail)
         // The outcome is remembered: repeating the request does no harm, whatever became of it.
         case .increment where WriteDetail(rawValue: completion.detail).isRemembered:
             error.isRetryable = true
@@ -199,6 +215,7 @@ extension Cache {
             error.isRetryable = true
         default: break
         }
+        leaseEnded(call, isReleased: false)
         endRead(operation, completion.detail)
         calls.fail(call, error)
     }
@@ -211,7 +228,7 @@ extension Cache {
     }
 
     /// Gives back what a read held until its reply.
-    private func endRead(_ operation: Operation, _ detail: UInt32) {
+    func endRead(_ operation: Operation, _ detail: UInt32) {
         switch operation {
         case .fill, .fillWithLife: near.end(Int(detail))
         case .getMany: endBatch(Int(detail))
@@ -222,7 +239,7 @@ extension Cache {
     /// Gives back what a write held until its reply.
     private func endWrite(_ operation: Operation, _ detail: UInt32) {
         switch operation {
-        case .set, .delete, .touch, .increment: near.endWrite(WriteDetail(rawValue: detail).stripe)
+        case .set, .setLeased, .fail, .delete, .touch, .increment: near.endWrite(WriteDetail(rawValue: detail).stripe)
         case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
         default: break
         }
@@ -234,8 +251,9 @@ extension Cache.Operation {
     var effect: CommandEffect {
         switch self {
         case .get, .getWithLife, .fill, .fillWithLife, .life, .getMany, .exists, .keys, .hashGet, .hashGetAll: .read
-        case .set, .setMany, .delete, .deleteMany, .touch, .hashSet, .hashDelete: .idempotentWrite
-        case .increment, .hashIncrement: .write
+        case .set, .setMany, .delete, .deleteMany, .touch, .fail, .lease, .release, .hashSet, .hashDelete:
+            .idempotentWrite
+        case .setLeased, .increment, .hashIncrement: .write
         }
     }
 }

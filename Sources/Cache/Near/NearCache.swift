@@ -26,6 +26,8 @@ final class NearCache {
         fileprivate var sentAt = Instant.distantFuture
         /// Life left in milliseconds as `PTTL` tells it, negative for no end; nil while it is not known.
         var life: Int64?
+        /// What the caller wishes for where the entry is missing.
+        var wish: LeaseWish?
     }
 
     /// Number of stripes of names; 14 bits.
@@ -140,6 +142,7 @@ final class NearCache {
     /// Ends a read, whatever came of it.
     func end(_ number: Int) {
         fills[number].generation &+= 1
+        if fills[number].wish != nil { fills[number].wish = nil }
         freeFills.append(number)
     }
 

@@ -20,6 +20,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheDelete
     /// Tells whether an entry exists.
     case cacheExists
+    /// Gives a lease of cache.get back without a value.
+    case cacheFail
     /// Reads one entry.
     case cacheGet
     /// Reads several entries.
@@ -66,6 +68,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.set") { return .cacheSet }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
+            if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
@@ -107,6 +110,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentSubscribe: "agent.subscribe"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
+        case .cacheFail: "cache.fail"
         case .cacheGet: "cache.get"
         case .cacheGetMany: "cache.get_many"
         case .cacheIncrement: "cache.increment"
@@ -136,6 +140,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentSubscribe: .idempotent
         case .cacheDelete: .idempotent
         case .cacheExists: .read
+        case .cacheFail: .idempotent
         case .cacheGet: .read
         case .cacheGetMany: .read
         case .cacheIncrement: .nonIdempotent
