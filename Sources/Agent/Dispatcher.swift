@@ -154,7 +154,13 @@ final class Dispatcher {
         let metadata = try decode(CallMetadata.init, arguments)
         let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
         let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
-        return CallContext(call: call, lane: peer.index, deadline: deadline, userID: peer.userID)
+        return CallContext(
+            call: call,
+            lane: peer.index,
+            deadline: deadline,
+            userID: peer.userID,
+            isDeadlineGiven: metadata.deadlineMilliseconds != nil
+        )
     }
 }
 

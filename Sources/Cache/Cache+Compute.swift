@@ -78,7 +78,8 @@ extension Cache {
             call: context.call,
             peer: peer,
             lane: context.lane,
-            deadline: max(context.deadline, until),
+            deadline: context.isDeadlineGiven
+                ? context.deadline : context.deadline.advanced(milliseconds: parameters.waitMilliseconds),
             until: until,
             leaseMilliseconds: lease
         )

@@ -1,4 +1,5 @@
 import Bytes
+import Contract
 import EventLoop
 import JSON
 import JSONRPC
@@ -19,6 +20,11 @@ extension Cache {
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
+        // Waiting calls must leave room for the one that brings the value.
+        guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
+            let message = "too many calls of this connection wait"
+            return calls.fail(wish.call, RPCError(.overloaded, message, isRetryable: true))
+        }
         let key = leases.key(name, namespace)
         key.waiters.append(wish)
         if key.holder == nil, key.asked == nil, key.foreignEnd == .distantFuture { return ask(key) }
@@ -60,7 +66,7 @@ extension Cache {
             receiver: self,
             completion: Completion(operation: Operation.lease.rawValue, detail: key.number),
             effect: .idempotentWrite,
-            deadline: max(first.deadline, Instant.now.advanced(by: .milliseconds(1)))
+            deadline: first.deadline
         )
         link.send(request, lane: first.lane) { command in
             command.append(callOf: CacheScripts.lease, keys: 1, arguments: 2)
@@ -116,8 +122,7 @@ extension Cache {
     }
 
     private func leaseFailed(_ key: LeasedKey, _ error: RPCError) {
-        if !key.waiters.isEmpty { calls.fail(key.waiters.removeFirst().call, error) }
-        ask(key)
+        answerAll(key) { calls.fail($0, error) }
     }
 
     /// Gives the lease to whoever has waited longest.
@@ -151,7 +156,9 @@ extension Cache {
 
     /// Takes note that the call that ends a lease had its reply.
     ///
-    /// - Parameter isReleased: Whether Valkey ended the lease with it.
+    /// - Parameters:
+    ///   - call: The call; one that ends none is left alone.
+    ///   - isReleased: Whether Valkey ended the lease with it.
     func leaseEnded(_ call: CallID, isReleased: Bool) {
         guard let key = leases.ending.removeValue(forKey: call) else { return }
         if let holder = key.holder, !isReleased, !holder.isLocal { release(key, holder.token) }
@@ -198,17 +205,23 @@ extension Cache {
         forgetIfIdle(key)
     }
 
-    /// Answers those with a miss who would rather not wait on.
+    /// Answers those with a miss who would rather not wait on, and those with an error whose deadline comes first.
     private func dismissLate(_ key: LeasedKey) {
         let now = Instant.now
-        for waiter in key.waiters where waiter.until <= now { answerMiss(waiter.call, key.namespace) }
-        key.waiters.removeAll { $0.until <= now }
+        for waiter in key.waiters where waiter.end <= now {
+            if waiter.until <= now {
+                answerMiss(waiter.call, key.namespace)
+            } else {
+                calls.fail(waiter.call, RPCError(.deadlineExceeded, "the deadline passed while another computed"))
+            }
+        }
+        key.waiters.removeAll { $0.end <= now }
     }
 
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.
     private func arm(_ key: LeasedKey) {
         guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
-        var next = min(key.holder?.end ?? key.foreignEnd, key.waiters.map(\.until).min() ?? .distantFuture)
+        var next = min(key.holder?.end ?? key.foreignEnd, key.waiters.map(\.end).min() ?? .distantFuture)
         if !near.isTracked, !key.waiters.isEmpty, key.holder == nil {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }

@@ -16,6 +16,9 @@ struct LeaseWish {
     let until: Instant
     /// How long it would hold the lease, in milliseconds.
     let leaseMilliseconds: Int64
+
+    /// When it is answered at the latest.
+    var end: Instant { min(until, deadline) }
 }
 
 /// An entry that is not there, and who computes it or waits for it.

@@ -24,7 +24,7 @@ private struct Zipf {
         var range = 0..<sums.count
         while !range.isEmpty {
             let middle = (range.lowerBound + range.upperBound) / 2
-            if sums[middle] <= draw { range = (middle + 1)..<range.upperBound } else { range = range.lowerBound..<middle }
+            range = sums[middle] <= draw ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
         }
         return min(range.lowerBound, sums.count - 1)
     }

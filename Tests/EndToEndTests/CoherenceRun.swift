@@ -76,6 +76,7 @@ struct CoherenceRun {
     /// - Parameters:
     ///   - duration: How long.
     ///   - seed: Of the random choices.
+    /// - Throws: As `withAgent`.
     static func check(for duration: Duration, seed: UInt64) async throws {
         try await withAgent { first in
             try await withDaemon(arguments: ["--valkey", "unix://\(first.server.socketPath)"]) { daemon in
@@ -149,7 +150,8 @@ struct CoherenceRun {
         failures.count(reads: 1, near: result["source"] == "near" ? 1 : 0)
         let moment = isOwn ? asked : asked.advanced(milliseconds: -Self.window)
         if !histories[key].allows(value, at: moment) {
-            failures.add("k\(key) was \(result.text(style: .compact)), which is too old, \(isOwn ? "its own" : "another's")")
+            let owner = isOwn ? "its own" : "another's"
+            failures.add("k\(key) was \(result.text(style: .compact)), which is too old; it is \(owner)")
         }
     }
 

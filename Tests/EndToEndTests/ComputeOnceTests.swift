@@ -142,9 +142,22 @@ struct ComputeOnceTests {
             let short = #"{"key":"k","lease_ms":150}"#
             #expect(try await computer.result(of: "cache.get", short)["lease"] != nil)
             let asked = Instant.now
-            #expect(try await other.result(of: "cache.get", #"{"key":"k","lease_ms":1,"wait_ms":30}"#) == ["hit": false])
+            let patient = #"{"key":"k","lease_ms":1,"wait_ms":30}"#
+            #expect(try await other.result(of: "cache.get", patient) == ["hit": false])
             #expect(Instant.now.milliseconds(since: asked) >= 30)
             #expect(try await other.result(of: "cache.get", Self.get)["lease"] != nil)
+        }
+    }
+
+    @Test("and a deadline that ends before the wait is an error")
+    func deadline() async throws {
+        try await withAgent { agent in
+            let computer = try agent.connect()
+            let other = try agent.connect()
+            #expect(try await computer.result(of: "cache.get", Self.get)["lease"] != nil)
+            let params = #"{"key":"k","lease_ms":1000,"wait_ms":60000,"_meta":{"deadline_ms":40}}"#
+            let error = try await other.error(of: "cache.get", params)
+            #expect(error["data"]?["kind"] == "deadline_exceeded")
         }
     }
 

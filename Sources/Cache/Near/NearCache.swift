@@ -120,6 +120,7 @@ final class NearCache {
     /// - Parameters:
     ///   - fill: The note of the read.
     ///   - count: Length of the value in bytes.
+    /// - Returns: Whether nothing spoke against it since the read was sent.
     func mayStore(_ fill: Fill, _ count: Int) -> Bool {
         let stripe = NearCache.stripe(fill.hash)
         return isTracked && fill.epoch == epoch && fill.version == versions[stripe] && writes[stripe] == 0

@@ -76,7 +76,9 @@ extension NearTable {
         var best: (number: Int, used: Int)?
         for _ in 0..<8 {
             let start = Int.random(in: 0..<pages.numbers)
-            guard let number = (start..<pages.numbers).first(where: { pages.usedBytes(ofPage: $0) > 0 }) else { continue }
+            guard let number = (start..<pages.numbers).first(where: { pages.usedBytes(ofPage: $0) > 0 }) else {
+                continue
+            }
             let used = pages.usedBytes(ofPage: number)
             if used < best?.used ?? .max { best = (number, used) }
         }
