@@ -67,14 +67,20 @@ let package = Package(
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Sessions",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey",
+            ]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
-                "Resilience", "Store", "Valkey",
+                "Bytes", "Cache", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
+                "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),

@@ -8,6 +8,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Sessions
 import Valkey
 
 /// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
@@ -15,6 +16,7 @@ import Valkey
 final class AgentMethods {
     private let calls: CallTable
     private let cache: Cache
+    private let sessions: Sessions
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -27,9 +29,17 @@ final class AgentMethods {
     /// take the slow way.
     var server: Server?
 
-    init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        sessions: Sessions,
+        stores: Stores,
+        configuration: Configuration,
+        log: Log
+    ) {
         self.calls = calls
         self.cache = cache
+        self.sessions = sessions
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -102,7 +112,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in stores.warnings.enumerated() {
+        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -167,6 +177,8 @@ final class AgentMethods {
         groups.add("degraded", cache.counts.degraded, &result)
         groups.add("sets", cache.counts.sets, &result)
         groups.add("invalidated", cache.counts.invalidated, &result)
+        groups.begin("sessions", &result)
+        for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)

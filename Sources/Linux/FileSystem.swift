@@ -13,6 +13,16 @@ public enum FileSystem {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .current("unlink \(path)") }
     }
 
+    /// Whether something is at `path`.
+    ///
+    /// - Throws: ``SystemError`` of stat(2), where that cannot be told.
+    public static func exists(_ path: String) throws(SystemError) -> Bool {
+        var status = stat()
+        if unsafe stat(path, &status) == 0 { return true }
+        guard errno == ENOENT else { throw .current("stat \(path)") }
+        return false
+    }
+
     /// Gives the file at `path` the name `target`, in place of what had it.
     ///
     /// - Throws: ``SystemError`` of rename(2).
@@ -47,6 +57,15 @@ extension FileDescriptor {
         borrowing get {
             var status = stat()
             return unsafe fstat(number, &status) == 0 ? Int(status.st_size) : 0
+        }
+    }
+
+    /// Owner and permission bits of an open regular file; nil for anything else.
+    public var ownership: (owner: UInt32, mode: UInt32)? {
+        borrowing get {
+            var status = stat()
+            guard unsafe fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+            return (status.st_uid, status.st_mode & 0o7777)
         }
     }
 

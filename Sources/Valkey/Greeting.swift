@@ -1,6 +1,8 @@
 import Bytes
+import Linux
 
-/// What is said on a new connection before any command: who we are, which database, and whether the server is ready.
+/// What is said on a new connection before any command: who we are, which database, what time it is, and whether the
+/// server is ready.
 ///
 /// Pure: it writes the words and judges the replies.
 struct Greeting {
@@ -10,6 +12,10 @@ struct Greeting {
         var version = ""
         var mode = ""
         var role = ""
+        /// What its clock showed, Unix time; nil where it did not say.
+        var microseconds: Int64?
+        /// When it was greeted.
+        var greeted = Instant(nanoseconds: 0)
     }
 
     /// What to do after a reply.
@@ -25,6 +31,7 @@ struct Greeting {
     private enum Question: Equatable {
         case hello
         case select
+        case time
         case ping
     }
 
@@ -33,10 +40,11 @@ struct Greeting {
     private var questions: [Question]
     private var server = Server()
 
-    init(endpoint: Endpoint, clientName: String) {
+    init(endpoint: Endpoint, clientName: String, at instant: Instant = .now) {
         self.endpoint = endpoint
         self.clientName = clientName
-        questions = endpoint.database == 0 ? [.hello, .ping] : [.hello, .select, .ping]
+        server.greeted = instant
+        questions = endpoint.database == 0 ? [.hello, .time, .ping] : [.hello, .select, .time, .ping]
     }
 
     /// Appends all that is to be sent.
@@ -57,12 +65,18 @@ struct Greeting {
             buffer.append(word: "SELECT")
             buffer.append(word: Int64(endpoint.database))
         }
+        buffer.append(command: "TIME")
         buffer.append(command: "PING")
     }
 
     /// Judges the next reply.
     mutating func received(_ reply: Reply) -> Step {
         let question = questions.removeFirst()
+        if question == .time {
+            // A server that keeps the time to itself is no reason to do without it.
+            server.microseconds = reply.microseconds
+            return .more
+        }
         if reply.kind == .error { return .refused(explain(reply, question)) }
         if question == .hello { readHello(reply) }
         return questions.isEmpty ? .ready(server) : .more

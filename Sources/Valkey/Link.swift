@@ -11,12 +11,14 @@ public import Resilience
 /// once.
 @EventLoop
 public final class Link: TurnHandler {
-    /// Why a PING is sent.
-    enum PingPurpose: UInt32 {
-        /// To keep silence and death apart.
+    /// Why the link sends a command of its own.
+    enum Purpose: UInt32 {
+        /// A PING, to keep silence and death apart.
         case liveness
-        /// To decide on the breaker.
+        /// A PING, to decide on the breaker.
         case probe
+        /// To learn the server's time.
+        case time
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
@@ -29,6 +31,8 @@ public final class Link: TurnHandler {
     /// What is told of changes of the breaker's state, and why they happened.
     public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
+    var clock = ServerClock()
+    var isTimeAsked = false
     private(set) var breaker = CircuitBreaker()
     private let configuration: LinkConfiguration
     private let log: Log
@@ -250,6 +254,9 @@ extension Link {
         connections += 1
         let isNews = lastFault != nil || connections == 1
         self.server = server
+        if let microseconds = server.microseconds {
+            clock.sample(microseconds, sent: server.greeted, received: .now)
+        }
         lastFault = nil
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
@@ -322,7 +329,7 @@ extension Link: ReplyReceiver {
         sendPing(over: pipeline, deadline: Instant.now.advanced(by: Link.probeTimeout), purpose: .probe)
     }
 
-    func sendPing(over pipeline: Pipeline, deadline: Instant, purpose: PingPurpose) {
+    func sendPing(over pipeline: Pipeline, deadline: Instant, purpose: Purpose) {
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: purpose.rawValue, detail: breaker.generation),
@@ -332,15 +339,17 @@ extension Link: ReplyReceiver {
         pipeline.send(request, lane: -1) { $0.append(command: "PING") }
     }
 
-    /// Takes the answer to a PING of the link's own.
+    /// Takes the answer to a command of the link's own.
     public func received(_ reply: Reply, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { return receivedTime(reply, completion) }
         // A late answer to an earlier probe says as well as a timely one that the server is there.
         if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
     }
 
-    /// Takes note that a PING of the link's own was not answered.
+    /// Takes note that a command of the link's own was not answered.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
-        guard completion.operation == PingPurpose.probe.rawValue else { return }
+        if completion.operation == Purpose.time.rawValue { isTimeAsked = false }
+        guard completion.operation == Purpose.probe.rawValue else { return }
         breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
         if breaker.state == .open { scheduleProbe() }
     }

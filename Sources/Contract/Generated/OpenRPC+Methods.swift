@@ -1250,32 +1250,32 @@ extension OpenRPC {
         to hold instead of everything.","required":false,"schema":{"description":"What the session is to hold instead \#
         of everything.","type":"object"}},{"name":"if_version","description":"The version that the change is meant \#
         for.","required":false,"schema":{"description":"The version that the change is meant for.","type":"integer",\#
-        "minimum":1}}],"result":{"name":"result","description":"The new version.","schema":{"type":"object",\#
-        "required":["version"],"properties":{"version":{"description":"Counts the changes of what the session holds, \#
-        from 1.","type":"integer","minimum":1}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown \#
-        or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
-        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
-        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}},{"code":1201,"message":"There is no such session.",\#
-        "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
-        exist or has ended."}}],"examples":[],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
-        "x-rules":[{"at_least_one":["set","remove","replace"]},{"at_most_one":["set","replace"]},\#
-        {"at_most_one":["remove","replace"]}]}
+        "minimum":1,"maximum":9223372036854775807}}],"result":{"name":"result","description":"The new version.",\#
+        "schema":{"type":"object","required":["version"],"properties":{"version":{"description":"Counts the changes \#
+        of what the session holds, from 1.","type":"integer","minimum":1}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found","retryable":false,\#
+        "when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}
         """#
 }

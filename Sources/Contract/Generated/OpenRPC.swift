@@ -646,8 +646,9 @@ public enum OpenRPC {
         {"name":"replace","description":"What the session is to hold instead of everything.","required":false,\#
         "schema":{"description":"What the session is to hold instead of everything.","type":"object"}},\#
         {"name":"if_version","description":"The version that the change is meant for.","required":false,\#
-        "schema":{"description":"The version that the change is meant for.","type":"integer","minimum":1}}],\#
-        "result":{"name":"result","description":"The new version.","schema":{"type":"object","required":["version"],\#
+        "schema":{"description":"The version that the change is meant for.","type":"integer","minimum":1,\#
+        "maximum":9223372036854775807}}],"result":{"name":"result","description":"The new version.",\#
+        "schema":{"type":"object","required":["version"],\#
         "properties":{"version":{"$ref":"#/components/schemas/session_version"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#

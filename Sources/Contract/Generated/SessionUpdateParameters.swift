@@ -41,7 +41,7 @@ public struct SessionUpdateParameters {
             case 2: try argument.value.decodeObject(into: &set, named: "set", members: 0)
             case 3: try argument.value.decode(into: &remove, named: "remove", count: 1...1000, each: .any)
             case 4: try argument.value.decodeObject(into: &replace, named: "replace", members: 0)
-            case 5: try argument.value.decode(into: &ifVersion, named: "if_version", in: 1....max)
+            case 5: try argument.value.decode(into: &ifVersion, named: "if_version", in: 1...Int64.max)
             default: try argument.checkMetadata()
             }
         }

@@ -139,9 +139,9 @@ struct FieldsSource {
     }
 
     private func literal(_ range: ClosedRange<Int64>) -> String {
-        let least = range.lowerBound == .min ? ".min" : SourceText.number(range.lowerBound)
-        let most = range.upperBound == .max ? ".max" : SourceText.number(range.upperBound)
-        return least == ".min" && most == ".max" ? "Int64.min...Int64.max" : "\(least)...\(most)"
+        let least = range.lowerBound == .min ? "Int64.min" : SourceText.number(range.lowerBound)
+        let most = range.upperBound == .max ? "Int64.max" : SourceText.number(range.upperBound)
+        return "\(least)...\(most)"
     }
 
     private func literal(_ range: ClosedRange<Int>) -> String {
