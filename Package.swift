@@ -130,9 +130,11 @@ let package = Package(
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests("CryptoTests", ["Bytes", "Crypto"]),
+        tests("SessionsTests", ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"]),
         tests(
             "IntegrationTests",
-            ["EventLoop", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+            ["Bytes", "EventLoop", "JSON", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
         ),
     ]
 )

@@ -165,7 +165,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
+        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("sessions.")
+            || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 

@@ -14,20 +14,21 @@ public final class AEAD {
     /// Length of what is added to a text, in bytes.
     public static let tagBytes = 16
 
-    private let context: OpaquePointer
-    private let cipher: OpaquePointer
+    private let sealing: OpaquePointer
+    private let opening: OpaquePointer
 
     /// Makes a cipher.
     public init() {
-        guard let context = unsafe EVP_CIPHER_CTX_new(), let cipher = unsafe EVP_CIPHER_fetch(nil, "AES-256-GCM", nil)
-        else { fatalError("OpenSSL has no AES-256-GCM") }
-        unsafe self.context = unsafe context
-        unsafe self.cipher = unsafe cipher
+        guard let sealing = unsafe squire_gcm_context(1), let opening = unsafe squire_gcm_context(0) else {
+            fatalError("OpenSSL has no AES-256-GCM")
+        }
+        unsafe self.sealing = unsafe sealing
+        unsafe self.opening = unsafe opening
     }
 
     deinit {
-        unsafe EVP_CIPHER_CTX_free(context)
-        unsafe EVP_CIPHER_free(cipher)
+        unsafe EVP_CIPHER_CTX_free(sealing)
+        unsafe EVP_CIPHER_CTX_free(opening)
     }
 
     /// Appends `text`, encrypted, and the tag: ``tagBytes`` more than `text` has.
@@ -48,8 +49,7 @@ public final class AEAD {
         precondition(key.count == AEAD.keyBytes && nonce.count == AEAD.nonceBytes, "a key or nonce of another length")
         unsafe _ = output.withSpareCapacity(text.count + AEAD.tagBytes) { memory, _ in
             let status = unsafe squire_gcm_seal(
-                context,
-                cipher,
+                sealing,
                 key.bytes.base,
                 nonce.bytes.base,
                 associated.0.bytes,
@@ -85,17 +85,17 @@ public final class AEAD {
         var isGenuine = false
         // OpenSSL is given a byte to write to even where the text has none.
         unsafe _ = output.withSpareCapacity(count + 1) { memory, _ in
-            isGenuine = unsafe squire_gcm_open(
-                context,
-                cipher,
-                key.bytes.base,
-                nonce.bytes.base,
-                associated.0.bytes,
-                associated.1.bytes,
-                sealed.prefix(count).bytes,
-                sealed.dropFirst(count).bytes.base,
-                memory
-            ) == 1
+            isGenuine =
+                unsafe squire_gcm_open(
+                    opening,
+                    key.bytes.base,
+                    nonce.bytes.base,
+                    associated.0.bytes,
+                    associated.1.bytes,
+                    sealed.prefix(count).bytes,
+                    sealed.dropFirst(count).bytes.base,
+                    memory
+                ) == 1
             if !isGenuine { unsafe OPENSSL_cleanse(memory, count + 1) }
             return isGenuine ? count : 0
         }

@@ -7,26 +7,21 @@ public final class SHA256 {
     /// Length of a digest in bytes.
     public static let count = 32
     private let context: OpaquePointer
-    private let digest: OpaquePointer
 
     /// Makes a hasher.
     public init() {
-        guard let context = unsafe EVP_MD_CTX_new(), let digest = unsafe EVP_MD_fetch(nil, "SHA256", nil) else {
-            fatalError("OpenSSL has no SHA-256")
-        }
+        guard let context = unsafe squire_sha256_context() else { fatalError("OpenSSL has no SHA-256") }
         unsafe self.context = unsafe context
-        unsafe self.digest = unsafe digest
     }
 
     deinit {
         unsafe EVP_MD_CTX_free(context)
-        unsafe EVP_MD_free(digest)
     }
 
     /// Writes the digest of `view` to ``count`` bytes at `output`.
     @unsafe
     public func digest(of view: ByteView, into output: UnsafeMutablePointer<UInt8>) {
-        precondition(unsafe squire_sha256(context, digest, view.bytes, output) == 1, "SHA-256 failed")
+        precondition(unsafe squire_sha256(context, view.bytes, output) == 1, "SHA-256 failed")
     }
 
     /// The digest of `view`.

@@ -43,8 +43,13 @@ public final class SecretBytes {
         unsafe munmap(base, mapped)
     }
 
-    /// The bytes, lent while the value lives.
-    public var view: ByteView { unsafe ByteView(base: base, count: count) }
+    /// Lends the bytes to `body`; they stay where they are at least until it returns.
+    public func withByteView<Result, Failure: Error>(
+        _ body: (ByteView) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(unsafe ByteView(base: base, count: count))
+    }
 
     /// Runs `body` with the address of the first byte, to fill the bytes in.
     @unsafe

@@ -94,14 +94,20 @@ public struct Envelope {
     public var index: ByteView { head[Layout.index..<Layout.place] }
     /// First 8 bytes of the digest of the place that it was sealed for.
     public var place: ByteView { head[Layout.place..<Layout.seenAt] }
-    /// When the session was used, Unix time in milliseconds. Not authenticated.
-    public var seenAt: Int64 { number(Layout.seenAt) }
+    /// When the session was used, Unix time in milliseconds.
+    ///
+    /// It is not authenticated, so that anything may stand there: what lies outside of the session's life is moved to its
+    /// border.
+    public var seenAt: Int64 { max(min(number(Layout.seenAt), expiresAt), createdAt) }
     /// What is authenticated of the head.
     public var authenticated: ByteView { head.prefix(Envelope.authenticatedBytes) }
 
     /// When the session ends unless it is used.
-    public var idleExpiresAt: Int64 {
-        let (sum, overflow) = seenAt.addingReportingOverflow(idle)
+    public var idleExpiresAt: Int64 { idleExpiresAt(ifSeenAt: seenAt) }
+
+    /// When the session ends unless it is used after `instant`.
+    func idleExpiresAt(ifSeenAt instant: Int64) -> Int64 {
+        let (sum, overflow) = instant.addingReportingOverflow(idle)
         return overflow ? expiresAt : min(sum, expiresAt)
     }
 

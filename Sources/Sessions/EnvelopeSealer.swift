@@ -11,8 +11,13 @@ public final class EnvelopeSealer {
 
     /// The keys; when they are replaced, derived keys are forgotten.
     public var keys: KeyRing {
-        didSet { subkeys.removeAll() }
+        didSet {
+            subkeys.removeAll()
+            primaryID = keys.primary.id
+        }
     }
+    /// The primary key's name.
+    public private(set) var primaryID: UInt64
     let hasher = SHA256()
     private let aead = AEAD()
     private let subkeys = SubkeyTable()
@@ -20,6 +25,7 @@ public final class EnvelopeSealer {
     /// Begins with these keys.
     public init(_ keys: KeyRing) {
         self.keys = keys
+        primaryID = keys.primary.id
     }
 
     /// Appends an envelope.
@@ -57,7 +63,7 @@ public final class EnvelopeSealer {
         output.view.dropFirst(start).copy().withByteView { written in
             aead.seal(
                 text,
-                key: subkeys.subkey(written[Envelope.Layout.salt..<Envelope.Layout.nonce], key, head.kind),
+                key: subkey(written[Envelope.Layout.salt..<Envelope.Layout.nonce], key, head.kind),
                 nonce: written[Envelope.Layout.nonce..<Envelope.Layout.generation],
                 associated: (written.prefix(Envelope.authenticatedBytes), place),
                 to: &output
@@ -78,10 +84,9 @@ public final class EnvelopeSealer {
         place: ByteView,
         to output: inout ByteBuffer
     ) throws(EnvelopeFault) {
-        guard let key = keys.key(envelope.keyID) else { throw .unknownKey }
         let isGenuine = aead.open(
             envelope.sealed,
-            key: subkeys.subkey(envelope.salt, key, envelope.kind),
+            key: try subkey(of: envelope),
             nonce: envelope.nonce,
             associated: (envelope.authenticated, place),
             to: &output
@@ -89,6 +94,17 @@ public final class EnvelopeSealer {
         if isGenuine { return }
         let isHere = hasher.digest(of: place).prefix(8).withByteCopy { $0.equals(envelope.place) }
         throw isHere ? .damaged : .misplaced
+    }
+
+    /// The subkey that an envelope is sealed under; one that is kept is that of a key that is held.
+    private func subkey(of envelope: Envelope) throws(EnvelopeFault) -> ByteView {
+        if let subkey = subkeys.subkey(envelope.salt, envelope.keyID, envelope.kind) { return subkey }
+        guard let key = keys.key(envelope.keyID) else { throw .unknownKey }
+        return subkeys.derive(envelope.salt, key, envelope.kind)
+    }
+
+    private func subkey(_ salt: ByteView, _ key: MasterKey, _ kind: Envelope.Kind) -> ByteView {
+        subkeys.subkey(salt, key.id, kind) ?? subkeys.derive(salt, key, kind)
     }
 }
 

@@ -14,12 +14,16 @@ public struct MasterKey {
     public init(_ secret: SecretBytes) {
         precondition(secret.count == MasterKey.byteCount, "a master key of another length")
         self.secret = secret
-        let name = KeyDerivation.hkdf(key: secret.view, salt: .empty, info: ByteView("squire key id 1"), count: 8)
+        let name = secret.withByteView {
+            KeyDerivation.hkdf(key: $0, salt: .empty, info: ByteView("squire key id 1"), count: 8)
+        }
         id = name.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// The key, lent while this value lives.
-    var bytes: ByteView { secret.view }
+    /// Lends the key to `body`.
+    func withByteView<Result>(_ body: (ByteView) -> Result) -> Result {
+        secret.withByteView(body)
+    }
 
     /// A key's name as people see it: 16 hexadecimal digits.
     public static func text(_ id: UInt64) -> String {

@@ -42,7 +42,7 @@ extension Sessions {
         var text = ByteBuffer()
         text.append("parameters")
         parameters(&text)
-        let digest = KeyDerivation.hmac(key: secret.view, text.view)
+        let digest = secret.hmac(text.view.copy())
         let request = try name.withString { string throws(RPCError) in
             try RememberedRequest(
                 string,

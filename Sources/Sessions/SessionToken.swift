@@ -26,11 +26,11 @@ public enum SessionToken {
         return buffer.view.copy()
     }
 
-    /// The slot tag of a text that has the form of a token, or nil.
+    /// The slot tag of a text that may be a token, or nil where its length or beginning is not that of one.
+    ///
+    /// Whatever follows the tag is hashed as it is: what was never made names no session.
     public static func tag(of token: ByteView) -> UInt16? {
-        guard token.count == byteCount, let tag = readTag(token) else { return nil }
-        for index in tagBytes..<byteCount where !isBase64URL(token[index]) { return nil }
-        return tag
+        token.count == byteCount ? readTag(token) : nil
     }
 
     /// The slot tag and the digest that a handle names, or nil where the text is no handle.
@@ -46,19 +46,36 @@ public enum SessionToken {
 
     /// Appends a slot tag: four hexadecimal digits.
     public static func append(tag: UInt16, to buffer: inout ByteBuffer) {
-        append(hexadecimal: UInt8(tag >> 8), to: &buffer)
-        append(hexadecimal: UInt8(tag & 0xff), to: &buffer)
+        for shift in stride(from: UInt16(12), through: 0, by: -4) { buffer.append(digit(UInt8(tag >> shift & 15))) }
     }
 
-    /// Appends two hexadecimal digits for each byte.
+    /// Appends two hexadecimal digits for each byte; there are a multiple of eight bytes.
     public static func append(hexadecimal bytes: ByteView, to buffer: inout ByteBuffer) {
-        for index in 0..<bytes.count { append(hexadecimal: bytes[index], to: &buffer) }
+        assert(bytes.count % 8 == 0)
+        unsafe _ = buffer.withSpareCapacity(2 * bytes.count) { memory, _ in
+            let output = UnsafeMutableRawPointer(memory)
+            for index in stride(from: 0, to: bytes.count, by: 8) {
+                let word = UInt64(bigEndian: bytes.word(at: index))
+                let (high, low) = (digits(word >> 32).bigEndian, digits(word & 0xffff_ffff).bigEndian)
+                unsafe output.storeBytes(of: high, toByteOffset: 2 * index, as: UInt64.self)
+                unsafe output.storeBytes(of: low, toByteOffset: 2 * index + 8, as: UInt64.self)
+            }
+            return 2 * bytes.count
+        }
     }
 
-    private static func append(hexadecimal byte: UInt8, to buffer: inout ByteBuffer) {
-        let digits = ByteView("0123456789abcdef")
-        buffer.append(digits[Int(byte >> 4)])
-        buffer.append(digits[Int(byte & 15)])
+    /// The eight hexadecimal digits of a number of 32 bits, all at once: half of a byte is spread to each byte, and those
+    /// above nine, which carry into the upper half when six is added, become letters.
+    private static func digits(_ number: UInt64) -> UInt64 {
+        var spread = (number << 16 | number) & 0x0000_ffff_0000_ffff
+        spread = (spread << 8 | spread) & 0x00ff_00ff_00ff_00ff
+        spread = (spread << 4 | spread) & 0x0f0f_0f0f_0f0f_0f0f
+        let letters = (spread &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return spread &+ 0x3030_3030_3030_3030 &+ letters &* 39
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
     }
 
     private static func readTag(_ text: ByteView) -> UInt16? {
@@ -75,15 +92,6 @@ public enum SessionToken {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
         default: nil
-        }
-    }
-
-    private static func isBase64URL(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-            true
-        default: false
         }
     }
 

@@ -82,7 +82,7 @@ extension Sessions {
         } else if let request = new.request, let secret {
             // The request's record lies where the session does, so the same request must lead there again.
             let name = Array("request\(context.userID):".utf8) + (new.namespace ?? []) + [0] + request.bytes
-            tag = Sessions.tag(name.withByteView { KeyDerivation.hmac(key: secret.view, $0) })
+            tag = Sessions.tag(secret.hmac(name))
         }
         let time = link.serverTime.milliseconds
         var head = EnvelopeHead(.session)

@@ -23,7 +23,7 @@ extension Sessions {
                 self.subjectKey.forgetCheck()
                 _ = try await self.resolveSubjectKey(context.deadline)
                 try await self.walk(context) { (name, head) async throws(RPCError) in
-                    guard head.keyID != self.sealer.keys.primary.id else { return }
+                    guard head.keyID != self.sealer.primaryID else { return }
                     switch try await self.rewrite(name, head, context.deadline) {
                     case true?: rewritten += 1
                     case false?: left += 1
@@ -158,6 +158,6 @@ extension Sessions {
         guard found.kind == .session else { return nil }
         if try await rewrite(name.key, deadline: deadline) { return true }
         let rest = try await heads(of: [keyspace.name(.session, name.key)], deadline)
-        return rest.contains { $0.found.kind == .session && $0.found.keyID != sealer.keys.primary.id } ? false : nil
+        return rest.contains { $0.found.kind == .session && $0.found.keyID != sealer.primaryID } ? false : nil
     }
 }

@@ -84,11 +84,11 @@ extension Sessions {
         guard time.latest < envelope.idleExpiresAt else { return answerMissing(call) }
         let isDue = flags.contains(.touch) && time.milliseconds - envelope.seenAt >= envelope.idle / 10
         let seenAt = isDue ? time.milliseconds : envelope.seenAt
-        let idleExpiresAt = min(seenAt + envelope.idle, envelope.expiresAt)
+        let idleExpiresAt = envelope.idleExpiresAt(ifSeenAt: seenAt)
         counts.found += 1
         calls.reply(call) { append(content, envelope, slot, idleExpiresAt: idleExpiresAt, to: &$0) }
         if isDue { sendTouch(slot, seenAt: seenAt, endsAt: idleExpiresAt) }
-        if envelope.keyID != sealer.keys.primary.id { rewriteLater(slot) }
+        if envelope.keyID != sealer.primaryID { rewriteLater(slot) }
     }
 
     private func append(

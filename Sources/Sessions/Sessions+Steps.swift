@@ -142,7 +142,7 @@ extension Sessions {
     /// The salt for the next write: the session's own, unless it was used often enough or another key seals now.
     func nextSalt(_ session: LoadedSession) -> [UInt8]? {
         let isKept =
-            session.keyID == sealer.keys.primary.id && session.head.generation % EnvelopeSealer.writesPerSalt != 0
+            session.keyID == sealer.primaryID && session.head.generation % EnvelopeSealer.writesPerSalt != 0
         return isKept ? session.salt : nil
     }
 

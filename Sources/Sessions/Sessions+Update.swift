@@ -132,7 +132,7 @@ extension Sessions {
         defer { turns.leave(name) }
         for _ in 0..<8 {
             guard let session = try await load(key, deadline) else { return false }
-            if session.keyID == sealer.keys.primary.id { return true }
+            if session.keyID == sealer.primaryID { return true }
             if try await store(session, key, keepsLife: true, deadline) {
                 counts.rewritten += 1
                 return true

@@ -126,7 +126,7 @@ extension Sessions {
         let sealer = EnvelopeSealer(KeyRing([key]))
         var output = ByteBuffer()
         subjectKeyPlace.withByteView { place in
-            sealer.seal(secret.view, EnvelopeHead(.indexKey), place: place, salt: nil, to: &output)
+            secret.withByteView { sealer.seal($0, EnvelopeHead(.indexKey), place: place, salt: nil, to: &output) }
         }
         return output.view.copy()
     }
@@ -149,13 +149,20 @@ extension Sessions {
         _ secret: SecretBytes
     ) -> (tag: UInt16, index: [UInt8]) {
         let name = [UInt8(namespace?.count ?? 0)] + (namespace ?? []) + subject
-        let hash = (Array("subject".utf8) + name).withByteView { KeyDerivation.hmac(key: secret.view, $0) }
+        let hash = secret.hmac(Array("subject".utf8) + name)
         return (Sessions.tag(hash), Array(hash[2..<18]))
     }
 
     /// 14 bits of a hash.
     static func tag(_ hash: [UInt8]) -> UInt16 {
         (UInt16(hash[0]) << 8 | UInt16(hash[1])) & (SessionToken.tags - 1)
+    }
+}
+
+extension SecretBytes {
+    /// HMAC-SHA256 of `bytes` under this key.
+    func hmac(_ bytes: [UInt8]) -> [UInt8] {
+        withByteView { key in bytes.withByteView { KeyDerivation.hmac(key: key, $0) } }
     }
 }
 

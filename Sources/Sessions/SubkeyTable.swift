@@ -12,6 +12,7 @@ final class SubkeyTable {
     private static let keyOffset = 32
     private let entriesMax: Int
     private var memory: SecretBytes?
+    private var entries: UnsafeMutablePointer<UInt8>?
 
     /// Makes an empty table.
     ///
@@ -23,46 +24,55 @@ final class SubkeyTable {
 
     /// Forgets everything.
     func removeAll() {
+        unsafe entries = nil
         memory = nil
     }
 
-    /// The subkey of a salt under a master key, lent until the next call.
+    /// A subkey that was derived before, lent until the next change of the table; nil where there is none.
     ///
     /// - Parameters:
     ///   - salt: 16 bytes.
-    ///   - key: The master key.
+    ///   - id: The master key's name.
     ///   - kind: What the subkey seals: other kinds have other subkeys.
     /// - Returns: 32 bytes.
-    func subkey(_ salt: ByteView, _ key: MasterKey, _ kind: Envelope.Kind) -> ByteView {
-        let memory = memory ?? SecretBytes(count: entriesMax * SubkeyTable.entryBytes)
-        self.memory = memory
-        let first = salt.word(at: 0)
-        let second = salt.word(at: 8)
-        let offset = Int(truncatingIfNeeded: first & UInt64(entriesMax - 1)) * SubkeyTable.entryBytes
-        let entry = memory.view[offset..<(offset + SubkeyTable.entryBytes)]
+    func subkey(_ salt: ByteView, _ id: UInt64, _ kind: Envelope.Kind) -> ByteView? {
+        guard let entries = unsafe entries else { return nil }
+        let entry = unsafe ByteView(base: entries + offset(of: salt), count: SubkeyTable.entryBytes)
         // Zero is no kind, so an entry that was never filled matches nothing.
-        let isKnown =
-            entry.word(at: 0) == first && entry.word(at: 8) == second && entry.word(at: 16) == key.id
-            && entry.word(at: 24) == UInt64(kind.rawValue)
-        if !isKnown { fill(memory, offset, salt, key, kind) }
+        guard entry.word(at: 0) == salt.word(at: 0), entry.word(at: 8) == salt.word(at: 8), entry.word(at: 16) == id,
+            entry.word(at: 24) == UInt64(kind.rawValue)
+        else { return nil }
         return entry[SubkeyTable.keyOffset..<SubkeyTable.entryBytes]
     }
 
-    private func fill(_ memory: SecretBytes, _ offset: Int, _ salt: ByteView, _ key: MasterKey, _ kind: Envelope.Kind) {
-        unsafe memory.withUnsafeMutableBytes { base, _ in
-            let entry = unsafe base + offset
+    /// Derives a subkey and keeps it.
+    ///
+    /// - Returns: 32 bytes, lent like those of ``subkey(_:_:_:)``.
+    func derive(_ salt: ByteView, _ key: MasterKey, _ kind: Envelope.Kind) -> ByteView {
+        let memory = memory ?? SecretBytes(count: entriesMax * SubkeyTable.entryBytes)
+        self.memory = memory
+        return unsafe memory.withUnsafeMutableBytes { base, _ in
+            unsafe entries = unsafe base
+            let entry = unsafe base + offset(of: salt)
             unsafe salt.withUnsafeBytes { bytes, count in unsafe entry.update(from: bytes, count: count) }
             let numbers = UnsafeMutableRawPointer(entry)
             unsafe numbers.storeBytes(of: key.id, toByteOffset: 16, as: UInt64.self)
             unsafe numbers.storeBytes(of: UInt64(kind.rawValue), toByteOffset: 24, as: UInt64.self)
-            unsafe KeyDerivation.hkdf(
-                key: key.bytes,
-                salt: salt,
-                info: SubkeyTable.purpose(kind),
-                into: entry + SubkeyTable.keyOffset,
-                count: AEAD.keyBytes
-            )
+            key.withByteView { key in
+                unsafe KeyDerivation.hkdf(
+                    key: key,
+                    salt: salt,
+                    info: SubkeyTable.purpose(kind),
+                    into: entry + SubkeyTable.keyOffset,
+                    count: AEAD.keyBytes
+                )
+            }
+            return unsafe ByteView(base: entry + SubkeyTable.keyOffset, count: AEAD.keyBytes)
         }
+    }
+
+    private func offset(of salt: ByteView) -> Int {
+        Int(truncatingIfNeeded: salt.word(at: 0) & UInt64(entriesMax - 1)) * SubkeyTable.entryBytes
     }
 
     /// What HKDF is told that a subkey is for.
