@@ -70,7 +70,8 @@ let package = Package(
         module(
             "Sessions",
             [
-                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey",
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
             ]
         ),
 
@@ -79,8 +80,8 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
-                "Resilience", "Sessions", "Store", "Valkey",
+                "Bytes", "Cache", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux",
+                "Observability", "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),

@@ -35,6 +35,7 @@ final class Agent {
     ///   - configuration: What holds.
     ///   - keys: The keys of sessions.
     ///   - log: Where records go.
+    /// - Throws: ``ListeningSocket/Fault`` where the socket cannot be served.
     init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log

@@ -1,6 +1,8 @@
 public import Linux
 
-/// Tells a few damaged sessions from a mishap, such as the deployment of a wrong key. Pure: it is told the time.
+/// Tells a few damaged sessions from a mishap, such as the deployment of a wrong key.
+///
+/// Pure: it is told the time.
 public struct CorruptionAlarm: Sendable {
     /// Faults within ``windowNanoseconds`` that are not yet a mishap.
     public static let faultsMax = 20

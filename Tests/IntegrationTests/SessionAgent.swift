@@ -81,8 +81,10 @@ enum KeyFile {
 /// - Parameters:
 ///   - keys: The numbers of each agent's keys, the primary one's first; its files are `key-<agent>-<position>`.
 ///   - environment: Further variables of the agents.
-///   - server: Further settings of the server.
+///   - arguments: Further settings of the server.
 ///   - body: Receives the agents, the server, and the directory of the key files.
+/// - Returns: What `body` returned.
+/// - Throws: What `body` throws, or ``FixtureError``.
 func withSessionAgents<Result>(
     keys: [[UInt8]] = [[1]],
     environment: [String: String] = [:],

@@ -44,7 +44,8 @@ public struct SessionCreateParameters {
             case 1: try argument.value.decode(into: &subject, named: "subject", .nonEmpty)
             case 2: try argument.value.decode(into: &namespace, named: "namespace", .namespace)
             case 3: try argument.value.decode(into: &idleMilliseconds, named: "idle_ms", in: 1000...315_360_000_000)
-            case 4: try argument.value.decode(into: &lifetimeMilliseconds, named: "lifetime_ms", in: 1000...315_360_000_000)
+            case 4:
+                try argument.value.decode(into: &lifetimeMilliseconds, named: "lifetime_ms", in: 1000...315_360_000_000)
             case 5: try argument.value.decode(into: &requestID, named: "request_id", .identifier)
             default: try argument.checkMetadata()
             }
@@ -52,8 +53,8 @@ public struct SessionCreateParameters {
         self.data = data
         self.subject = subject
         self.namespace = namespace
-        self.idleMilliseconds = idleMilliseconds ?? 86400000
-        self.lifetimeMilliseconds = lifetimeMilliseconds ?? 2592000000
+        self.idleMilliseconds = idleMilliseconds ?? 86_400_000
+        self.lifetimeMilliseconds = lifetimeMilliseconds ?? 2_592_000_000
         self.requestID = requestID
     }
 

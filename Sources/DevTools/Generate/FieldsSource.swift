@@ -51,7 +51,7 @@ struct FieldsSource {
                 case .strings(let count, let rule): "decode(\(target), count: \(literal(count)), each: .\(rule))"
                 case .objects(let count, _): "decode(\(target), count: \(literal(count)))"
                 }
-            source.line("case \(position): try \(value).\(call)")
+            source.switchCase("case \(position):", "try \(value).\(call)")
         }
     }
 
@@ -116,7 +116,7 @@ struct FieldsSource {
     /// The Swift expression for a default.
     private func literal(_ value: Document, _ parameter: Parameter) -> String {
         if case .choice = parameter.form, let word = value.string { return "." + SwiftName.member(word) }
-        return value.text(style: .compact)
+        return value.integer.map { SourceText.number($0) } ?? value.text(style: .compact)
     }
 
     private func propertyType(_ parameter: Parameter) -> String {
