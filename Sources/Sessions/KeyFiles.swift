@@ -49,7 +49,9 @@ public enum KeyFiles {
             try Directory.make(directory, mode: 0o700)
             if try !FileSystem.exists(path) {
                 let secret = RandomBytes.secret(MasterKey.byteCount)
-                try secret.withByteView { (key) throws(SystemError) in try FileSystem.replace(path, with: key, isDurable: true) }
+                try secret.withByteView { (key) throws(SystemError) in
+                    try FileSystem.replace(path, with: key, isDurable: true)
+                }
             }
         } catch {
             throw KeyFault("\(path) cannot be made: \(error)")
