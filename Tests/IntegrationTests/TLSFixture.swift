@@ -26,6 +26,7 @@ struct TLSFixture {
     ///   - asksForCertificate: Whether clients need a certificate.
     ///   - arguments: Further settings.
     ///   - body: Receives the server and its port for TLS.
+    /// - Throws: What `body` throws, or ``FixtureError``.
     func withServer(
         _ certificate: CertificateAuthority.Certificate? = nil,
         asksForCertificate: Bool = false,
@@ -60,6 +61,7 @@ struct TLSFixture {
     ///   - certificate: The agent's own certificate.
     ///   - options: Environment variables beside these.
     ///   - body: Receives the agent.
+    /// - Throws: What `body` throws, or ``FixtureError``.
     func withAgent(
         _ url: String,
         authorities: String? = nil,
