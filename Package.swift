@@ -29,8 +29,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The tests of one target, or of the whole.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -88,7 +88,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "EventLoop", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux", "RPCClient"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -110,7 +110,7 @@ let package = Package(
             path: "Tests/ValkeyTestProgram",
             swiftSettings: settings
         ),
-        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("TestSupportTests", ["Bytes", "Linux", "RPCClient", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
@@ -124,13 +124,21 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
+        tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "IntegrationTests",
             [
                 "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
                 "ValkeyTestProgram",
             ]
+        ),
+        tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
+        tests(
+            "EndToEndTests",
+            ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"],
+            exclude: ["Clients"]
         ),
     ]
 )

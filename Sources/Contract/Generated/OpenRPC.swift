@@ -432,7 +432,8 @@ public enum OpenRPC {
         "properties":{"openrpc":{"description":"Version of the OpenRPC specification.","type":"string"},\#
         "info":{"description":"Title and version of this interface.","type":"object"},"methods":{"description":"Every \#
         method.","type":"array","items":{"type":"object"}},"components":{"description":"Schemas and errors that \#
-        methods share.","type":"object"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        methods share.","type":"object"},"x-metadata":{"description":"Name and schema of what may accompany any \#
+        call.","type":"object"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result","value":{"openrpc":"1.3.2",\#
         "info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
@@ -469,8 +470,9 @@ public enum OpenRPC {
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#
         "sentinel","cluster"]},"server":{"description":"What the server calls itself; null before the first \#
         connection.","type":["string","null"]},"version":{"description":"Version of the server; null before the first \#
-        connection.","type":["string","null"]}}},"call_metadata":{"description":"What may accompany any call as \#
-        `_meta`, by name only. Members not listed are ignored.","type":"object","required":[],\#
+        connection.","type":["string","null"]},"fault":{"description":"Why the store cannot be used; only while it \#
+        cannot.","type":"string"}}},"call_metadata":{"description":"What may accompany any call as `_meta`, by name \#
+        only. Members not listed are ignored.","type":"object","required":[],\#
         "properties":{"deadline_ms":{"description":"Bound on the whole call in milliseconds, queueing and waiting \#
         included; 5000 by default, 60000 where keys are swept.","type":"integer","minimum":1,"maximum":3153600000000},\#
         "traceparent":{"description":"Trace context (W3C), carried into logs and error data.","type":"string",\#
