@@ -184,7 +184,8 @@ extension Pipeline {
     ///
     /// A command that another one of the same client follows is not moved behind it: the script is loaded for the next.
     private func reload() -> Bool {
-        guard let (record, command) = queue.first, !record.isReloaded, let script = link.script(calledBy: command) else {
+        guard let (record, command) = queue.first, !record.isReloaded, let script = link.script(calledBy: command)
+        else {
             return false
         }
         let load = { (log: inout ByteBuffer) in
