@@ -266,6 +266,21 @@ struct FaultProxyTests {
         }
     }
 
+    @Test("a reset at the first byte of a reply comes after the request was carried out")
+    func resetBeforeReply() async throws {
+        try await withValkeyServer { server in
+            try await withFaultProxy(to: .unix(server.socketPath)) { proxy in
+                let client = try RawClient(proxy.address)
+                proxy.faults = .delay(.milliseconds(10))
+                proxy.reset(afterBytes: 0, of: .replies)
+                client.send("*2\r\n$4\r\nINCR\r\n$5\r\ncount\r\n")
+                let received = client.receive()
+                #expect(received.text.isEmpty && received.end == .reset)
+                #expect(try server.command("GET", "count").integer == 1)
+            }
+        }
+    }
+
     @Test("a server that is not there closes the connection")
     func serverMissing() async throws {
         try await withTemporaryDirectory { directory in
