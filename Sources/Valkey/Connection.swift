@@ -9,6 +9,8 @@ import Resilience
 protocol ConnectionUser: AnyObject {
     /// Whether a new attempt may begin; one that may not begins with ``Connection/connect()``.
     var connectionMayConnect: Bool { get }
+    /// Sources of the scripts that are called over the connection.
+    var connectionScripts: [String] { get }
     /// The server was greeted: bytes may be sent.
     func connectionBecameReady(_ server: Greeting.Server)
     /// A reply came.
