@@ -152,6 +152,7 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
+        methods.tellClosing(grace: configuration.shutdown.grace)
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {

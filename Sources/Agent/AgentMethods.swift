@@ -87,6 +87,11 @@ final class AgentMethods {
         result.append(UInt8(ascii: "}"))
     }
 
+    /// Tells subscribers that the agent ends, and how long running calls have.
+    func tellClosing(grace: Duration) {
+        events.closing(grace: grace.wholeMilliseconds)
+    }
+
     /// Answers `agent.subscribe`.
     func subscribe(_ call: CallID) {
         events.subscribe(call)

@@ -148,18 +148,19 @@ extension OpenRPC {
     private static let agentSubscribe: StaticString = #"""
         {"name":"agent.subscribe","summary":"Asks to be told of what changes in the agent.","description":"Changes \#
         come as notifications `agent.event` with `subscription`, `event` and members of the event: `breaker` with \#
-        `store`, `state` and `reason` when a circuit breaker changes its state. The subscription ends with the \#
-        connection; a connection has one at most.","paramStructure":"either","params":[],"result":{"name":"result",\#
-        "description":"The subscription.","schema":{"type":"object","required":["subscription"],\#
-        "properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
-        "type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
-        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a subscription","params":[],\#
-        "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        `store`, `state` and `reason` when a circuit breaker changes its state. `agent.closing` with `grace_ms` says \#
+        that the agent ends, and how long running calls have. A connection that subscribed stays open when its client \#
+        ends its input, until the client closes it. The subscription ends with the connection; a connection has one \#
+        at most.","paramStructure":"either","params":[],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a subscription","params":[],"result":{"name":"result",\#
+        "value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
