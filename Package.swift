@@ -29,8 +29,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The tests of one target, or of the whole.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -76,7 +76,7 @@ let package = Package(
         ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
-        module("Configuration", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
+        module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
@@ -95,7 +95,7 @@ let package = Package(
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["Bytes", "EventLoop", "Linux"],
+            dependencies: ["Bytes", "EventLoop", "Linux", "RPCClient"],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -117,11 +117,12 @@ let package = Package(
             path: "Tests/ValkeyTestProgram",
             swiftSettings: settings
         ),
-        tests("TestSupportTests", ["Linux", "TestSupport"]),
+        tests("TestSupportTests", ["Bytes", "Linux", "RPCClient", "TestSupport"]),
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
         tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
+        tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
@@ -130,12 +131,22 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
-        tests("ValkeyTests", ["Linux", "TestSupport", "Valkey"]),
-        tests("CryptoTests", ["Bytes", "Crypto"]),
+        tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests("SessionsTests", ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"]),
         tests(
             "IntegrationTests",
-            ["Bytes", "EventLoop", "JSON", "Linux", "Observability", "TestSupport", "Valkey", "ValkeyTestProgram"]
+            [
+                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
+                "ValkeyTestProgram",
+            ]
+        ),
+        tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
+        tests(
+            "EndToEndTests",
+            ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"],
+            exclude: ["Clients"]
         ),
     ]
 )

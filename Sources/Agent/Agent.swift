@@ -149,12 +149,18 @@ final class Agent {
         cache.namespaces = Namespaces(next.cache)
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
-        let waiting = changed.filter { !Agent.isReloadable($0) }
+        // What proves who a server is belongs to the server: with another URL it waits for the restart too.
+        let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
+        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
         configuration.cache = next.cache
         configuration.sessions = next.sessions
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
+        if isSameServer {
+            configuration.adoptAccess(of: next)
+            stores.adoptCredentials(configuration)
+        }
         methods.configuration = configuration
         log.notice(
             "configuration reloaded",
@@ -171,6 +177,11 @@ final class Agent {
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 
+    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
+    private static func isAccess(_ option: String) -> Bool {
+        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
+    }
+
     /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.
     private func stop() {
         guard !isStopping else { return }
@@ -178,6 +189,7 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
+        methods.tellClosing(grace: configuration.shutdown.grace)
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {

@@ -60,6 +60,13 @@ final class Stores {
         for task in stopping { await task.value }
     }
 
+    /// Has new connections to configured servers use what files of passwords and certificates hold now.
+    func adoptCredentials(_ configuration: Configuration) {
+        guard let endpoints = configuration.valkey.endpoints else { return }
+        cacheLink.adoptCredentials(configuration.link(to: endpoints.cache))
+        stateLink.adoptCredentials(configuration.link(to: endpoints.state))
+    }
+
     /// What the operator should know of the stores, one sentence each.
     var warnings: [String] {
         embedded.compactMap { server in

@@ -36,6 +36,7 @@ extension Configuration {
         names += before.keys.sorted()
         if valkey.cacheURL != other.valkey.cacheURL { names.appendOnce("valkey.cache_url") }
         if valkey.stateURL != other.valkey.stateURL { names.appendOnce("valkey.state_url") }
+        if valkey.password != other.valkey.password { names.appendOnce("valkey.password_file") }
         return names
     }
 

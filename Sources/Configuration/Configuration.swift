@@ -80,6 +80,14 @@ extension Configuration {
         public var cacheURL: StoreURL?
         /// Where the state store is; the same as ``cacheURL`` where only one was given.
         public var stateURL: StoreURL?
+        /// The ACL user of both stores, where a URL names none; nil for the default user.
+        public var user: String?
+        /// Path of the file with the password, where a URL has none; nil for none.
+        public var passwordFile: String?
+        /// What ``passwordFile`` holds, without the line break at its end; shown nowhere.
+        var password: String?
+        /// How TLS is spoken with a server whose URL asks for it.
+        public var tls = TLSConfiguration()
         /// What every key begins with, at most 256 bytes.
         public var prefix = ""
         /// Data connections a store, at least 1.
@@ -90,7 +98,16 @@ extension Configuration {
         /// The servers of both roles, where others than the embedded ones are configured.
         public var endpoints: (cache: Endpoint, state: Endpoint)? {
             guard let cacheURL, let stateURL else { return nil }
-            return (cacheURL.endpoint, stateURL.endpoint)
+            return (complete(cacheURL.endpoint), complete(stateURL.endpoint))
+        }
+
+        /// The endpoint of a URL with user and password where the URL has none.
+        private func complete(_ endpoint: Endpoint) -> Endpoint {
+            guard endpoint.password == nil, let password else { return endpoint }
+            var endpoint = endpoint
+            endpoint.user = user
+            endpoint.password = password
+            return endpoint
         }
     }
 
@@ -164,6 +181,7 @@ extension Configuration {
     /// How the link to a store at `endpoint` behaves.
     public func link(to endpoint: Endpoint) -> LinkConfiguration {
         var link = LinkConfiguration(endpoint: endpoint)
+        link.tls = valkey.tls
         link.connections = valkey.connections
         link.connectTimeout = valkey.connectTimeout
         link.commandsMax = limits.commandsMax
@@ -171,6 +189,17 @@ extension Configuration {
         // Short strings take twice as much in Valkey's protocol as in a reply.
         link.replyBytesMax = max(link.replyBytesMax, 2 * limits.connection.replyBytesMax)
         return link
+    }
+}
+
+extension Configuration {
+    /// Takes over from `other` as whom the agent speaks to Valkey, and how it knows that it is Valkey; the URLs stay.
+    public mutating func adoptAccess(of other: Configuration) {
+        valkey.user = other.valkey.user
+        valkey.passwordFile = other.valkey.passwordFile
+        valkey.password = other.valkey.password
+        valkey.tls = other.valkey.tls
+        for option in Option.access { origins[option.name] = other.origins[option.name] }
     }
 }
 

@@ -6,11 +6,11 @@ import Linux
 /// Reads a configuration from its sources, weakest first, and gathers every fault on the way.
 struct ConfigurationReader {
     /// What holds so far.
-    private(set) var configuration: Configuration
+    var configuration: Configuration
     /// Every fault so far.
-    private(set) var faults: [ConfigurationFault] = []
+    var faults: [ConfigurationFault] = []
     /// Names of options that were given something wrong: what depends on them is not judged.
-    private var faulty: Set<String> = []
+    private(set) var faulty: Set<String> = []
 
     private static let options = [String: Option](uniqueKeysWithValues: Option.all.map { ($0.name, $0) })
     private static let sections = Set(Section.all.map(\.name))
@@ -26,6 +26,8 @@ struct ConfigurationReader {
         readEnvironment()
         readFlags()
         completeStores()
+        readPassword()
+        checkTLS()
         checkRelations()
     }
 

@@ -57,9 +57,9 @@ public enum Flag: String, CaseIterable, Sendable {
             Usage: squired [options]
 
             \(lines.joined())
-            URLs are valkey://[user[:password]@]host[:port][/db] or unix:///path[?db=N]. Without one the agent starts
-            servers of its own. A password is better put into the configuration file or SQUIRE_VALKEY_CACHE_URL, since
-            every user of the host sees command lines.
+            URLs are valkey://[user[:password]@]host[:port][/db], valkeys://… for TLS, or unix:///path[?db=N]. Without
+            one the agent starts servers of its own. A password is better put into a file that valkey.password_file
+            names, since every user of the host sees command lines.
 
             """
     }

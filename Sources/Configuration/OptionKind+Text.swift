@@ -1,3 +1,4 @@
+import Crypto
 import JSON
 import Linux
 import Observability
@@ -46,6 +47,20 @@ extension OptionKind where Value == String {
         text("the name of a program or an absolute path to one", pattern: "^(/.+|[^/]+)$") {
             guard !$0.isEmpty, $0.utf8.count <= 4095, !$0.utf8.contains(0) else { return false }
             return $0.hasPrefix("/") || !$0.contains("/")
+        }
+    }
+
+    /// A host name or an IP address, as a certificate has them.
+    static var serverName: OptionKind {
+        text("a host name or an IP address", pattern: "^[A-Za-z0-9._:-]{1,253}$") { text in
+            (1...253).contains(text.utf8.count)
+                && text.utf8.allSatisfy { byte in
+                    switch byte {
+                    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+                    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+                    default: "._:-".utf8.contains(byte)
+                    }
+                }
         }
     }
 
@@ -128,8 +143,9 @@ extension OptionKind where Value == StoreURL {
     /// Where a store is; shown without its password.
     static var url: OptionKind {
         OptionKind(
-            expectation: "a URL: valkey://[user[:password]@]host[:port][/db] or unix:///path[?db=N]",
-            schema: DocumentObject([("type", "string"), ("pattern", "^(valkey|redis|unix)://")]),
+            expectation:
+                "a URL: valkey://[user[:password]@]host[:port][/db], valkeys://… for TLS, or unix:///path[?db=N]",
+            schema: DocumentObject([("type", "string"), ("pattern", "^(valkeys?|rediss?|unix)://")]),
             decode: { (document) throws(Refusal) in
                 // What is refused is told in one line, and the words for it may name the scheme.
                 guard let text = document.string, Printable.isPlain(text) else { throw Refusal() }
@@ -153,6 +169,19 @@ extension OptionKind where Value == Log.Level {
                 return level
             },
             from: \.name
+        )
+    }
+}
+
+extension OptionKind where Value == TLSVersion {
+    /// A version of TLS.
+    static var version: OptionKind {
+        OptionKind<String>.choice(TLSVersion.allCases.map(\.rawValue)).converted(
+            to: { (name) throws(Refusal) in
+                guard let version = TLSVersion(rawValue: name) else { throw Refusal() }
+                return version
+            },
+            from: \.rawValue
         )
     }
 }

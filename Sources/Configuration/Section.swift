@@ -10,6 +10,7 @@ public struct Section: Sendable {
         Section(name: "socket", summary: "The socket on which clients are served."),
         Section(name: "log", summary: "What is written to standard error."),
         Section(name: "valkey", summary: "The Valkey servers that are used."),
+        Section(name: "valkey.tls", summary: "TLS with servers whose URL is `valkeys://`."),
         Section(name: "embedded", summary: "The servers that the agent starts itself where no URL is given."),
         Section(name: "embedded.cache", summary: "The server of what may be forgotten."),
         Section(name: "embedded.state", summary: "The server of what must not be forgotten."),

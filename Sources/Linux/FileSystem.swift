@@ -6,21 +6,23 @@ import Glibc
 ///
 /// Each call blocks for as long as the disk takes: they belong to the start of something, never to a request.
 public enum FileSystem {
+    /// Whether something is at `path`, and may be looked at.
+    public static func exists(_ path: String) -> Bool {
+        unsafe access(path, F_OK) == 0
+    }
+
+    /// Whether something is at `path`, and whether that is a socket; a symbolic link is itself, not what it points to.
+    public static func holdsSocket(_ path: String) -> (exists: Bool, isSocket: Bool) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return (false, false) }
+        return (true, status.st_mode & S_IFMT == S_IFSOCK)
+    }
+
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).
     public static func remove(_ path: String) throws(SystemError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .current("unlink \(path)") }
-    }
-
-    /// Whether something is at `path`.
-    ///
-    /// - Throws: ``SystemError`` of stat(2), where that cannot be told.
-    public static func exists(_ path: String) throws(SystemError) -> Bool {
-        var status = stat()
-        if unsafe stat(path, &status) == 0 { return true }
-        guard errno == ENOENT else { throw .current("stat \(path)") }
-        return false
     }
 
     /// Gives the file at `path` the name `target`, in place of what had it.

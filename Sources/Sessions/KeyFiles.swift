@@ -47,7 +47,7 @@ public enum KeyFiles {
         let path = "\(directory)/\(developmentName)"
         do throws(SystemError) {
             try Directory.make(directory, mode: 0o700)
-            if try !FileSystem.exists(path) {
+            if !FileSystem.exists(path) {
                 let secret = RandomBytes.secret(MasterKey.byteCount)
                 try secret.withByteView { (key) throws(SystemError) in
                     try FileSystem.replace(path, with: key, isDurable: true)

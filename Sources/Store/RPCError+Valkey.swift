@@ -64,11 +64,22 @@ extension RPCError {
         let word = text.prefix(text.firstIndex(of: UInt8(ascii: " ")) ?? text.count).text()
         self.init(
             .valkeyError,
-            "Valkey refused the command: \(word)",
-            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "OOM"].contains(word),
+            "Valkey refused the command: \(word)\(RPCError.advice(word))",
+            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOSCRIPT", "OOM"].contains(word),
             outcome: outcome,
             details: [("valkey", "\"\(word.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })\"")]
         )
+    }
+}
+
+extension RPCError {
+    /// What an operator can do about a refusal.
+    private static func advice(_ word: String) -> String {
+        switch word {
+        case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"
+        case "NOAUTH", "WRONGPASS": "; the agent's user or password is not the server's (valkey.password_file)"
+        default: ""
+        }
     }
 }
 

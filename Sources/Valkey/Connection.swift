@@ -1,4 +1,5 @@
 import Bytes
+import Crypto
 import EventLoop
 import Linux
 import Resilience
@@ -8,6 +9,8 @@ import Resilience
 protocol ConnectionUser: AnyObject {
     /// Whether a new attempt may begin; one that may not begins with ``Connection/connect()``.
     var connectionMayConnect: Bool { get }
+    /// Sources of the scripts that are called over the connection.
+    var connectionScripts: [String] { get }
     /// The server was greeted: bytes may be sent.
     func connectionBecameReady(_ server: Greeting.Server)
     /// A reply came.
@@ -20,7 +23,8 @@ protocol ConnectionUser: AnyObject {
 
 /// A connection to Valkey that makes itself anew whenever it ends.
 ///
-/// Each attempt looks up the name, connects, and greets the server: who we are, which database, whether it is ready.
+/// Each attempt looks up the name, connects, has the server prove by TLS who it is where that is asked for, and greets
+/// it: who we are, which database, whether it is ready.
 /// Between attempts lies a growing delay, which begins again after ten seconds of health.
 @EventLoop
 final class Connection: DescriptorHandler {
@@ -34,13 +38,15 @@ final class Connection: DescriptorHandler {
         var isReplyTooLarge = false
     }
 
-    private enum State {
+    enum State {
         /// No attempt runs; the timer begins the next.
         case waiting
-        /// The host's name is being looked up.
+        /// The host's name is being looked up, and files of certificates are read.
         case resolving
         /// The kernel is connecting.
         case connecting
+        /// The server proves by TLS who it is.
+        case securing
         /// The server is being greeted.
         case greeting
         /// Bytes may be sent.
@@ -49,31 +55,37 @@ final class Connection: DescriptorHandler {
         case closed
     }
 
+    /// Most readings at once.
+    private static let readsPerTurn = 8
     /// Health after which the delay before an attempt begins again with the shortest.
     private static let healthyNanoseconds: Int64 = 10_000_000_000
 
     // The user owns its connection and outlives it.
-    private unowned(unsafe) let user: any ConnectionUser
-    private let configuration: LinkConfiguration
-    private var state = State.waiting
-    private var socket: ConnectedSocket?
-    private var greeting: Greeting?
-    private var greetingOutput = ByteBuffer()
-    private var addresses: [SocketAddress] = []
+    unowned(unsafe) let user: any ConnectionUser
+    let configuration: LinkConfiguration
+    let credentials: Credentials
+    var state = State.waiting
+    var socket: ConnectedSocket?
+    var greeting: Greeting?
+    var greetingOutput = ByteBuffer()
+    var addresses: [SocketAddress] = []
+    /// What the present attempt's TLS session is made under.
+    var context: TLSContext?
     /// Tells the present attempt's late results from those of earlier ones.
-    private var attempt = 0
+    private(set) var attempt = 0
+    var readySince = Instant.distantFuture
     private var timer: TimerID?
     private var backoff = Backoff()
     private var attemptedAt = Instant(nanoseconds: 0)
-    private var readySince = Instant.distantFuture
     /// When the next attempt is due; in the past while one runs.
     private(set) var nextAttempt = Instant.now
     /// When bytes came last.
-    private(set) var receivedAt = Instant.now
+    var receivedAt = Instant.now
 
-    init(user: any ConnectionUser, configuration: LinkConfiguration) {
+    init(user: any ConnectionUser, configuration: LinkConfiguration, credentials: Credentials) {
         unsafe self.user = user
         self.configuration = configuration
+        self.credentials = credentials
     }
 
     /// Whether bytes may be sent.
@@ -87,10 +99,7 @@ final class Connection: DescriptorHandler {
         guard state == .waiting else { return }
         attempt += 1
         attemptedAt = .now
-        setTimer(at: attemptedAt.advanced(by: configuration.connectTimeout)) {
-            let limit = self.configuration.connectTimeout.wholeMilliseconds
-            self.end("it did not answer within \(limit) ms")
-        }
+        setTimer(at: attemptedAt.advanced(by: configuration.connectTimeout)) { self.end(self.timeoutReason) }
         switch configuration.endpoint.address {
         case .unix(let path):
             addresses = []
@@ -99,6 +108,15 @@ final class Connection: DescriptorHandler {
             state = .resolving
             resolve(host, port, attempt)
         }
+    }
+
+    private var timeoutReason: String {
+        let limit = "within \(configuration.connectTimeout.wholeMilliseconds) ms"
+        guard state == .securing, let socket else { return "it did not answer \(limit)" }
+        // A server without TLS may wait for the end of what it takes for a command.
+        return socket.isSilent
+            ? "it answered nothing to the TLS handshake \(limit): check that it speaks TLS there, or use valkey://"
+            : "it did not end the TLS handshake \(limit)"
     }
 
     private func connectIfAllowed() {
@@ -123,13 +141,13 @@ final class Connection: DescriptorHandler {
         guard state == .ready, let socket else { return 0 }
         var sent = 0
         while sent < view.count {
-            switch socket.descriptor.write(view.dropFirst(sent)) {
-            case .bytes(let count):
+            switch socket.write(view.dropFirst(sent)) {
+            case .taken(let count):
                 sent += count
             case .wouldBlock:
                 socket.wantWritable(true)
                 return sent
-            case .end, .failed:
+            case .broken:
                 // What the kernel has taken may have been received: the reading side will tell of the end.
                 socket.wantWritable(false)
                 isBroken = true
@@ -165,8 +183,12 @@ final class Connection: DescriptorHandler {
 
     private func closeSocket() {
         attempt += 1
-        socket?.remove()
+        if let socket {
+            if let context { credentials.keep(socket.ticket, of: context) }
+            socket.remove()
+        }
         socket = nil
+        context = nil
         greeting = nil
         greetingOutput.removeAll()
         addresses = []
@@ -181,92 +203,9 @@ final class Connection: DescriptorHandler {
         }
     }
 
-    private func clearTimer() {
+    func clearTimer() {
         if let timer { EventLoop.reactor.timers.cancel(timer) }
         timer = nil
-    }
-}
-
-// MARK: Attempts
-
-extension Connection {
-    private func resolve(_ host: String, _ port: UInt16, _ attempt: Int) {
-        Task { @EventLoop in
-            let result = await BlockingWork.run { () -> Result<[SocketAddress], ResolutionError> in
-                do throws(ResolutionError) {
-                    return .success(try SocketAddress.resolve(host: host, port: port))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            guard attempt == self.attempt, self.state == .resolving else { return }
-            switch result {
-            case .success(let addresses):
-                self.addresses = addresses
-                self.tryNextAddress()
-            case .failure(let error):
-                self.end("its name cannot be resolved: \(error.reason)")
-            }
-        }
-    }
-
-    private func tryNextAddress() {
-        let address = addresses.removeFirst()
-        begin { () throws(SystemError) in try Socket.connect(to: address) }
-    }
-
-    private func begin(_ make: () throws(SystemError) -> FileDescriptor) {
-        state = .connecting
-        do throws(SystemError) {
-            socket = try ConnectedSocket(make(), configuration, handler: self)
-        } catch {
-            return failedAddress(error)
-        }
-        if case .unix = configuration.endpoint.address { finishConnecting() }
-    }
-
-    private func failedAddress(_ error: SystemError) {
-        guard !addresses.isEmpty else { return end(error.reason) }
-        socket?.remove()
-        socket = nil
-        tryNextAddress()
-    }
-
-    private func finishConnecting() {
-        guard let socket else { return }
-        if let error = Socket.pendingError(socket.descriptor) { return failedAddress(error) }
-        if case .tcp = configuration.endpoint.address { Socket.enableKeepalive(socket.descriptor) }
-        state = .greeting
-        let greeting = Greeting(endpoint: configuration.endpoint, clientName: configuration.clientName)
-        greeting.append(to: &greetingOutput)
-        self.greeting = greeting
-        sendGreeting()
-    }
-
-    private func sendGreeting() {
-        guard let socket else { return }
-        while !greetingOutput.isEmpty {
-            switch socket.descriptor.write(greetingOutput.view) {
-            case .bytes(let count): greetingOutput.consume(count)
-            case .wouldBlock: return socket.wantWritable(true)
-            case .end, .failed: return end("the connection broke while greeting")
-            }
-        }
-        socket.wantWritable(false)
-    }
-
-    private func receivedGreeting(_ reply: Reply) {
-        guard let step = greeting?.received(reply) else { return }
-        switch step {
-        case .more: return
-        case .refused(let reason): end(reason)
-        case .ready(let server):
-            greeting = nil
-            clearTimer()
-            state = .ready
-            readySince = .now
-            unsafe user.connectionBecameReady(server)
-        }
     }
 }
 
@@ -276,22 +215,54 @@ extension Connection {
     /// Goes on with connecting, sending or reading.
     func descriptorReady(_ readiness: Readiness) {
         if state == .connecting { return finishConnecting() }
-        if readiness.contains(.writable) {
-            if state == .greeting { sendGreeting() } else { unsafe user.connectionCanSend() }
+        if state == .securing { return shakeHands() }
+        if readiness.contains(.writable) { sendMore() }
+        guard !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) || socket?.readsWhenWritable == true else {
+            return
         }
-        guard !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
         read()
     }
 
-    private func read() {
+    private func sendMore() {
         guard let socket else { return }
-        switch socket.receive() {
-        case .bytes: feed(socket)
+        switch socket.flush() {
         case .wouldBlock: return
-        case .end: end("it closed the connection")
-        case .failed(let error): end(error.reason)
+        case .broken: return end("the connection broke while sending")
+        case .taken: break
+        }
+        if state == .greeting { return sendGreeting() }
+        // Whoever has more to send says so again; what waited may have been given up.
+        socket.wantWritable(false)
+        unsafe user.connectionCanSend()
+    }
+
+    /// Reads what is there, and goes on in another turn where there is much.
+    func read() {
+        guard let socket else { return }
+        for _ in 0..<Connection.readsPerTurn {
+            switch socket.receive() {
+            case .bytes: feed(socket)
+            case .wouldBlock: break
+            case .end: end(wantsTLSPerhaps ? Connection.unsecuredReason : "it closed the connection")
+            case .failed(let reason): end(wantsTLSPerhaps ? Connection.unsecuredReason : reason)
+            }
+            guard socket.hasMore, socket === self.socket else { return }
+        }
+        // The kernel will not tell of what a TLS session holds, but others have their turn first.
+        EventLoop.reactor.timers.schedule(at: .now) {
+            if socket === self.socket { self.read() }
         }
     }
+
+    /// Whether a server that ends the connection now may have been waiting for TLS.
+    private var wantsTLSPerhaps: Bool {
+        if case .unix = configuration.endpoint.address { return false }
+        return greeting != nil && !isSecure
+    }
+
+    /// Why such a server ended it.
+    private static let unsecuredReason =
+        "it closed the connection instead of answering: if it wants TLS, the URL is valkeys://"
 
     private func feed(_ socket: ConnectedSocket) {
         receivedAt = EventLoop.reactor.now

@@ -17,25 +17,29 @@ public enum EndpointFault: Error, Equatable, Sendable {
 extension Endpoint {
     /// Reads a URL.
     ///
-    /// - Parameter url: `valkey://[user[:password]@]host[:port][/db]`, `redis://` likewise, or `unix:///path[?db=N]`,
-    ///   which may carry `[user[:password]@]` before the path too. User and password are percent-decoded (RFC 3986
-    ///   section 2.1). The host defaults to localhost, the port to 6379, the database to 0.
+    /// - Parameter url: `valkey://[user[:password]@]host[:port][/db]`, `valkeys://` likewise for TLS, `redis://` and
+    ///   `rediss://` for the same two, or `unix:///path[?db=N]`, which may carry `[user[:password]@]` before the path
+    ///   too. User and password are percent-decoded (RFC 3986 section 2.1). The host defaults to localhost, the port
+    ///   to 6379, the database to 0.
     /// - Throws: ``EndpointFault``, whose words never repeat a password.
     public init(url: String) throws(EndpointFault) {
         guard let colon = url.firstIndex(of: ":"), url[colon...].hasPrefix("://") else {
-            throw .malformed("a URL begins with valkey:// or unix://")
+            throw .malformed("a URL begins with valkey://, valkeys:// or unix://")
         }
         let scheme = url[..<colon].lowercased()
         let rest = String(url[colon...].dropFirst(3))
         switch scheme {
         case "valkey", "redis":
             self = try Endpoint.tcp(rest)
+        case "valkeys", "rediss":
+            self = try Endpoint.tcp(rest)
+            isSecure = true
         case "unix":
             self = try Endpoint.unix(rest)
-        case "valkeys", "rediss", "sentinel", "cluster":
+        case "sentinel", "cluster":
             throw .unsupported("this version does not speak \(scheme):// yet")
         default:
-            throw .malformed("the scheme must be valkey, redis or unix, not \(scheme)")
+            throw .malformed("the scheme must be valkey, valkeys, redis, rediss or unix, not \(scheme)")
         }
     }
 
@@ -88,7 +92,9 @@ extension Endpoint {
             }
             password = secret
         }
-        if user != nil, password == nil { throw .malformed("a user needs a password: user:password@") }
+        if user != nil, password == nil {
+            throw .malformed("a user needs a password: user:password@, or valkey.user and valkey.password_file")
+        }
         return String(text[text.index(after: at)...])
     }
 

@@ -16,13 +16,22 @@ public struct Endpoint: Equatable, Sendable {
     public var password: String?
     /// The database's number, at least 0.
     public var database: Int
+    /// Whether TLS is spoken; there is no way back to plain text.
+    public var isSecure: Bool
 
     /// Names a server.
-    public init(address: Address, user: String? = nil, password: String? = nil, database: Int = 0) {
+    public init(
+        address: Address,
+        user: String? = nil,
+        password: String? = nil,
+        database: Int = 0,
+        isSecure: Bool = false
+    ) {
         self.address = address
         self.user = user
         self.password = password
         self.database = database
+        self.isSecure = isSecure
     }
 
     /// The address in words, without user or password: for logs.

@@ -10,8 +10,10 @@ struct Greeting {
     struct Server: Equatable {
         var name = ""
         var version = ""
-        var mode = ""
+        var mode = "standalone"
         var role = ""
+        /// How the connection is secured: `TLSv1.3`, `TLSv1.3 resumed` or `plain`.
+        var transport = "plain"
         /// What its clock showed, Unix time; nil where it did not say.
         var microseconds: Int64?
         /// When it was greeted.
@@ -31,20 +33,25 @@ struct Greeting {
     private enum Question: Equatable {
         case hello
         case select
+        case script
         case time
         case ping
     }
 
     private let endpoint: Endpoint
     private let clientName: String
+    private let scripts: [String]
     private var questions: [Question]
     private var server = Server()
 
-    init(endpoint: Endpoint, clientName: String, at instant: Instant = .now) {
+    /// Prepares a greeting that also loads `scripts`, so that the first call of each runs in its place.
+    init(endpoint: Endpoint, clientName: String, scripts: [String] = [], at instant: Instant = .now) {
         self.endpoint = endpoint
         self.clientName = clientName
+        self.scripts = scripts
         server.greeted = instant
-        questions = endpoint.database == 0 ? [.hello, .time, .ping] : [.hello, .select, .time, .ping]
+        questions = [.hello] + (endpoint.database == 0 ? [] : [.select])
+        questions += scripts.map { _ in .script } + [.time, .ping]
     }
 
     /// Appends all that is to be sent.
@@ -65,6 +72,12 @@ struct Greeting {
             buffer.append(word: "SELECT")
             buffer.append(word: Int64(endpoint.database))
         }
+        for script in scripts {
+            buffer.append(commandOf: 3)
+            buffer.append(word: "SCRIPT")
+            buffer.append(word: "LOAD")
+            buffer.append(word: script)
+        }
         buffer.append(command: "TIME")
         buffer.append(command: "PING")
     }
@@ -77,7 +90,8 @@ struct Greeting {
             server.microseconds = reply.microseconds
             return .more
         }
-        if reply.kind == .error { return .refused(explain(reply, question)) }
+        // A server that does not load a script is asked again when it is called; the PING behind says what is wrong.
+        if reply.kind == .error, question != .script { return .refused(explain(reply, question)) }
         if question == .hello { readHello(reply) }
         return questions.isEmpty ? .ready(server) : .more
     }
@@ -95,15 +109,19 @@ struct Greeting {
         }
     }
 
+    private var userName: String { endpoint.user ?? "default" }
+
     /// The operator's words for a refusal: what to change, never the password.
     private func explain(_ reply: Reply, _ question: Question) -> String {
         switch reply.errorWord {
         case "NOAUTH":
-            "it asks for a password: put user and password into the URL"
+            "it asks for a password: set valkey.password_file (and valkey.user), or put them into the URL"
         case "WRONGPASS":
-            "it refused user \(endpoint.user ?? "default"): check the password in the URL and the user's ACL"
+            "it refused the password of user \(userName): check valkey.password_file or the URL, and that the server's "
+                + "ACL has that user, on"
         case "NOPERM":
-            "user \(endpoint.user ?? "default") lacks a permission that the agent needs: \(reply.bytes.text())"
+            "user \(userName) lacks a permission that the agent needs; config/valkey.acl has them all: "
+                + reply.bytes.text()
         case "LOADING":
             "it is loading its data"
         default:

@@ -11,12 +11,14 @@ public import Resilience
 /// once.
 @EventLoop
 public final class Link: TurnHandler {
-    /// Why the link sends a command of its own.
+    /// Why the link itself sends a command.
     enum Purpose: UInt32 {
-        /// A PING, to keep silence and death apart.
+        /// To keep silence and death apart.
         case liveness
-        /// A PING, to decide on the breaker.
+        /// To decide on the breaker.
         case probe
+        /// To load a script.
+        case script
         /// To learn the server's time.
         case time
     }
@@ -34,8 +36,9 @@ public final class Link: TurnHandler {
     var clock = ServerClock()
     var isTimeAsked = false
     private(set) var breaker = CircuitBreaker()
+    let credentials: Credentials
+    let log: Log
     private let configuration: LinkConfiguration
-    private let log: Log
     private var pipelines: [Pipeline] = []
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
@@ -52,6 +55,7 @@ public final class Link: TurnHandler {
     public init(name: String, configuration: LinkConfiguration, log: Log) {
         self.name = name
         self.configuration = configuration
+        credentials = Credentials(configuration)
         self.log = log
     }
 
@@ -240,6 +244,9 @@ extension Link {
         replies += 1
     }
 
+    /// Sources of the scripts that are called over this link.
+    var scriptSources: [String] { scripts.map(\.source) }
+
     /// The script that an encoded `EVALSHA` command calls, or nil where it is not registered.
     func script(calledBy command: ByteView) -> Script? {
         // *5\r\n$7\r\nEVALSHA\r\n$40\r\n and the digest: the head's length varies with the number of words.
@@ -264,7 +271,10 @@ extension Link {
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
-            ["store": name, "endpoint": endpointDescription, "server": server.name, "version": server.version]
+            [
+                "store": name, "endpoint": endpointDescription, "server": server.name, "version": server.version,
+                "transport": server.transport,
+            ]
         )
     }
 
@@ -326,17 +336,24 @@ extension Link: ReplyReceiver {
         }
         guard breaker.beginProbe(at: .now) else { return }
         breakerChanged?(breaker.state, "a probe is sent")
-        sendPing(over: pipeline, deadline: Instant.now.advanced(by: Link.probeTimeout), purpose: .probe)
+        let deadline = Instant.now.advanced(by: Link.probeTimeout)
+        send(over: pipeline, deadline: deadline, purpose: .probe) { $0.append(command: "PING") }
     }
 
-    func sendPing(over pipeline: Pipeline, deadline: Instant, purpose: Purpose) {
+    /// Sends a command of the link's own, callers turned away or not.
+    func send(
+        over pipeline: Pipeline,
+        deadline: Instant,
+        purpose: Purpose,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: purpose.rawValue, detail: breaker.generation),
             effect: .write,
             deadline: deadline
         )
-        pipeline.send(request, lane: -1) { $0.append(command: "PING") }
+        pipeline.send(request, lane: -1, encode)
     }
 
     /// Takes the answer to a command of the link's own.

@@ -2,6 +2,8 @@
 public struct LinkConfiguration: Sendable {
     /// Where Valkey is.
     public var endpoint: Endpoint
+    /// How TLS is spoken, where the endpoint asks for it.
+    public var tls = TLSConfiguration()
     /// Name by which Valkey lists the link's connections (`CLIENT LIST`).
     public var clientName: String
     /// Data connections, at least 1; each client connection keeps to one of them.

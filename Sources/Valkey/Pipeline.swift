@@ -32,7 +32,7 @@ final class Pipeline: ConnectionUser {
     init(link: Link, configuration: LinkConfiguration) {
         unsafe owner = link
         self.configuration = configuration
-        connectionStorage = Connection(user: self, configuration: configuration)
+        connectionStorage = Connection(user: self, configuration: configuration, credentials: link.credentials)
     }
 
     private var link: Link { unsafe owner }
@@ -110,6 +110,8 @@ final class Pipeline: ConnectionUser {
 extension Pipeline {
     var connectionMayConnect: Bool { link.mayConnect(self) }
 
+    var connectionScripts: [String] { link.scriptSources }
+
     func connectionBecameReady(_ server: Greeting.Server) {
         waitingSince = EventLoop.reactor.now
         isPinged = false
@@ -178,17 +180,25 @@ extension Pipeline {
         if connection.isReady { markDirty() }
     }
 
-    /// Sends the first command again behind its script: the server did not know it, and so executed nothing.
+    /// Sends the first command again behind its script, which the server was told to forget: nothing was executed.
+    ///
+    /// A command that another one of the same client follows is not moved behind it: the script is loaded for the next.
     private func reload() -> Bool {
-        guard let (record, command) = queue.first, !record.isReloaded,
-            let script = link.script(calledBy: command)
-        else { return false }
-        queue.repeatFirst { log in
+        guard let (record, command) = queue.first, !record.isReloaded, let script = link.script(calledBy: command)
+        else {
+            return false
+        }
+        let load = { (log: inout ByteBuffer) in
             log.append(commandOf: 3)
             log.append(word: "SCRIPT")
             log.append(word: "LOAD")
             log.append(word: script.source)
         }
+        if queue.holdsAnother(lane: record.lane) {
+            link.send(over: self, deadline: record.deadline, purpose: .script, load)
+            return false
+        }
+        queue.repeatFirst(after: load)
         markDirty()
         return true
     }
@@ -232,7 +242,7 @@ extension Pipeline {
             connection.end("it has been silent for \(silence / 1_000_000) ms")
         } else if silence >= Pipeline.silenceBeforePing, !isPinged {
             isPinged = true
-            link.sendPing(over: self, deadline: .distantFuture, purpose: .liveness)
+            link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
         }
     }
 }

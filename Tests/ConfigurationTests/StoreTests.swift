@@ -56,14 +56,13 @@ struct StoreTests {
     @Test(
         "A URL that cannot be used is told in one line that repeats no password",
         arguments: [
-            ("valkeys://user:secret@h", "valkey.cache_url (--valkey): this version does not speak valkeys:// yet"),
             ("sentinel://h:1/p", "valkey.cache_url (--valkey): this version does not speak sentinel:// yet"),
             ("cluster://h:1", "valkey.cache_url (--valkey): this version does not speak cluster:// yet"),
             ("valkey://user:secret@h:0", "valkey.cache_url (--valkey): the port must be 1 to 65535"),
             (
                 "valkey://u:secret@h\n",
                 "valkey.cache_url (--valkey) must be a URL: "
-                    + "valkey://[user[:password]@]host[:port][/db] or unix:///path[?db=N]"
+                    + "valkey://[user[:password]@]host[:port][/db], valkeys://… for TLS, or unix:///path[?db=N]"
             ),
         ]
     )

@@ -53,10 +53,19 @@ public final class Daemon: Sendable {
     /// - Throws: ``FixtureError`` where none comes in time, `SystemError` where the connection breaks.
     public func exchange(_ request: String, limit: Duration = .seconds(10)) async throws -> String {
         let connection = try Socket.connect(unixPath: socketPath)
-        guard case .bytes(request.utf8.count + 1) = (request + "\n").withByteView({ connection.write($0) }) else {
-            throw FixtureError("squired did not take the whole request at once", log: logPath)
-        }
         let deadline = Instant.now.advanced(by: limit)
+        let line = Array((request + "\n").utf8)
+        var sent = 0
+        while sent < line.count {
+            switch line.withByteView({ connection.write($0.dropFirst(sent)) }) {
+            case .bytes(let count): sent += count
+            case .end: throw SystemError(code: EPIPE, operation: "write to squired")
+            case .failed(let error): throw error
+            case .wouldBlock:
+                guard Instant.now < deadline else { throw FixtureError("squired reads nothing", log: logPath) }
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while received.last != UInt8(ascii: "\n") {

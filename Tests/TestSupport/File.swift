@@ -72,6 +72,22 @@ public enum File {
         unsafe access(path, F_OK) == 0
     }
 
+    /// The names in the directory at `path`, none where it is something else; a link to a directory is something else.
+    public static func names(in path: String) -> [String] {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return [] }
+        guard let directory = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+                unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
     /// Shows `text` to whoever runs the tests.
     public static func writeToStandardError(_ text: String) {
         var rest = Array(text.utf8)[...]

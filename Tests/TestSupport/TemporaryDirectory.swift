@@ -24,22 +24,6 @@ private func makeTemporaryDirectory() throws(SystemError) -> String {
 
 /// Removes `path` and what is below it, as far as that is possible; symbolic links are not followed.
 private func removeTree(_ path: String) {
-    for name in entries(of: path) { removeTree("\(path)/\(name)") }
+    for name in File.names(in: path) { removeTree("\(path)/\(name)") }
     if unsafe unlink(path) != 0 { unsafe rmdir(path) }
-}
-
-/// The names in the directory at `path`, none where it is something else.
-private func entries(of path: String) -> [String] {
-    var status = stat()
-    guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return [] }
-    guard let directory = unsafe opendir(path) else { return [] }
-    defer { unsafe closedir(directory) }
-    var names: [String] = []
-    while let entry = unsafe readdir(directory) {
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
-            unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-        }
-        if name != ".", name != ".." { names.append(name) }
-    }
-    return names
 }

@@ -1,0 +1,205 @@
+import Glibc
+import JSON
+import Linux
+import TestSupport
+import Testing
+
+@Suite("The rights in config/valkey.acl")
+struct AccessControlTests {
+    private static let password = "squire's own"
+    private static let unknown = String(repeating: "0", count: 64)
+
+    /// The text of the file as the server's configuration, with the user's password.
+    private static func configuration() async throws -> String {
+        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let text = try File.text("\(root)/config/valkey.acl")
+        let openssl = try #require(Executable.find("openssl"))
+        let digest = try await run(openssl, ["dgst", "-sha256", "-r"], input: Array(password.utf8)).standardOutput
+        #expect(text.contains("#\(unknown) "))
+        return text.replacing(unknown, with: String(digest.prefix(64)))
+    }
+
+    /// The commands that the file allows.
+    private static func commands() async throws -> [String] {
+        let line = try await configuration().split(separator: "\n").first { $0.hasPrefix("user ") }
+        return (line ?? "").split(separator: " ").filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) }
+    }
+
+    /// Runs `body` with a server that has the user, and an agent that is it.
+    private func with(_ kind: ServerKind, _ body: (ValkeyServer, Daemon) async throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            try File.write(try await Self.configuration(), to: "\(directory)/valkey.conf")
+            try File.write("\(Self.password)\n", to: "\(directory)/password")
+            try await withValkeyServer(kind, configuration: "\(directory)/valkey.conf") { server in
+                try await withDaemon(
+                    arguments: ["--valkey", "unix://\(server.socketPath)"],
+                    environment: [
+                        "SQUIRE_VALKEY_USER": "squire", "SQUIRE_VALKEY_PASSWORD_FILE": "\(directory)/password",
+                    ]
+                ) { agent in
+                    try await agent.becomeConnected()
+                    try await body(server, agent)
+                }
+            }
+        }
+    }
+
+    /// Calls every method that the agent has, as each of its examples does, and in the ways that no example shows.
+    private func callEverything(_ agent: Daemon) async throws {
+        let document = try #require(try await agent.call("rpc.discover"))
+        let methods = try #require(document.object?["methods"]?.array)
+        for method in methods {
+            let name = try #require(method.object?["name"]?.string)
+            let examples = try #require(method.object?["examples"]?.array)
+            #expect(!examples.isEmpty, "\(name) has no example, and so is not tried")
+            // It would turn the other calls away.
+            if name == "agent.breaker" { continue }
+            for example in examples {
+                var params = DocumentObject()
+                for param in example.object?["params"]?.array ?? [] {
+                    params[param.object?["name"]?.string ?? ""] = param.object?["value"]
+                }
+                _ = try await agent.call(name, Document.object(params).text(style: .compact))
+            }
+        }
+        for (method, params) in Self.furtherCalls { _ = try await agent.call(method, params) }
+    }
+
+    private static let furtherCalls = [
+        ("cache.set", #"{"key":"k","value":1}"#),
+        ("cache.get", #"{"key":"k","with_ttl":true}"#),
+        ("cache.touch", #"{"key":"k","ttl_ms":null}"#),
+        ("cache.touch", #"{"key":"k","ttl_ms":1000}"#),
+        ("cache.set_many", #"{"namespace":"n","entries":[{"key":"a","value":1},{"key":"b","value":2,"ttl_ms":null}]}"#),
+        ("cache.increment", #"{"key":"c","ttl_ms":null,"request_id":"r"}"#),
+        ("cache.increment", #"{"key":"c","ttl_ms":null}"#),
+        ("cache.increment", #"{"key":"c","ttl_ms":1000,"namespace":"n"}"#),
+        ("hash.set", #"{"key":"h","fields":{"f":1},"ttl_ms":null}"#),
+        ("hash.set", #"{"key":"h","fields":{"f":1},"ttl_ms":1000}"#),
+        ("hash.increment", #"{"key":"h","field":"f","request_id":"r"}"#),
+        ("hash.get_all", #"{"key":"h","namespace":"n"}"#),
+        ("cache.invalidate", #"{"namespace":"n"}"#),
+        ("cache.invalidate", #"{"pattern":"*"}"#),
+        ("cache.invalidate", #"{"all":true}"#),
+    ]
+
+    @Test("they suffice for every method: nothing is refused", arguments: ServerKind.installed)
+    func sufficient(_ kind: ServerKind) async throws {
+        try await with(kind) { server, agent in
+            try await callEverything(agent)
+            #expect(try server.command("ACL", "LOG") == .array([]))
+            #expect(try server.command("ACL", "WHOAMI").text == "default")
+            let users = try server.command("CLIENT", "LIST").text ?? ""
+            #expect(users.contains("user=squire"))
+            #expect(!agent.log.contains(Self.password))
+        }
+    }
+
+    @Test("none of them can be missing: each is refused where it is taken away", arguments: ServerKind.installed)
+    func necessary(_ kind: ServerKind) async throws {
+        let commands = try await Self.commands()
+        #expect(commands.count > 10)
+        try await with(kind) { server, agent in
+            for command in commands {
+                try server.command("ACL", "SETUSER", "squire", "-\(command)")
+                try server.command("ACL", "LOG", "RESET")
+                try server.command("SCRIPT", "FLUSH")
+                // It is sent on a new connection, and on one that is silent while calls wait.
+                if command == "ping" { try server.command("CLIENT", "KILL", "USER", "squire") }
+                try await waitUntil("\(command) is refused") {
+                    try await callEverything(agent)
+                    return try server.command("ACL", "LOG").elements?.isEmpty == false
+                }
+                try server.command("ACL", "SETUSER", "squire", "+\(command)")
+                try await agent.becomeConnected()
+            }
+        }
+    }
+
+    @Test("keys of others, channels and commands of operators are out of reach", arguments: ServerKind.installed)
+    func others(_ kind: ServerKind) async throws {
+        try await with(kind) { server, _ in
+            let client = try server.connect()
+            #expect(try client.command("AUTH", "squire", Self.password) == .simple("OK"))
+            for words in [
+                ["GET", "other"], ["SET", "cachet", "1"], ["PUBLISH", "c", "m"], ["FLUSHALL"], ["CONFIG", "GET", "*"],
+                ["KEYS", "*"], ["EVAL", "return 1", "0"], ["SCRIPT", "FLUSH"], ["ACL", "LIST"],
+                ["SHUTDOWN"],
+            ] {
+                let reply = try client.command(words.map { Array($0.utf8) })
+                guard case .error(let text) = reply else {
+                    Issue.record("\(words[0]) was not refused")
+                    continue
+                }
+                #expect(text.hasPrefix("NOPERM"))
+            }
+        }
+    }
+}
+
+@Suite("A server that does not let us in says what to change, and no password is repeated")
+struct AuthenticationTests {
+    private func fault(
+        _ server: ValkeyServer,
+        password: String?,
+        user: String? = nil
+    ) async throws -> String {
+        try await withTemporaryDirectory { directory in
+            var environment: [String: String] = [:]
+            if let password {
+                try File.write(password, to: "\(directory)/password")
+                environment["SQUIRE_VALKEY_PASSWORD_FILE"] = "\(directory)/password"
+            }
+            environment["SQUIRE_VALKEY_USER"] = user
+            let url = "unix://\(server.socketPath)"
+            return try await withDaemon(arguments: ["--valkey", url], environment: environment) { agent in
+                let fault = try await agent.fault()
+                if let password { #expect(!agent.log.contains(password)) }
+                return fault
+            }
+        }
+    }
+
+    @Test(
+        "no password, a wrong one, a user that is not there, a right that is missing",
+        arguments: ServerKind.installed
+    )
+    func refusals(_ kind: ServerKind) async throws {
+        try await withValkeyServer(kind) { server in
+            let operations = try server.connect()
+            try operations.command("ACL", "SETUSER", "poor", "on", ">right-secret", "~*", "-@all", "+get")
+            try operations.command("CONFIG", "SET", "requirepass", "other-secret")
+            let none = try await fault(server, password: nil)
+            #expect(none.contains("asks for a password") && none.contains("valkey.password_file"))
+            let wrong = try await fault(server, password: "wrong-secret")
+            #expect(wrong.contains("refused the password of user default"))
+            let stranger = try await fault(server, password: "wrong-secret", user: "stranger")
+            #expect(stranger.contains("refused the password of user stranger"))
+            let poor = try await fault(server, password: "right-secret", user: "poor")
+            #expect(poor.contains("user poor lacks a permission") && poor.contains("config/valkey.acl"))
+        }
+    }
+
+    @Test("a password that was changed is taken up on SIGHUP", arguments: ServerKind.installed)
+    func rotation(_ kind: ServerKind) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = "\(directory)/password"
+            try File.write("old", to: path)
+            try await withValkeyServer(kind) { server in
+                let operations = try server.connect()
+                try operations.command("ACL", "SETUSER", "squire", "on", ">old", "~*", "+@all")
+                let environment = ["SQUIRE_VALKEY_PASSWORD_FILE": path, "SQUIRE_VALKEY_USER": "squire"]
+                let url = "unix://\(server.socketPath)"
+                try await withDaemon(arguments: ["--valkey", url], environment: environment) { agent in
+                    try await agent.becomeConnected()
+                    try operations.command("ACL", "SETUSER", "squire", ">new", "<old")
+                    try operations.command("CLIENT", "KILL", "USER", "squire")
+                    try await agent.logs("refused the password of user squire")
+                    try File.write("new", to: path)
+                    try agent.process.signal(SIGHUP)
+                    try await agent.becomeConnected()
+                }
+            }
+        }
+    }
+}
