@@ -181,11 +181,12 @@ enum SessionScripts {
         """
     )
 
-    /// Keeps a copy of KEYS[1] as KEYS[2] for ARGV[1] milliseconds, unless there is one.
+    /// Keeps a copy of the string KEYS[1] as KEYS[2] for ARGV[1] milliseconds, unless there is one.
     static let aside = Script(
         """
         -- squire session.aside 1
-        if redis.call('COPY', KEYS[1], KEYS[2]) == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
+        local record = redis.pcall('GET', KEYS[1])
+        if type(record) == 'string' then redis.call('SET', KEYS[2], record, 'PX', ARGV[1], 'NX') end
         return 1
         """
     )

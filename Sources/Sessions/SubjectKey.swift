@@ -50,7 +50,7 @@ extension Sessions {
     /// - Throws: ``RPCError`` `internal_error` where no master key of this agent opens it.
     func resolveSubjectKey(_ deadline: Instant) async throws(RPCError) -> SecretBytes {
         if subjectKey.isFresh, let secret = subjectKey.secret { return secret }
-        if subjectKey.checked == nil { await checkEviction(deadline) }
+        await checkEviction(deadline)
         while true {
             let reply = try await call(.read, deadline) { command in
                 command.append(commandOf: 2)
@@ -114,7 +114,7 @@ extension Sessions {
             let wrapped = wrap(secret, under: key)
             _ = try await call(.idempotentWrite, deadline) { command in
                 command.append(commandOf: 4)
-                command.append(word: "HSETNX")
+                command.append(word: "HSET")
                 command.append(word: subjectKeyName)
                 command.append(word: name)
                 command.append(word: wrapped)
@@ -136,8 +136,9 @@ extension Sessions {
         let reply = try? await call(.read, deadline) { $0.append(command: "INFO", "memory") }
         let line = reply?.text?.split(whereSeparator: \.isNewline).first { $0.hasPrefix("maxmemory_policy:") }
         let policy = line?.split(separator: ":").last.map(String.init)
+        let before = subjectKey.evictionPolicy
         subjectKey.evictionPolicy = policy == "noeviction" ? nil : policy
-        if let policy = subjectKey.evictionPolicy {
+        if let policy = subjectKey.evictionPolicy, policy != before {
             log.warning("the state store may evict sessions", ["maxmemory_policy": policy])
         }
     }

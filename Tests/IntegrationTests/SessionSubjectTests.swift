@@ -136,10 +136,10 @@ struct SessionSubjectTests {
         try await withSessionAgents { agents, _, _ in
             let agent = agents[0]
             let old = try await agent.create()
-            let params: Document = ["token": .string(old.token), "grace_ms": 400]
+            let params: Document = ["token": .string(old.token), "grace_ms": 4000]
             let new = Session(try await agent.result("session.rotate", params))
             #expect(try await agent.finds(old.token))
-            try await waitUntil("the grace has ended") { try await !agent.finds(old.token) }
+            try await waitUntil("the grace has ended", within: .seconds(30)) { try await !agent.finds(old.token) }
             #expect(try await agent.finds(new.token))
         }
     }

@@ -52,12 +52,12 @@ struct SessionTests {
     func idle() async throws {
         try await withSessionAgents { agents, server, _ in
             let agent = agents[0]
-            let used = try await agent.create(["idle_ms": 1500])
-            let unused = try await agent.create(["idle_ms": 1500])
+            let used = try await agent.create(["idle_ms": 6000])
+            let unused = try await agent.create(["idle_ms": 6000])
             let params: Document = ["token": .string(used.token)]
             _ = try await agent.result("session.get", params)
             #expect(try await agent.count("touched") == 0)
-            try await waitUntil("the unused session has ended") {
+            try await waitUntil("the unused session has ended", within: .seconds(30)) {
                 let read = try await agent.result("session.get", params)
                 #expect(read["found"] == true)
                 return try await !agent.finds(unused.token)
@@ -71,7 +71,7 @@ struct SessionTests {
     func lifetime() async throws {
         try await withSessionAgents { agents, server, _ in
             let agent = agents[0]
-            let session = try await agent.create(["lifetime_ms": 1000, "idle_ms": 600_000])
+            let session = try await agent.create(["lifetime_ms": 5000, "idle_ms": 600_000])
             try server.command("PERSIST", session.key)
             // The field that says when a session was used is authenticated by nothing.
             try server.connect().command([
@@ -79,7 +79,7 @@ struct SessionTests {
                 [0x7f] + [UInt8](repeating: 0xff, count: 7),
             ])
             #expect(try await agent.finds(session.token))
-            try await waitUntil("the session has ended") { try await !agent.finds(session.token) }
+            try await waitUntil("the session has ended", within: .seconds(30)) { try await !agent.finds(session.token) }
             #expect(try server.command("EXISTS", session.key) == .integer(1))
             #expect(
                 try await agent.errorKind("session.touch", ["token": .string(session.token)]) == "session_not_found"

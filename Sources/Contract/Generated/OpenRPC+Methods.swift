@@ -907,15 +907,15 @@ extension OpenRPC {
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
         "examples":[{"name":"a session with data","params":[{"name":"data","value":{"user":42,"cart":[]}},\#
         {"name":"subject","value":"user:42"}],"result":{"name":"result",\#
-        "value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a short one without data",\#
         "params":[{"name":"idle_ms","value":900000},{"name":"lifetime_ms","value":28800000}],\#
-        "result":{"name":"result","value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"in a namespace of its own",\#
         "params":[{"name":"data","value":{"turns":[]}},{"name":"namespace","value":"agents"}],\#
-        "result":{"name":"result","value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
         "x-since":"0.1.0","x-deadline_ms":5000}
@@ -954,7 +954,9 @@ extension OpenRPC {
         {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
         "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a token that is none",\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"signing out",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],\#
+        "result":{"name":"result","value":{"destroyed":true}}},{"name":"a token that is none",\#
         "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
         "result":{"name":"result","value":{"destroyed":false}}},{"name":"by handle","params":[{"name":"handle",\#
         "value":"0a1b0000000000000000000000000000000000000000000000000000000000000000"}],"result":{"name":"result",\#
@@ -1037,11 +1039,15 @@ extension OpenRPC {
         "data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; `data.valkey` is its \#
         first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting down.",\#
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
-        "examples":[{"name":"a token that is none","params":[{"name":"token",\#
-        "value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],"result":{"name":"result",\#
-        "value":{"found":false}}},{"name":"text that cannot be a token","params":[{"name":"token","value":"hello"}],\#
-        "result":{"name":"result","value":{"found":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        "examples":[{"name":"a session","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result","value":{"found":true,\#
+        "data":{"user":42,"step":1},"subject":"user:42",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a token that is none",\#
+        "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
+        "result":{"name":"result","value":{"found":false}}},{"name":"text that cannot be a token",\#
+        "params":[{"name":"token","value":"hello"}],"result":{"name":"result","value":{"found":false}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let sessionKeys: StaticString = #"""
@@ -1195,7 +1201,12 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}},{"code":1201,"message":"There is no such session.",\#
         "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
-        exist or has ended."}}],"examples":[],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        exist or has ended."}}],"examples":[{"name":"somebody signed in","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"grace_ms","value":10000}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":2,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let sessionTouch: StaticString = #"""
@@ -1230,8 +1241,11 @@ extension OpenRPC {
         `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}},{"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found",\#
-        "retryable":false,"when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        "retryable":false,"when":"A session to update, rotate or touch does not exist or has ended."}}],\#
+        "examples":[{"name":"a session that is used","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"idle_expires_at_ms":1767312000000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let sessionUpdate: StaticString = #"""
@@ -1278,7 +1292,12 @@ extension OpenRPC {
         did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
         {"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found","retryable":false,\#
-        "when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[],\#
+        "when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[{"name":"one member \#
+        more, one less","params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},\#
+        {"name":"set","value":{"theme":"dark"}},{"name":"remove","value":["step"]}],"result":{"name":"result",\#
+        "value":{"version":2}}},{"name":"everything anew, for one version","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
+        {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
         "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}
         """#

@@ -469,15 +469,15 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
         session with data","params":[{"name":"data","value":{"user":42,"cart":[]}},{"name":"subject",\#
         "value":"user:42"}],"result":{"name":"result",\#
-        "value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a short one without data",\#
         "params":[{"name":"idle_ms","value":900000},{"name":"lifetime_ms","value":28800000}],\#
-        "result":{"name":"result","value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"in a namespace of its own",\#
         "params":[{"name":"data","value":{"turns":[]}},{"name":"namespace","value":"agents"}],\#
-        "result":{"name":"result","value":{"token":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw",\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
         "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.destroy","summary":"Ends a session.",\#
@@ -497,7 +497,9 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"a token that is none","params":[{"name":"token",\#
+        "examples":[{"name":"signing out","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"destroyed":true}}},{"name":"a token that is none","params":[{"name":"token",\#
         "value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],"result":{"name":"result",\#
         "value":{"destroyed":false}}},{"name":"by handle","params":[{"name":"handle",\#
         "value":"0a1b0000000000000000000000000000000000000000000000000000000000000000"}],"result":{"name":"result",\#
@@ -541,7 +543,11 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a token that is none",\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a session","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result","value":{"found":true,\#
+        "data":{"user":42,"step":1},"subject":"user:42",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a token that is none",\#
         "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
         "result":{"name":"result","value":{"found":false}}},{"name":"text that cannot be a token",\#
         "params":[{"name":"token","value":"hello"}],"result":{"name":"result","value":{"found":false}}}],\#
@@ -617,7 +623,11 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
-        {"$ref":"#/components/errors/session_not_found"}],"examples":[],"x-idempotency":"non_idempotent",\#
+        {"$ref":"#/components/errors/session_not_found"}],"examples":[{"name":"somebody signed in",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"grace_ms",\#
+        "value":10000}],"result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":2,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
         "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.touch","summary":"Lets a session's idle time begin \#
         anew.","description":"Two round trips. The end of its life stays where it is.","paramStructure":"either",\#
         "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
@@ -631,36 +641,43 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/session_not_found"}],"examples":[],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.update",\#
-        "summary":"Changes what a session holds.","description":"Two round trips where nobody else writes; the change \#
-        is made anew on what others wrote, within the deadline, so no update is lost. `set` replaces top-level \#
-        members and `remove` takes them out; `replace` replaces everything. With `if_version` the change is made only \#
-        to that version, else it is `conflict` with the present one as `data.version`. The idle time begins anew. A \#
-        session that ended stays ended.","paramStructure":"either","params":[{"name":"token","description":"What a \#
-        client shows to be let into its session: the text that `session.create` or `session.rotate` returned.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace \#
-        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"set",\#
-        "description":"Top-level members to replace or add.","required":false,"schema":{"description":"Top-level \#
-        members to replace or add.","type":"object"}},{"name":"remove","description":"Names of top-level members to \#
-        take out, 1 to 1000 of them.","required":false,"schema":{"description":"Names of top-level members to take \#
-        out, 1 to 1000 of them.","type":"array","items":{"type":"string"},"minItems":1,"maxItems":1000}},\#
-        {"name":"replace","description":"What the session is to hold instead of everything.","required":false,\#
-        "schema":{"description":"What the session is to hold instead of everything.","type":"object"}},\#
-        {"name":"if_version","description":"The version that the change is meant for.","required":false,\#
-        "schema":{"description":"The version that the change is meant for.","type":"integer","minimum":1,\#
-        "maximum":9223372036854775807}}],"result":{"name":"result","description":"The new version.",\#
-        "schema":{"type":"object","required":["version"],\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/session_not_found"}],\#
+        "examples":[{"name":"a session that is used","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"idle_expires_at_ms":1767312000000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"session.update","summary":"Changes what a session holds.","description":"Two \#
+        round trips where nobody else writes; the change is made anew on what others wrote, within the deadline, so \#
+        no update is lost. `set` replaces top-level members and `remove` takes them out; `replace` replaces \#
+        everything. With `if_version` the change is made only to that version, else it is `conflict` with the present \#
+        one as `data.version`. The idle time begins anew. A session that ended stays ended.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
+        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"set","description":"Top-level members to \#
+        replace or add.","required":false,"schema":{"description":"Top-level members to replace or add.",\#
+        "type":"object"}},{"name":"remove","description":"Names of top-level members to take out, 1 to 1000 of them.",\#
+        "required":false,"schema":{"description":"Names of top-level members to take out, 1 to 1000 of them.",\#
+        "type":"array","items":{"type":"string"},"minItems":1,"maxItems":1000}},{"name":"replace","description":"What \#
+        the session is to hold instead of everything.","required":false,"schema":{"description":"What the session is \#
+        to hold instead of everything.","type":"object"}},{"name":"if_version","description":"The version that the \#
+        change is meant for.","required":false,"schema":{"description":"The version that the change is meant for.",\#
+        "type":"integer","minimum":1,"maximum":9223372036854775807}}],"result":{"name":"result","description":"The \#
+        new version.","schema":{"type":"object","required":["version"],\#
         "properties":{"version":{"$ref":"#/components/schemas/session_version"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
-        {"$ref":"#/components/errors/session_not_found"}],"examples":[],"x-idempotency":"non_idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set","remove","replace"]},\#
-        {"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}],\#
+        {"$ref":"#/components/errors/session_not_found"}],"examples":[{"name":"one member more, one less",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"set",\#
+        "value":{"theme":"dark"}},{"name":"remove","value":["step"]}],"result":{"name":"result",\#
+        "value":{"version":2}}},{"name":"everything anew, for one version","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
+        {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
