@@ -24,7 +24,7 @@ public final class Link: TurnHandler {
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
-    private static let attemptInterval = Duration.milliseconds(250)
+    static let attemptInterval = Duration.milliseconds(250)
     /// How long a probe may take.
     private static let probeTimeout = Duration.seconds(1)
 
