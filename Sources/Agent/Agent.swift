@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -19,6 +20,7 @@ final class Agent {
     private let stores: Stores
     private let calls: CallTable
     private let cache: Cache
+    private let channels: Channels
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -34,19 +36,29 @@ final class Agent {
         socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
         stores = Stores(configuration, log: log)
         calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        let keyspace = Keyspace(
+            prefix: Array(configuration.valkey.prefix.utf8),
+            keyBytesMax: configuration.limits.keyBytesMax
+        )
         cache = Cache(
             link: stores.cacheLink,
             calls: calls,
-            keyspace: Keyspace(
-                prefix: Array(configuration.valkey.prefix.utf8),
-                keyBytesMax: configuration.limits.keyBytesMax
-            ),
+            keyspace: keyspace,
             namespaces: Namespaces(configuration.cache)
         )
-        methods = AgentMethods(calls: calls, cache: cache, stores: stores, configuration: configuration, log: log)
+        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        methods = AgentMethods(
+            calls: calls,
+            cache: cache,
+            channels: channels,
+            stores: stores,
+            configuration: configuration,
+            log: log
+        )
         dispatcher = Dispatcher(
             calls: calls,
             cache: cache,
+            channels: channels,
             agent: methods,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -152,6 +164,7 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
+        channels.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {

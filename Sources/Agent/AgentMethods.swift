@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -15,6 +16,7 @@ import Valkey
 final class AgentMethods {
     private let calls: CallTable
     private let cache: Cache
+    private let channels: Channels
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -27,9 +29,17 @@ final class AgentMethods {
     /// take the slow way.
     var server: Server?
 
-    init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        channels: Channels,
+        stores: Stores,
+        configuration: Configuration,
+        log: Log
+    ) {
         self.calls = calls
         self.cache = cache
+        self.channels = channels
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -167,6 +177,7 @@ final class AgentMethods {
         groups.add("degraded", cache.counts.degraded, &result)
         groups.add("sets", cache.counts.sets, &result)
         groups.add("invalidated", cache.counts.invalidated, &result)
+        appendChannels(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -176,6 +187,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let upstream = stores.cacheLink.subscriber.status
+        groups.begin("channels", &result)
+        groups.add("subscriptions", UInt64(channels.subscriptionCount), &result)
+        groups.add("published", channels.counts.published, &result)
+        groups.add("received", upstream.messages, &result)
+        groups.add("delivered", channels.counts.delivered, &result)
+        groups.add("filtered", channels.counts.filtered, &result)
+        groups.add("dropped", channels.counts.dropped, &result)
+        groups.add("slow_consumers", channels.counts.slowConsumers, &result)
+        groups.add("gaps", upstream.gaps, &result)
+        groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
+        groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
     }
 }
 
