@@ -132,8 +132,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
-                "ValkeyTestProgram",
+                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCClient", "RPCTestSupport", "TestSupport",
+                "Valkey", "ValkeyTestProgram",
             ]
         ),
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
