@@ -126,7 +126,11 @@ extension Channels {
 extension Channels: PeerObserver {
     /// Ends the subscriptions of a connection that is gone.
     public func peerClosed(_ peer: Peer) {
-        for subscription in subscriptions.removeValue(forKey: ObjectIdentifier(peer)) ?? [] { release(subscription) }
+        for subscription in subscriptions.removeValue(forKey: ObjectIdentifier(peer)) ?? [] {
+            release(subscription)
+            // Nobody hears it, but the call has ended.
+            if let call = subscription.call { calls.fail(call, RPCError(.cancelled, "the connection is gone")) }
+        }
     }
 
     /// Hands on what waited for a connection, each of its subscriptions in turn.

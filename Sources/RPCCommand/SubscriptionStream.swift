@@ -45,7 +45,8 @@ struct SubscriptionStream {
             guard let params = message.params, params["subscription"]?.string == name else { continue }
             let method = message.method ?? ""
             if method.hasSuffix(".closed") {
-                throw CommandError(.errorReply, "\(method): the agent ended the subscription\(reason(params))")
+                let status: ExitStatus = params["reason"]?.string == "shutting_down" ? .unreachable : .errorReply
+                throw CommandError(status, "\(method): the agent ended the subscription\(reason(params))")
             }
             if method.hasSuffix(".gap") {
                 output.console.complain("rpc: \(method): messages may be missing here\(reason(params))\n")
