@@ -38,7 +38,7 @@ struct PeerObserverTests {
         calls.addObserver(backlog)
         let peer = Peer(index: 0, userID: 0, limits: calls.limits)
         calls.drained(peer)
-        #expect(peer.output.isEmpty)
+        #expect(peer.output.view.isEmpty)
         peer.hasBacklog = true
         calls.drained(peer)
         #expect(peer.hasBacklog)
@@ -62,7 +62,7 @@ struct PeerObserverTests {
         calls.closed(peer)
         #expect(backlog.closed == [7])
         calls.push(peer, "news") { $0.append("1") }
-        #expect(peer.output.isEmpty)
+        #expect(peer.output.view.isEmpty)
     }
 
     @Test("a push to a connection that counts its messages' bytes has its header")
