@@ -26,7 +26,14 @@ final class ChannelSubscription: SubscriptionHandler {
     // The feature lives as long as the process.
     private unowned(unsafe) let channels: Channels
 
-    init(number: UInt64, _ peer: Peer, _ call: CallID, _ filter: MessageFilter?, _ queue: MessageQueue, of owner: Channels) {
+    init(
+        number: UInt64,
+        _ peer: Peer,
+        _ call: CallID,
+        _ filter: MessageFilter?,
+        _ queue: MessageQueue,
+        of owner: Channels
+    ) {
         name = "channel-\(number)"
         head = Array("{\"subscription\":\"\(name)\"".utf8)
         self.peer = peer

@@ -99,7 +99,8 @@ public final class Channels {
     func channel(_ string: JSONString, parameter: String) throws(RPCError) -> ByteView {
         let name = try keyspace.resolve(string, parameter: parameter)
         guard !name.hasPrefix("__") else {
-            throw .invalidParams("\(parameter) must not begin with __: such channels are Valkey's", parameter: parameter)
+            let reason = "\(parameter) must not begin with __: such channels are Valkey's"
+            throw .invalidParams(reason, parameter: parameter)
         }
         return name
     }

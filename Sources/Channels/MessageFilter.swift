@@ -38,8 +38,9 @@ struct MessageFilter {
             guard conditions.count < MessageFilter.conditionsMax else {
                 throw MessageFilter.invalid("has at most \(MessageFilter.conditionsMax) conditions")
             }
-            let path = try MessageFilter.text(name).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-            conditions.append(Condition(path: path.map(Array.init), tests: try MessageFilter.tests(value)))
+            let text = try MessageFilter.text(name)
+            let path = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(Array.init)
+            conditions.append(Condition(path: path, tests: try MessageFilter.tests(value)))
         }
         self.conditions = conditions
     }

@@ -86,7 +86,8 @@ extension Subscriber {
     private func take(_ news: SubscriptionBook.News, _ text: ByteView) {
         switch news {
         case .nothing: return
-        case .unexpected: connection?.end("it answered what it was not asked: \(text.prefix(min(text.count, 64)).text())")
+        case .unexpected:
+            connection?.end("it answered what it was not asked: \(text.prefix(min(text.count, 64)).text())")
         case .confirmed(let target): confirmed(target)
         case .refused(let target):
             let text = text.copy()

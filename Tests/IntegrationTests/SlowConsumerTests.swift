@@ -18,8 +18,12 @@ struct SlowConsumerTests {
 
     /// Publishes 3000 messages past a subscriber that reads none before the last, beside one that reads each.
     ///
-    /// - Parameter policy: Members of the stuck one's subscription.
+    /// - Parameters:
+    ///   - agent: The agent through which both subscribe.
+    ///   - server: Where the messages are published.
+    ///   - policy: Members of the stuck one's subscription.
     /// - Returns: What each found.
+    /// - Throws: `FixtureError` where something does not come.
     private func run(_ agent: Daemon, _ server: ValkeyServer, _ policy: String) async throws -> (Account, [Int64]) {
         let path = agent.socketPath
         return try await onThread {

@@ -53,7 +53,10 @@ struct SubscriberTests {
         }
     }
 
-    @Test("after a restart everything is subscribed again, and each is told of the gap", arguments: ServerKind.installed)
+    @Test(
+        "after a restart everything is subscribed again, and each is told of the gap",
+        arguments: ServerKind.installed
+    )
     func restarts(_ kind: ServerKind) async throws {
         try await withSubscriber(kind) { server, fixture in
             let records = [SubscriptionRecord(), SubscriptionRecord()]
