@@ -29,8 +29,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The tests of one target, or of the whole.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -137,5 +137,10 @@ let package = Package(
             ]
         ),
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
+        tests(
+            "EndToEndTests",
+            ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"],
+            exclude: ["Clients"]
+        ),
     ]
 )

@@ -164,6 +164,7 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
+        methods.tellClosing(grace: configuration.shutdown.grace)
         channels.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)

@@ -97,6 +97,11 @@ final class AgentMethods {
         result.append(UInt8(ascii: "}"))
     }
 
+    /// Tells subscribers that the agent ends, and how long running calls have.
+    func tellClosing(grace: Duration) {
+        events.closing(grace: grace.wholeMilliseconds)
+    }
+
     /// Answers `agent.subscribe`.
     func subscribe(_ call: CallID) {
         events.subscribe(call)
@@ -127,14 +132,23 @@ final class AgentMethods {
         result.append(",\"mode\":")
         result.append(jsonString: status.mode)
         result.append(",\"server\":")
-        result.append(jsonString: status.server)
+        append(known: status.server, to: &result)
         result.append(",\"version\":")
-        result.append(jsonString: status.version)
+        append(known: status.version, to: &result)
         if let fault = status.fault {
             result.append(",\"fault\":")
             result.append(jsonString: fault)
         }
         result.append(UInt8(ascii: "}"))
+    }
+
+    /// Appends what a server said of itself, or null where none has been asked yet.
+    private func append(known text: String, to result: inout ByteBuffer) {
+        if text.isEmpty {
+            result.append("null")
+        } else {
+            result.append(jsonString: text)
+        }
     }
 
     private func appendConfiguration(to result: inout ByteBuffer) {

@@ -50,14 +50,13 @@ public enum Program {
     @EventLoop private static var running: Agent?
 
     private static func say(_ text: String) -> Int32 {
-        let isWritten = text.withByteView { Descriptors.write($0, to: STDOUT_FILENO) }
-        return isWritten ? 0 : 1
+        (try? text.withByteView { try StandardStream.output.write($0) }) == nil ? 1 : 0
     }
 
     private static func complain(_ error: ConfigurationError) -> Int32 {
         let isUsage = if case .usage = error { true } else { false }
         let hint = isUsage ? "\nsquired --help tells how it is called\n" : "\n"
-        _ = "\(error.description)\(hint)".withByteView { Descriptors.write($0, to: STDERR_FILENO) }
+        try? "\(error.description)\(hint)".withByteView { try StandardStream.error.write($0) }
         return isUsage ? ExitStatus.usage : ExitStatus.configuration
     }
 }

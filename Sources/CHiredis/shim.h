@@ -92,3 +92,24 @@ static inline int squire_reader_next(redisReader *reader) {
     if (redisReaderGetReply(reader, &reply) != REDIS_OK) return -1;
     return reply != NULL;
 }
+
+// Length in bytes of the bulk string that is being read, where it is a whole reply by itself, and in `present` how many
+// of its bytes have come; -1 for anything else.
+static inline long long squire_reader_pending_bulk(const redisReader *reader, size_t *present) {
+#if HIREDIS_MAJOR >= 1
+    int type = reader->ridx == 0 ? reader->task[0]->type : -1;
+#else
+    int type = reader->ridx == 0 ? reader->rstack[0].type : -1;
+#endif
+    if (type != REDIS_REPLY_STRING) return -1;
+    long long length = 0;
+    size_t index = reader->pos;
+    while (index < reader->len && reader->buf[index] >= '0' && reader->buf[index] <= '9') {
+        if (length > (1LL << 50)) return -1;
+        length = length * 10 + (reader->buf[index] - '0');
+        index += 1;
+    }
+    if (index + 2 > reader->len || reader->buf[index] != '\r') return -1;
+    *present = reader->len - index - 2;
+    return length;
+}

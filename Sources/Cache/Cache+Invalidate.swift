@@ -15,10 +15,10 @@ extension Cache {
     ///
     /// - Throws: ``RPCError`` where the pattern is not usable.
     public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
-        var globs: [[UInt8]] = []
+        var globs: [(family: KeyFamily, glob: [UInt8])] = []
         for family in KeyFamily.allCases {
             guard !parameters.all else {
-                globs.append(keyspace.glob(family))
+                globs.append((family, keyspace.glob(family)))
                 continue
             }
             var glob = Glob.escaped(keyspace.stem(family, parameters.namespace?.raw.copy()))
@@ -27,22 +27,23 @@ extension Cache {
             } else {
                 glob.append(UInt8(ascii: "*"))
             }
-            globs.append(glob)
+            globs.append((family, glob))
         }
         Task { @EventLoop in
             await self.sweep(globs, context)
         }
     }
 
-    private func sweep(_ globs: [[UInt8]], _ context: CallContext) async {
+    private func sweep(_ globs: [(family: KeyFamily, glob: [UInt8])], _ context: CallContext) async {
         var done: Int64 = 0
         do throws(RPCError) {
-            for glob in globs {
+            for (family, glob) in globs {
                 var cursor: [UInt8] = Array("0".utf8)
                 repeat {
                     let page = try await scan(from: cursor, glob, context)
                     cursor = page.cursor
-                    if !page.keys.isEmpty { done += try await unlink(page.keys, context) }
+                    let keys = page.keys.filter { keyspace.isName($0, of: family) }
+                    if !keys.isEmpty { done += try await unlink(keys, context) }
                 } while cursor != Array("0".utf8)
             }
         } catch {
@@ -50,6 +51,8 @@ extension Cache {
             failure.details.append(("done", String(done)))
             // Some of it may have been done: repeating it does no harm and is the way on.
             failure.isRetryable = true
+            // The step that failed may have been one that only looks.
+            if failure.outcome != .unknown { failure.outcome = done == 0 ? .notApplied : .unknown }
             counts.invalidated += UInt64(done)
             return calls.fail(context.call, failure)
         }

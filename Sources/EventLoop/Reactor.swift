@@ -116,10 +116,11 @@ public final class Reactor {
     }
 
     func run() {
-        isStopping = false
+        // Whoever is asked to start may ask to stop at once.
         while !isStopping {
             turn()
         }
+        isStopping = false
     }
 
     private func turn() {

@@ -27,13 +27,6 @@ public enum Directory {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Whether something is at `path`, and whether that is a socket; a symbolic link is itself, not what it points to.
-    public static func holdsSocket(_ path: String) -> (exists: Bool, isSocket: Bool) {
-        var status = stat()
-        guard unsafe lstat(path, &status) == 0 else { return (false, false) }
-        return (true, status.st_mode & S_IFMT == S_IFSOCK)
-    }
-
     /// Who owns the directory at `path`, and what others may do in it.
     ///
     /// - Returns: The owner's id and the permission bits.

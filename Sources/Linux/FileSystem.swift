@@ -11,6 +11,13 @@ public enum FileSystem {
         unsafe access(path, F_OK) == 0
     }
 
+    /// Whether something is at `path`, and whether that is a socket; a symbolic link is itself, not what it points to.
+    public static func holdsSocket(_ path: String) -> (exists: Bool, isSocket: Bool) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return (false, false) }
+        return (true, status.st_mode & S_IFMT == S_IFSOCK)
+    }
+
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).

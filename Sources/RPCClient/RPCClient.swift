@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import JSON
 public import Linux
 
 /// A connection to the agent for programs that wait: the command line and the tests.
@@ -131,9 +132,15 @@ public final class RPCClient {
 
     /// Waits for the reply to the call `id`; other messages are kept.
     ///
+    /// An error whose id is null is taken for the reply too: the agent could not read the call's id, because the call
+    /// was too long or the connection is one too many.
+    ///
     /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
     public func reply(to id: Int64, until deadline: Instant) throws(RPCClientError) -> RPCMessage {
-        try message(until: deadline) { $0.isReply && $0.id?.integer == id }
+        try message(until: deadline) { message in
+            guard message.isReply, let given = message.id else { return false }
+            return given.integer == id || (given.kind == .null && message.error != nil)
+        }
     }
 
     /// Waits for the next push; replies are kept.

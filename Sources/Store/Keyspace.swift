@@ -100,7 +100,31 @@ public final class Keyspace {
         return stem + [UInt8(ascii: ":")]
     }
 
-    /// What the names of all of a family's keys begin with, as a glob: in every namespace, and nothing else.
+    /// Whether `name` is that of a key of the family.
+    ///
+    /// Names of other programs may begin like it, with an `@` behind which no namespace follows.
+    public func isName(_ name: [UInt8], of family: KeyFamily) -> Bool {
+        let beginning = prefix + Array("\(family.word)".utf8)
+        guard name.starts(with: beginning) else { return false }
+        let rest = name.dropFirst(beginning.count)
+        if rest.first == UInt8(ascii: ":") { return true }
+        guard rest.first == UInt8(ascii: "@"), let colon = rest.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        let namespace = rest[..<colon].dropFirst()
+        return (1...64).contains(namespace.count) && namespace.allSatisfy(Keyspace.isNamespaceCharacter)
+    }
+
+    private static func isNamespaceCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"),
+            UInt8(ascii: "."), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// What the names of all of a family's keys begin with, as a glob: in every namespace.
+    ///
+    /// It also matches some names that are none of the family; ``isName(_:of:)`` tells them apart.
     public func glob(_ family: KeyFamily) -> [UInt8] {
         Glob.escaped(prefix + Array("\(family.word)".utf8)) + Array("[:@]*".utf8)
     }

@@ -65,7 +65,7 @@ extension RPCError {
         self.init(
             .valkeyError,
             "Valkey refused the command: \(word)\(RPCError.advice(word))",
-            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "OOM"].contains(word),
+            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOSCRIPT", "OOM"].contains(word),
             outcome: outcome,
             details: [("valkey", "\"\(word.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })\"")]
         )

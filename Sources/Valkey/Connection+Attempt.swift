@@ -104,7 +104,11 @@ extension Connection {
 
     private func greet() {
         state = .greeting
-        let greeting = Greeting(endpoint: credentials.endpoint, clientName: configuration.clientName)
+        let greeting = Greeting(
+            endpoint: credentials.endpoint,
+            clientName: configuration.clientName,
+            scripts: unsafe user.connectionScripts
+        )
         greeting.append(to: &greetingOutput)
         self.greeting = greeting
         sendGreeting()

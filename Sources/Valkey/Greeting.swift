@@ -8,7 +8,7 @@ struct Greeting {
     struct Server: Equatable {
         var name = ""
         var version = ""
-        var mode = ""
+        var mode = "standalone"
         var role = ""
         /// How the connection is secured: `TLSv1.3`, `TLSv1.3 resumed` or `plain`.
         var transport = "plain"
@@ -27,18 +27,23 @@ struct Greeting {
     private enum Question: Equatable {
         case hello
         case select
+        case script
         case ping
     }
 
     private let endpoint: Endpoint
     private let clientName: String
+    private let scripts: [String]
     private var questions: [Question]
     private var server = Server()
 
-    init(endpoint: Endpoint, clientName: String) {
+    /// Prepares a greeting that also loads `scripts`, so that the first call of each runs in its place.
+    init(endpoint: Endpoint, clientName: String, scripts: [String] = []) {
         self.endpoint = endpoint
         self.clientName = clientName
-        questions = endpoint.database == 0 ? [.hello, .ping] : [.hello, .select, .ping]
+        self.scripts = scripts
+        questions = [.hello] + (endpoint.database == 0 ? [] : [.select])
+        questions += scripts.map { _ in .script } + [.ping]
     }
 
     /// Appends all that is to be sent.
@@ -59,13 +64,20 @@ struct Greeting {
             buffer.append(word: "SELECT")
             buffer.append(word: Int64(endpoint.database))
         }
+        for script in scripts {
+            buffer.append(commandOf: 3)
+            buffer.append(word: "SCRIPT")
+            buffer.append(word: "LOAD")
+            buffer.append(word: script)
+        }
         buffer.append(command: "PING")
     }
 
     /// Judges the next reply.
     mutating func received(_ reply: Reply) -> Step {
         let question = questions.removeFirst()
-        if reply.kind == .error { return .refused(explain(reply, question)) }
+        // A server that does not load a script is asked again when it is called; the PING behind says what is wrong.
+        if reply.kind == .error, question != .script { return .refused(explain(reply, question)) }
         if question == .hello { readHello(reply) }
         return questions.isEmpty ? .ready(server) : .more
     }

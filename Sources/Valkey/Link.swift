@@ -11,16 +11,18 @@ public import Resilience
 /// once.
 @EventLoop
 public final class Link: TurnHandler {
-    /// Why a PING is sent.
-    enum PingPurpose: UInt32 {
+    /// Why the link itself sends a command.
+    enum Purpose: UInt32 {
         /// To keep silence and death apart.
         case liveness
         /// To decide on the breaker.
         case probe
+        /// To load a script.
+        case script
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
-    private static let attemptInterval = Duration.milliseconds(250)
+    static let attemptInterval = Duration.milliseconds(250)
     /// How long a probe may take.
     private static let probeTimeout = Duration.seconds(1)
 
@@ -259,6 +261,9 @@ extension Link {
         replies += 1
     }
 
+    /// Sources of the scripts that are called over this link.
+    var scriptSources: [String] { scripts.map(\.source) }
+
     /// The script that an encoded `EVALSHA` command calls, or nil where it is not registered.
     func script(calledBy command: ByteView) -> Script? {
         // *5\r\n$7\r\nEVALSHA\r\n$40\r\n and the digest: the head's length varies with the number of words.
@@ -347,28 +352,35 @@ extension Link: ReplyReceiver {
         }
         guard breaker.beginProbe(at: .now) else { return }
         breakerChanged?(breaker.state, "a probe is sent")
-        sendPing(over: pipeline, deadline: Instant.now.advanced(by: Link.probeTimeout), purpose: .probe)
+        let deadline = Instant.now.advanced(by: Link.probeTimeout)
+        send(over: pipeline, deadline: deadline, purpose: .probe) { $0.append(command: "PING") }
     }
 
-    func sendPing(over pipeline: Pipeline, deadline: Instant, purpose: PingPurpose) {
+    /// Sends a command of the link's own, callers turned away or not.
+    func send(
+        over pipeline: Pipeline,
+        deadline: Instant,
+        purpose: Purpose,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: purpose.rawValue, detail: breaker.generation),
             effect: .write,
             deadline: deadline
         )
-        pipeline.send(request, lane: -1) { $0.append(command: "PING") }
+        pipeline.send(request, lane: -1, encode)
     }
 
-    /// Takes the answer to a PING of the link's own.
+    /// Takes the answer to a command of the link's own.
     public func received(_ reply: Reply, _ completion: Completion) {
         // A late answer to an earlier probe says as well as a timely one that the server is there.
         if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
     }
 
-    /// Takes note that a PING of the link's own was not answered.
+    /// Takes note that a command of the link's own was not answered.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
-        guard completion.operation == PingPurpose.probe.rawValue else { return }
+        guard completion.operation == Purpose.probe.rawValue else { return }
         breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
         if breaker.state == .open { scheduleProbe() }
     }

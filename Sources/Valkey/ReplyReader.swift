@@ -7,11 +7,13 @@ import CHiredis
 /// handed on straight from the reader's memory, an array is gathered flat.
 @safe
 final class ReplyReader {
-    private let reader: UnsafeMutablePointer<redisReader>
+    private var reader: UnsafeMutablePointer<redisReader>
     private let sink: UnsafeMutablePointer<squire_reply_sink>
     private let tree: ReplyTree
     private let pendingBytesMax: Int
     private var receive: ((Reply) -> Void)?
+    /// Bytes of a value too large that are still to come and are passed over.
+    private var skipping = 0
 
     /// hiredis moves what is left of its buffer after each KiB that it consumed, so it is fed by small pieces.
     private static let pieceBytes = 16 << 10
@@ -62,6 +64,12 @@ final class ReplyReader {
     func feed(_ view: ByteView, _ receive: (Reply) -> Void) throws(ProtocolFault) {
         var index = 0
         while index < view.count {
+            if skipping > 0 {
+                let passed = min(skipping, view.count - index)
+                skipping -= passed
+                index += passed
+                continue
+            }
             let end = min(index + ReplyReader.pieceBytes, view.count)
             try feedPiece(view[index..<end], receive)
             index = end
@@ -88,10 +96,25 @@ final class ReplyReader {
             if result == 0 { break }
             finishArray()
         }
-        guard unsafe Int(reader.pointee.len) - Int(reader.pointee.pos) <= pendingBytesMax else {
-            return .failure(.replyTooLarge)
-        }
-        return .success(())
+        let pending = unsafe Int(reader.pointee.len) - Int(reader.pointee.pos)
+        guard pending > ReplyReader.pieceBytes else { return .success(()) }
+        if passOverLargeValue() { return .success(()) }
+        return pending <= pendingBytesMax ? .success(()) : .failure(.replyTooLarge)
+    }
+
+    /// Gives up a string beyond the bound as soon as its length is known: what has come of it is dropped with the
+    /// reader, what is to come is passed over, and the replies behind it are read as if nothing had been.
+    ///
+    /// - Returns: Whether there was one.
+    private func passOverLargeValue() -> Bool {
+        var present = 0
+        let length = unsafe squire_reader_pending_bulk(reader, &present)
+        guard length > pendingBytesMax, let fresh = unsafe squire_reader_create(sink) else { return false }
+        skipping = Int(length) + 2 - present
+        unsafe redisReaderFree(reader)
+        unsafe reader = fresh
+        receive?(Reply(kind: .tooLarge, bytes: .empty, integer: 0, tree: nil, index: 0))
+        return true
     }
 
     private func finishArray() {

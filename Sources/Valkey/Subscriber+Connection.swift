@@ -13,6 +13,8 @@ extension Subscriber {
 
     var connectionMayConnect: Bool { link.mayConnectSubscriber }
 
+    var connectionScripts: [String] { [] }
+
     func connectionBecameReady(_ server: Greeting.Server) {
         silence = SilenceWatch()
         output.removeAll()

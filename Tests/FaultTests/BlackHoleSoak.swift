@@ -18,7 +18,7 @@ struct BlackHoleSoak {
 
     private func expect(_ report: LoadReport, _ name: String) {
         Figures.show("BlackHoleSoak, \(name)\n\(report)\nmemory growth \(report.memoryGrowth >> 10) KiB")
-        #expect(report.lateReplies == 0)
+        report.expectPunctual()
         #expect(report.memoryGrowth < 32 << 20)
     }
 }

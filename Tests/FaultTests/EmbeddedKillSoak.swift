@@ -11,6 +11,6 @@ struct EmbeddedKillSoak {
             interval: .milliseconds(200)...(.seconds(2))
         )
         Figures.show("EmbeddedKillSoak\n\(report)\nfrom kill to success: \(Figures.words(recoveries))")
-        #expect(report.lateReplies == 0)
+        report.expectPunctual()
     }
 }

@@ -10,6 +10,13 @@ extension LoadReport {
         #expect(results > 0, "\(self)", sourceLocation: location)
     }
 
+    /// Expects that every reply came within its deadline and 50 ms, not counting what the host kept load or agent from
+    /// running.
+    func expectPunctual(_ location: SourceLocation = #_sourceLocation) {
+        let allowed = Duration.milliseconds(50) + max(stall, longestProcessorWait)
+        #expect(overrun <= allowed, "\(self)", sourceLocation: location)
+    }
+
     /// Expects every counter in `server` to hold what the load knows of it: as many as were acknowledged, and of those
     /// whose outcome is unknown none, some or all.
     func expectCounters(in server: ValkeyServer, _ location: SourceLocation = #_sourceLocation) throws {

@@ -27,6 +27,9 @@ public struct LoadReport: Sendable, CustomStringConvertible {
     /// Most wrong replies that are kept in words.
     static let wrongMax = 20
 
+    /// Most late replies that are kept in words.
+    static let lateMax = 3
+
     /// Requests sent.
     public var requests = 0
     /// Requests answered with the result that had to come.
@@ -93,7 +96,7 @@ public struct LoadReport: Sendable, CustomStringConvertible {
         overrun = max(overrun, other.overrun)
         lateReplies += other.lateReplies
         stall = max(stall, other.stall)
-        late = Array((late + other.late).prefix(Self.wrongMax))
+        late = Array((late + other.late).prefix(Self.lateMax))
         memory += other.memory
         counters += other.counters
     }
@@ -106,7 +109,7 @@ public struct LoadReport: Sendable, CustomStringConvertible {
     /// Takes note of a reply that came later than its deadline allows.
     mutating func recordLate(_ words: @autoclosure () -> String) {
         lateReplies += 1
-        if late.count < Self.wrongMax { late.append(words()) }
+        if late.count < Self.lateMax { late.append(words()) }
     }
 
     mutating func recordWrong(_ words: String) {

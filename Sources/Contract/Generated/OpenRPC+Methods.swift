@@ -96,16 +96,18 @@ extension OpenRPC {
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#
         "sentinel","cluster"]},"server":{"description":"What the server calls itself; null before the first \#
         connection.","type":["string","null"]},"version":{"description":"Version of the server; null before the first \#
-        connection.","type":["string","null"]}}},"state":{"description":"State of the link to one store.",\#
-        "type":"object","required":["connected","breaker","mode","server","version"],\#
+        connection.","type":["string","null"]},"fault":{"description":"Why the store cannot be used; only while it \#
+        cannot.","type":"string"}}},"state":{"description":"State of the link to one store.","type":"object",\#
+        "required":["connected","breaker","mode","server","version"],\#
         "properties":{"connected":{"description":"Whether commands can be sent.","type":"boolean"},\#
         "breaker":{"description":"State of the circuit breaker.","type":"string","enum":["closed","open",\#
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#
         "sentinel","cluster"]},"server":{"description":"What the server calls itself; null before the first \#
         connection.","type":["string","null"]},"version":{"description":"Version of the server; null before the first \#
-        connection.","type":["string","null"]}}}}},"warnings":{"description":"What the operator should look at, one \#
-        sentence each.","type":"array","items":{"type":"string"}}}}},"errors":[{"code":-32602,"message":"A parameter \#
-        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        connection.","type":["string","null"]},"fault":{"description":"Why the store cannot be used; only while it \#
+        cannot.","type":"string"}}}}},"warnings":{"description":"What the operator should look at, one sentence \#
+        each.","type":"array","items":{"type":"string"}}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
         "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
         policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
         may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
@@ -149,18 +151,19 @@ extension OpenRPC {
     private static let agentSubscribe: StaticString = #"""
         {"name":"agent.subscribe","summary":"Asks to be told of what changes in the agent.","description":"Changes \#
         come as notifications `agent.event` with `subscription`, `event` and members of the event: `breaker` with \#
-        `store`, `state` and `reason` when a circuit breaker changes its state. The subscription ends with the \#
-        connection; a connection has one at most.","paramStructure":"either","params":[],"result":{"name":"result",\#
-        "description":"The subscription.","schema":{"type":"object","required":["subscription"],\#
-        "properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
-        "type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
-        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a subscription","params":[],\#
-        "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        `store`, `state` and `reason` when a circuit breaker changes its state. `agent.closing` with `grace_ms` says \#
+        that the agent ends, and how long running calls have. A connection that subscribed stays open when its client \#
+        ends its input, until the client closes it. The subscription ends with the connection; a connection has one \#
+        at most.","paramStructure":"either","params":[],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a subscription","params":[],"result":{"name":"result",\#
+        "value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
@@ -952,7 +955,8 @@ extension OpenRPC {
         "required":["openrpc","info","methods"],"properties":{"openrpc":{"description":"Version of the OpenRPC \#
         specification.","type":"string"},"info":{"description":"Title and version of this interface.",\#
         "type":"object"},"methods":{"description":"Every method.","type":"array","items":{"type":"object"}},\#
-        "components":{"description":"Schemas and errors that methods share.","type":"object"}}}},\#
+        "components":{"description":"Schemas and errors that methods share.","type":"object"},\#
+        "x-metadata":{"description":"Name and schema of what may accompany any call.","type":"object"}}}},\#
         "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
         "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
         says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#

@@ -79,19 +79,21 @@ public enum OpenRPC {
         "accepted":340}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.subscribe",\#
         "summary":"Asks to be told of what changes in the agent.","description":"Changes come as notifications \#
         `agent.event` with `subscription`, `event` and members of the event: `breaker` with `store`, `state` and \#
-        `reason` when a circuit breaker changes its state. The subscription ends with the connection; a connection \#
-        has one at most.","paramStructure":"either","params":[],"result":{"name":"result","description":"The \#
-        subscription.","schema":{"type":"object","required":["subscription"],\#
-        "properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
-        "type":"string"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
-        subscription","params":[],"result":{"name":"result","value":{"subscription":"agent-1"}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete",\#
-        "summary":"Deletes one entry or several.","description":"One round trip. Memory is freed in the background of \#
-        Valkey. In several keys, each is deleted by itself.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries,\#
-         1 to 1000 of them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
+        `reason` when a circuit breaker changes its state. `agent.closing` with `grace_ms` says that the agent ends, \#
+        and how long running calls have. A connection that subscribed stays open when its client ends its input, \#
+        until the client closes it. The subscription ends with the connection; a connection has one at most.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a subscription","params":[],\#
+        "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.",\#
+        "description":"One round trip. Memory is freed in the background of Valkey. In several keys, each is deleted \#
+        by itself.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
+        them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
         default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
         "result":{"name":"result","description":"How many entries there were.","schema":{"type":"object",\#
@@ -512,7 +514,8 @@ public enum OpenRPC {
         "properties":{"openrpc":{"description":"Version of the OpenRPC specification.","type":"string"},\#
         "info":{"description":"Title and version of this interface.","type":"object"},"methods":{"description":"Every \#
         method.","type":"array","items":{"type":"object"}},"components":{"description":"Schemas and errors that \#
-        methods share.","type":"object"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        methods share.","type":"object"},"x-metadata":{"description":"Name and schema of what may accompany any \#
+        call.","type":"object"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result","value":{"openrpc":"1.3.2",\#
         "info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
@@ -551,8 +554,9 @@ public enum OpenRPC {
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#
         "sentinel","cluster"]},"server":{"description":"What the server calls itself; null before the first \#
         connection.","type":["string","null"]},"version":{"description":"Version of the server; null before the first \#
-        connection.","type":["string","null"]}}},"call_metadata":{"description":"What may accompany any call as \#
-        `_meta`, by name only. Members not listed are ignored.","type":"object","required":[],\#
+        connection.","type":["string","null"]},"fault":{"description":"Why the store cannot be used; only while it \#
+        cannot.","type":"string"}}},"call_metadata":{"description":"What may accompany any call as `_meta`, by name \#
+        only. Members not listed are ignored.","type":"object","required":[],\#
         "properties":{"deadline_ms":{"description":"Bound on the whole call in milliseconds, queueing and waiting \#
         included; 5000 by default, 60000 where keys are swept.","type":"integer","minimum":1,"maximum":3153600000000},\#
         "traceparent":{"description":"Trace context (W3C), carried into logs and error data.","type":"string",\#

@@ -136,7 +136,7 @@ extension ReferencePages {
         lines.append("→ \(method.name) \(example.params.document.text(style: .compact))")
         switch example.outcome {
         case .result(let result): lines.append("← \(result.document.text(style: .compact))")
-        case .error(let kind): lines.append("← error \(kind)")
+        case .error(let kind, _): lines.append("← error \(kind)")
         }
         return "\(example.name.prefix(1).uppercased())\(example.name.dropFirst()):\n\n```\n"
             + lines.joined(separator: "\n") + "\n```\n"

@@ -6,8 +6,8 @@ struct Example {
     enum Outcome {
         /// This result.
         case result(Place)
-        /// An error of this kind.
-        case error(kind: String)
+        /// An error of this kind, with these members among its data.
+        case error(kind: String, data: [(name: String, value: Document)])
     }
 
     /// A call that sets the stage.
@@ -30,6 +30,8 @@ struct Example {
     let params: Place
     /// The answer.
     let outcome: Outcome
+    /// JSON pointers to what differs from call to call within the result.
+    let varies: [String]
 
     /// Reads an example.
     init(_ place: Place) throws(ProtoFault) {
@@ -46,10 +48,11 @@ struct Example {
         self.before = before
         switch (members["result"], members["error"]) {
         case (let result?, nil): outcome = .result(result)
-        case (nil, let error?): outcome = .error(kind: try Self.kind(error))
+        case (nil, let error?): outcome = try Self.error(error)
         default: throw place.fault("must have either a result or an error")
         }
-        for pointer in try members["varies"]?.names() ?? [] where members["result"]?.document[pointer: pointer] == nil {
+        varies = try members["varies"]?.names() ?? []
+        for pointer in varies where members["result"]?.document[pointer: pointer] == nil {
             throw place.fault("varies: \(pointer) leads to nothing in the result")
         }
     }
@@ -96,11 +99,11 @@ struct Example {
         return Call(place: place, method: try method.string(), params: params)
     }
 
-    private static func kind(_ place: Place) throws(ProtoFault) -> String {
+    private static func error(_ place: Place) throws(ProtoFault) -> Outcome {
         let members = try place.members(required: ["kind"], optional: ["data"])
         guard let kind = members["kind"] else { throw place.fault("is not complete") }
-        _ = try members["data"]?.allMembers()
-        return try kind.string()
+        let data = try members["data"]?.allMembers() ?? []
+        return .error(kind: try kind.string(), data: data.map { ($0.name, $0.place.document) })
     }
 }
 
@@ -113,7 +116,7 @@ extension Example {
             if let objection = try method.result.objection(to: result.document, definitions) {
                 throw result.fault(objection)
             }
-        case .error(let kind):
+        case .error(let kind, _):
             guard method.errors.contains(kind) else { throw place.fault("\(kind) is not among the method's errors") }
         }
     }

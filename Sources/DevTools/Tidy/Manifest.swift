@@ -41,8 +41,9 @@ struct Manifest {
     }
 
     private mutating func record(_ call: String, _ section: String) {
-        // Every other piece between quotes is a literal; behind the path come no names of targets.
-        let end = call.firstRange(of: "path:")?.lowerBound ?? call.endIndex
+        // Every other piece between quotes is a literal; behind a path come no names of targets.
+        let paths = ["path:", "exclude:"].compactMap { call.firstRange(of: $0)?.lowerBound }
+        let end = paths.min() ?? call.endIndex
         let pieces = call[..<end].split(separator: "\"", omittingEmptySubsequences: false)
         let names = pieces.indices.filter { $0 % 2 == 1 }.map { String(pieces[$0]) }
         guard let name = names.first else { return }

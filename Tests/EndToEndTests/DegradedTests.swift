@@ -1,0 +1,130 @@
+import JSON
+import Linux
+import TestSupport
+import Testing
+
+@testable import DevTools
+
+@Suite("An agent whose Valkey is away")
+struct DegradedTests {
+    /// Every call that needs Valkey, and whether it reads as a miss without it.
+    private static let calls: [(method: String, params: String, degraded: Document?)] = [
+        ("cache.get", #"["k"]"#, ["hit": false, "degraded": true]),
+        ("cache.get", #"{"key":"k","with_ttl":true}"#, ["hit": false, "degraded": true]),
+        (
+            "cache.get_many", #"[["a","b"]]"#,
+            ["entries": [["hit": false, "degraded": true], ["hit": false, "degraded": true]]]
+        ),
+        ("cache.exists", #"["k"]"#, nil), ("cache.keys", "{}", nil), ("cache.set", #"["k",1]"#, nil),
+        ("cache.set_many", #"[[{"key":"k","value":1}]]"#, nil), ("cache.delete", #"["k"]"#, nil),
+        ("cache.touch", #"["k",1000]"#, nil), ("cache.increment", #"["k"]"#, nil),
+        ("cache.invalidate", #"{"all":true}"#, nil),
+        ("hash.get", #"["h","f"]"#, nil), ("hash.get_all", #"["h"]"#, nil), ("hash.set", #"["h",{"f":1}]"#, nil),
+        ("hash.delete", #"["h",["f"]]"#, nil), ("hash.increment", #"["h","f"]"#, nil),
+    ]
+
+    private func expectDegraded(_ client: AgentClient) async throws {
+        let contract = try ContractFiles(try Project())
+        for (method, params, degraded) in Self.calls {
+            if let degraded {
+                #expect(try await client.result(of: method, params) == degraded)
+                continue
+            }
+            let error = try await client.error(of: method, params)
+            let text = "\(method): \(error.text(style: .compact))"
+            #expect(error["code"] == 1001, "\(text)")
+            #expect(error["data"]?["kind"] == "unavailable", "\(text)")
+            #expect(error["data"]?["retryable"] == true, "\(text)")
+            #expect(error["data"]?["retry_after_ms"]?.integer ?? 0 > 0, "\(text)")
+            let file = try #require(contract.methods.first { $0.name == method })
+            #expect(file.errors.contains("unavailable"), "\(method)")
+            let outcome: Document? = file.idempotency == .read ? nil : "not_applied"
+            #expect(error["data"]?["outcome"] == outcome, "\(text)")
+        }
+        let health = try await client.result(of: "agent.health")
+        let method = try #require(contract.methods.first { $0.name == "agent.health" })
+        let objection = try method.result.objection(to: health, contract.definitions)
+        #expect(objection == nil, "\(health.text(style: .compact))")
+        #expect(health["live"] == true)
+        #expect(health["ready"] == true)
+        #expect(health["degraded"] == true)
+        #expect(health["stores"]?["cache"]?["connected"] == false)
+        #expect(health["stores"]?["cache"]?["fault"]?.string?.isEmpty == false)
+    }
+
+    @Test("from the start misses and refuses to write, until Valkey comes", arguments: ServerKind.installed)
+    func fromTheStart(kind: ServerKind) async throws {
+        try await withValkeyServer(kind) { server in
+            try await server.shutDown()
+            try await withDaemon(arguments: ["--valkey", "unix://\(server.socketPath)"]) { daemon in
+                let client = try AgentClient(daemon.socketPath)
+                let health = try await client.result(of: "agent.health")
+                #expect(health["stores"]?["cache"]?["server"] == .null)
+                #expect(health["stores"]?["cache"]?["version"] == .null)
+                try await waitUntil("the first attempt has failed") {
+                    try await client.reply(to: "cache.get", #"["k"]"#).contains("degraded")
+                }
+                try await expectDegraded(client)
+                try await server.start()
+                try await waitUntil("the agent has found Valkey") {
+                    try await client.reply(to: "cache.set", #"["k",1]"#).contains(#"{"stored":true}"#)
+                }
+                #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"] == 1)
+                try await waitUntil("both stores are well") {
+                    try await client.result(of: "agent.health")["degraded"] == false
+                }
+            }
+        }
+    }
+
+    @Test("since a crash misses and refuses to write, and says in the end what it does not know")
+    func later() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            #expect(try await client.result(of: "cache.set", #"["k",1]"#)["stored"] == true)
+            try agent.server.pause()
+            try await client.send(
+                #"{"jsonrpc":"2.0","id":"n","method":"cache.increment","params":["n"]}"#,
+                #"{"jsonrpc":"2.0","id":"g","method":"cache.get","params":["k"]}"#
+            )
+            let other = try agent.connect()
+            try await waitUntil("the calls run") { try await other.result(of: "agent.stats")["calls"]?["running"] == 2 }
+            agent.server.kill()
+            let replies = try await client.receive(2).map { try Document.parse($0) }
+            let increment = try #require(replies.first { $0["id"] == "n" }?["error"])
+            #expect(increment["code"] == 1006)
+            #expect(increment["data"]?["outcome"] == "unknown")
+            #expect(increment["data"]?["retryable"] == false)
+            #expect(replies.first { $0["id"] == "g" }?["result"] == ["hit": false, "degraded": true])
+            try await expectDegraded(client)
+            try await agent.server.start()
+            try await waitUntil("the agent has found Valkey") {
+                try await client.reply(to: "cache.increment", #"["n"]"#).contains("result")
+            }
+        }
+    }
+
+    @Test("answers within the deadline where Valkey hangs, and says what became of the effect")
+    func hanging() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            try agent.server.pause()
+            let calls: [(method: String, params: String, outcome: Document?)] = [
+                ("cache.get", #"{"key":"k","_meta":{"deadline_ms":50}}"#, nil),
+                ("cache.set", #"{"key":"k","value":1,"_meta":{"deadline_ms":50}}"#, "unknown"),
+                ("cache.increment", #"{"key":"n","_meta":{"deadline_ms":50}}"#, "unknown"),
+                ("cache.invalidate", #"{"all":true,"_meta":{"deadline_ms":50}}"#, "not_applied"),
+            ]
+            for (method, params, outcome) in calls {
+                let error = try await client.error(of: method, params)
+                #expect(error["code"] == 1002, "\(method): \(error.text(style: .compact))")
+                #expect(error["data"]?["outcome"] == outcome, "\(method): \(error.text(style: .compact))")
+            }
+            #expect(try await client.result(of: "agent.ping") == ["pong": true])
+            try agent.server.resume()
+            // What was given up is not mistaken for what follows.
+            #expect(try await client.result(of: "cache.set", #"["k",2]"#)["stored"] == true)
+            #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"] == 2)
+        }
+    }
+}
