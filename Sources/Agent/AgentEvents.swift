@@ -35,6 +35,18 @@ final class AgentEvents {
         return name
     }
 
+    /// Tells that the agent ends, and how long running calls have.
+    func closing(grace milliseconds: Int64) {
+        subscribers.removeAll { $0.peer.isClosed }
+        for (peer, _) in subscribers {
+            calls.push(peer, "agent.closing") { parameters in
+                parameters.append("{\"grace_ms\":")
+                parameters.append(decimal: milliseconds)
+                parameters.append(UInt8(ascii: "}"))
+            }
+        }
+    }
+
     /// Tells of a circuit breaker.
     func breakerChanged(_ store: String, _ state: CircuitBreaker.State, _ reason: String) {
         subscribers.removeAll { $0.peer.isClosed }

@@ -76,7 +76,7 @@ struct ListeningSocket: ~Copyable {
     }
 
     private static func removeStale(_ path: String) throws(Fault) {
-        let (exists, isSocket) = Directory.holdsSocket(path)
+        let (exists, isSocket) = FileSystem.holdsSocket(path)
         guard exists else { return }
         guard isSocket else { throw .notASocket(path) }
         guard unsafe unlink(path) == 0 else { throw .system(.current("unlink \(path)")) }

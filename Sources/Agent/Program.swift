@@ -5,6 +5,7 @@ import EventLoop
 import Glibc
 import Linux
 import Observability
+import Sessions
 
 /// `squired` as a function: reads the command line, then serves until it is told to end.
 public enum Program {
@@ -31,10 +32,17 @@ public enum Program {
         let log = Log(level: configuration.log.level, format: configuration.log.format)
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
+        let keys: SessionKeys
+        do throws(KeyFault) {
+            keys = try SessionKeys(configuration)
+        } catch {
+            log.error("the session keys cannot be used", ["reason": error.description])
+            return ExitStatus.configuration
+        }
         var status: Int32 = 0
         EventLoop.run {
             do throws(ListeningSocket.Fault) {
-                let agent = try Agent(configuration, log: log)
+                let agent = try Agent(configuration, keys: keys, log: log)
                 running = agent
                 Task { @EventLoop in await agent.start() }
             } catch {
@@ -50,14 +58,13 @@ public enum Program {
     @EventLoop private static var running: Agent?
 
     private static func say(_ text: String) -> Int32 {
-        let isWritten = text.withByteView { Descriptors.write($0, to: STDOUT_FILENO) }
-        return isWritten ? 0 : 1
+        (try? text.withByteView { try StandardStream.output.write($0) }) == nil ? 1 : 0
     }
 
     private static func complain(_ error: ConfigurationError) -> Int32 {
         let isUsage = if case .usage = error { true } else { false }
         let hint = isUsage ? "\nsquired --help tells how it is called\n" : "\n"
-        _ = "\(error.description)\(hint)".withByteView { Descriptors.write($0, to: STDERR_FILENO) }
+        try? "\(error.description)\(hint)".withByteView { try StandardStream.error.write($0) }
         return isUsage ? ExitStatus.usage : ExitStatus.configuration
     }
 }

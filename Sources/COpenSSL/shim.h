@@ -1,4 +1,4 @@
-// OpenSSL 3: digests, certificates and TLS. The functions stand for macros, which Swift does not see.
+// OpenSSL 3: digests, sealing, certificates and TLS. The functions stand for macros, which Swift does not see.
 #pragma once
 
 #include <openssl/err.h>
@@ -7,14 +7,18 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "symmetric.h"
+
 static inline int squire_tls_set_version_min(SSL_CTX *context, int version) {
     return SSL_CTX_set_min_proto_version(context, version) == 1;
 }
 
-// A write takes as much as fits into one record; what it could not send is offered again from another address.
+// A write takes as much as fits into one record; what it could not send is offered again from another address. A read
+// takes what is there from the kernel, several records at once, and not a header and then its record.
 static inline void squire_tls_set_modes(SSL_CTX *context) {
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, 64 << 10);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 }
 

@@ -44,7 +44,8 @@ extension Cache {
         }
         var cursor: Int64 = 0
         if let given = parameters.cursor {
-            guard let number = UInt64(given.decoded()) else {
+            let digits = given.decoded()
+            guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt64(digits) else {
                 throw .invalidParams("cursor must be one that cache.keys returned", parameter: "cursor")
             }
             cursor = Int64(bitPattern: number)

@@ -17,6 +17,7 @@ extension TLSError {
     /// - Parameters:
     ///   - result: One of OpenSSL's `X509_V_…`.
     ///   - name: Whom the certificate has to name.
+    /// - Returns: The error, in words for the operator.
     static func verification(_ result: Int, name: String) -> TLSError? {
         let words = unsafe X509_verify_cert_error_string(result).map { unsafe String(cString: $0) } ?? "error \(result)"
         switch Int32(truncatingIfNeeded: result) {
@@ -52,6 +53,7 @@ extension TLSError {
     /// - Parameters:
     ///   - name: Whom the server's certificate has to name.
     ///   - hasCertificate: Whether a certificate of ours was at hand.
+    /// - Returns: The error, in words for the operator.
     static func taken(name: String, hasCertificate: Bool) -> TLSError {
         let error = ERR_peek_error()
         let isTLS = ERR_GET_LIB(error) == ERR_LIB_SSL

@@ -128,6 +128,7 @@ extension TLSSession {
     /// - Parameters:
     ///   - memory: Receives the bytes.
     ///   - count: Room there, at least 1; beyond 16 KiB there is no use in more.
+    /// - Returns: ``Progress/done(_:)`` with the number of bytes read, at least 1.
     @unsafe
     public func read(into memory: UnsafeMutablePointer<UInt8>, count: Int) -> Progress {
         ERR_clear_error()

@@ -2,7 +2,7 @@ public import Bytes
 import CLinux
 import Glibc
 
-/// Calls on descriptors that somebody else owns, such as standard error.
+/// Calls on descriptors that somebody else owns, such as that of a log; none of them waits.
 public enum Descriptors {
     /// Whether a write to `number` would be taken at once.
     public static func isWritable(_ number: Int32) -> Bool {
@@ -23,10 +23,5 @@ public enum Descriptors {
             rest = rest.dropFirst(sent)
         }
         return true
-    }
-
-    /// Whether `number` is a terminal.
-    public static func isTerminal(_ number: Int32) -> Bool {
-        isatty(number) == 1
     }
 }

@@ -21,17 +21,24 @@ public enum Directory {
         }
     }
 
+    /// Names of what is in the directory at `path`, in no order; none where it cannot be read.
+    public static func names(in path: String) -> [String] {
+        guard let directory = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+                unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
     /// The path of the directory that holds `path`.
     public static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    /// Whether something is at `path`, and whether that is a socket; a symbolic link is itself, not what it points to.
-    public static func holdsSocket(_ path: String) -> (exists: Bool, isSocket: Bool) {
-        var status = stat()
-        guard unsafe lstat(path, &status) == 0 else { return (false, false) }
-        return (true, status.st_mode & S_IFMT == S_IFSOCK)
     }
 
     /// Who owns the directory at `path`, and what others may do in it.

@@ -28,6 +28,7 @@ public enum SecretFile {
     /// - Parameters:
     ///   - mode: Permissions, as of stat(2).
     ///   - owner: The owner's user id; 0 is root.
+    /// - Returns: Whether nobody else may read, write or run the file.
     public static func isPrivate(mode: UInt32, owner: UInt32) -> Bool {
         mode & (owner == 0 ? 0o037 : 0o077) == 0
     }

@@ -32,7 +32,9 @@ final class ConnectedSocket {
 
     /// Bytes taken from a socket at once.
     private static let receiveBytes = 128 << 10
-    /// Room that is left where reading from a TLS session is not worth while: what fits into one record.
+    /// The same from a TLS session: two full records, which stay in the processor's cache until they are parsed.
+    private static let secureReceiveBytes = 2 * recordBytes
+    /// What fits into one record.
     private static let recordBytes = 16 << 10
 
     /// Registers `descriptor` for reading and writing.
@@ -159,7 +161,7 @@ extension ConnectedSocket {
         }
     }
 
-    /// Reads until the session holds nothing more, or much was read.
+    /// Reads until the session holds nothing more, or there is no room for another record.
     private func receive(_ session: TLSSession) -> Reception {
         hasMore = false
         if let ending {
@@ -167,14 +169,14 @@ extension ConnectedSocket {
             return ending
         }
         var progress = TLSSession.Progress.wantRead
-        let count = unsafe ConnectedSocket.buffer.withSpareCapacity(ConnectedSocket.receiveBytes) { memory, _ in
+        let count = unsafe ConnectedSocket.buffer.withSpareCapacity(ConnectedSocket.secureReceiveBytes) { memory, _ in
             var count = 0
             repeat {
-                let room = ConnectedSocket.receiveBytes - count
+                let room = ConnectedSocket.secureReceiveBytes - count
                 progress = unsafe session.read(into: memory + count, count: room)
                 guard case .done(let read) = progress else { break }
                 count += read
-                hasMore = ConnectedSocket.receiveBytes - count < ConnectedSocket.recordBytes
+                hasMore = ConnectedSocket.secureReceiveBytes - count < ConnectedSocket.recordBytes
             } while session.hasPending && !hasMore
             return count
         }

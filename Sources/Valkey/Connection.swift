@@ -55,6 +55,8 @@ final class Connection: DescriptorHandler {
         case closed
     }
 
+    /// Most readings at once.
+    private static let readsPerTurn = 8
     /// Health after which the delay before an attempt begins again with the shortest.
     private static let healthyNanoseconds: Int64 = 10_000_000_000
 
@@ -234,16 +236,19 @@ extension Connection {
         unsafe user.connectionCanSend()
     }
 
+    /// Reads what is there, and goes on in another turn where there is much.
     func read() {
         guard let socket else { return }
-        switch socket.receive() {
-        case .bytes: feed(socket)
-        case .wouldBlock: break
-        case .end: end(wantsTLSPerhaps ? Connection.unsecuredReason : "it closed the connection")
-        case .failed(let reason): end(wantsTLSPerhaps ? Connection.unsecuredReason : reason)
+        for _ in 0..<Connection.readsPerTurn {
+            switch socket.receive() {
+            case .bytes: feed(socket)
+            case .wouldBlock: break
+            case .end: end(wantsTLSPerhaps ? Connection.unsecuredReason : "it closed the connection")
+            case .failed(let reason): end(wantsTLSPerhaps ? Connection.unsecuredReason : reason)
+            }
+            guard socket.hasMore, socket === self.socket else { return }
         }
-        guard socket.hasMore, socket === self.socket else { return }
-        // Others have their turn first.
+        // The kernel will not tell of what a TLS session holds, but others have their turn first.
         EventLoop.reactor.timers.schedule(at: .now) {
             if socket === self.socket { self.read() }
         }
@@ -255,6 +260,7 @@ extension Connection {
         return greeting != nil && !isSecure
     }
 
+    /// Why such a server ended it.
     private static let unsecuredReason =
         "it closed the connection instead of answering: if it wants TLS, the URL is valkeys://"
 

@@ -248,7 +248,7 @@ extension EmbeddedServer {
     /// Removes what an earlier server left at the socket's path, and nothing else.
     private func clearSocket() throws(EmbeddedServerError) {
         let path = configuration.socketPath
-        let (exists, isSocket) = Directory.holdsSocket(path)
+        let (exists, isSocket) = FileSystem.holdsSocket(path)
         guard exists else { return }
         do throws(SystemError) {
             if isSocket, !isListening { return try FileSystem.remove(path) }

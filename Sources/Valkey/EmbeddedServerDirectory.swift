@@ -113,7 +113,7 @@ final class EmbeddedServerDirectory {
     /// Who holds the lock, in words.
     private static func holder(of path: String) -> String {
         guard let processID = DirectoryLock.holder(of: path) else { return "another process holds it" }
-        let isAlive = Directory.holdsSocket("/proc/\(processID)").exists
+        let isAlive = FileSystem.exists("/proc/\(processID)")
         return isAlive
             ? "process \(processID) holds it"
             : "a server that process \(processID) started, which has ended, still holds it"

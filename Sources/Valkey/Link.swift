@@ -19,10 +19,12 @@ public final class Link: TurnHandler {
         case probe
         /// To load a script.
         case script
+        /// To learn the server's time.
+        case time
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
-    private static let attemptInterval = Duration.milliseconds(250)
+    static let attemptInterval = Duration.milliseconds(250)
     /// How long a probe may take.
     private static let probeTimeout = Duration.seconds(1)
 
@@ -31,6 +33,8 @@ public final class Link: TurnHandler {
     /// What is told of changes of the breaker's state, and why they happened.
     public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
+    var clock = ServerClock()
+    var isTimeAsked = false
     private(set) var breaker = CircuitBreaker()
     let credentials: Credentials
     let log: Log
@@ -38,6 +42,7 @@ public final class Link: TurnHandler {
     /// Tells of changes in the store, where somebody wants to know; it connects and ends with the link.
     var tracker: Tracker?
     private var pipelines: [Pipeline] = []
+    private var subscriberStorage: Subscriber?
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
     private var server = Greeting.Server()
@@ -76,6 +81,15 @@ public final class Link: TurnHandler {
         if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
         tracker?.close()
+        subscriberStorage?.close()
+    }
+
+    /// The link's subscriptions, over a connection of their own.
+    public var subscriber: Subscriber {
+        if let subscriberStorage { return subscriberStorage }
+        let subscriber = Subscriber(link: self, configuration: configuration)
+        subscriberStorage = subscriber
+        return subscriber
     }
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
@@ -123,6 +137,7 @@ public final class Link: TurnHandler {
             dirty.removeAll(keepingCapacity: true)
             for pipeline in pipelines { pipeline.flush() }
         }
+        subscriberStorage?.flush()
         if replies != repliesCounted {
             let count = Int(replies - repliesCounted)
             repliesCounted = replies
@@ -242,6 +257,16 @@ extension Link {
         pipeline === pipelines.first || pipelines.contains { $0.connection.isReady }
     }
 
+    /// Whether the subscriber may try to connect: while the server is away the data connections find out.
+    var mayConnectSubscriber: Bool { !isClosed && pipelines.contains { $0.connection.isReady } }
+
+    /// Why nothing can be subscribed now, or nil.
+    var subscriptionFailure: LinkFailure? {
+        if isClosed { return LinkFailure(.closing, .none) }
+        guard !breaker.isPassable else { return nil }
+        return LinkFailure(.unavailable, .none, retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+
     func countReply() {
         replies += 1
     }
@@ -263,11 +288,15 @@ extension Link {
         connections += 1
         let isNews = lastFault != nil || connections == 1
         self.server = server
+        if let microseconds = server.microseconds {
+            clock.sample(microseconds, sent: server.greeted, received: .now)
+        }
         lastFault = nil
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
         for pipeline in pipelines { pipeline.connection.connect() }
         tracker?.connectIfWanted()
+        subscriberStorage?.linkBecameReady()
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
@@ -295,6 +324,7 @@ extension Link {
         breaker.probeFailed(generation: generation, at: .now, random: .random(in: 0 ... .max))
         if breaker.refused(at: .now, random: .random(in: 0 ... .max)) { breakerDidChange(ending.reason) }
         for pipeline in pipelines { pipeline.failQueued() }
+        subscriberStorage?.failWaiting()
     }
 
     /// Takes note that commands got no answer.
@@ -358,12 +388,14 @@ extension Link: ReplyReceiver {
 
     /// Takes the answer to a command of the link's own.
     public func received(_ reply: Reply, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { return receivedTime(reply, completion) }
         // A late answer to an earlier probe says as well as a timely one that the server is there.
         if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
     }
 
     /// Takes note that a command of the link's own was not answered.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { isTimeAsked = false }
         guard completion.operation == Purpose.probe.rawValue else { return }
         breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
         if breaker.state == .open { scheduleProbe() }

@@ -56,9 +56,18 @@ final class Pipeline: ConnectionUser {
         }
         if queue.isEmpty { waitingSince = EventLoop.reactor.now }
         queue.append(request, lane: lane, encode)
-        if request.deadline < earliestDeadline { armDeadline(request.deadline) }
+        watch(request.deadline)
+    }
+
+    /// Has a command just queued sent in time, or given up in time.
+    private func watch(_ deadline: Instant) {
+        if deadline < earliestDeadline { armDeadline(deadline) }
         if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
-        if connection.isReady { markDirty() }
+        if connection.isReady {
+            markDirty()
+        } else if connection.isWaiting {
+            connection.hasten(interval: Link.attemptInterval)
+        }
     }
 
     /// Sends what was queued, as far as the kernel takes it.
@@ -135,7 +144,10 @@ extension Pipeline {
         case .result(let record, let refusal):
             link.countReply()
             guard !record.isAbandoned else { return }
-            if let refusal {
+            if record.wasSent, record.effect != .read, reply.kind == .error {
+                // The second copy was refused; what became of the first, nobody knows.
+                unsafe record.receiver.failed(LinkFailure(.ambiguous, .unknown), record.completion)
+            } else if let refusal {
                 // The refusal that ended the transaction says more than that it ended.
                 refusal.withByteView { unsafe record.receiver.received(.refusal($0), record.completion) }
             } else {
@@ -152,6 +164,8 @@ extension Pipeline {
         let failures = ending.wasReady ? queue.interrupt(&link.retryBudget) : []
         link.lost(ending, failedCommands: failures.count(where: \.isTransport))
         tell(failures, .unavailable)
+        // Callers wait: the next attempt need not be as late as nobody's would.
+        if !queue.isEmpty { connection.hasten(interval: Link.attemptInterval) }
     }
 
     /// Sends the first command again after a moment: the server would not execute it now, and so did not.
@@ -175,18 +189,17 @@ extension Pipeline {
     func sendAgain(_ command: CommandQueue.Taken) {
         if queue.isEmpty { waitingSince = EventLoop.reactor.now }
         queue.append(command)
-        if command.record.deadline < earliestDeadline { armDeadline(command.record.deadline) }
-        if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
-        if connection.isReady { markDirty() }
+        watch(command.record.deadline)
     }
 
     /// Sends the first command again behind its script, which the server was told to forget: nothing was executed.
     ///
     /// A command that another one of the same client follows is not moved behind it: the script is loaded for the next.
     private func reload() -> Bool {
-        guard let (record, command) = queue.first, !record.isReloaded, let script = link.script(calledBy: command) else {
-            return false
-        }
+        // What was given up is not executed later.
+        guard let (record, command) = queue.first, !record.isReloaded, !record.isAbandoned,
+            let script = link.script(calledBy: command)
+        else { return false }
         let load = { (log: inout ByteBuffer) in
             log.append(commandOf: 3)
             log.append(word: "SCRIPT")

@@ -21,14 +21,18 @@ public struct TLSConfiguration: Equatable, Sendable {
     /// The defaults: the system's CAs, no certificate of our own, TLS 1.2.
     public init() {}
 
-    /// Reads the files and puts them together once, to find what is wrong with them. Blocks.
+    /// Reads the files and puts them together once, to find what is wrong with them.
+    ///
+    /// It blocks for as long as the disk takes.
     ///
     /// - Throws: ``TLSFileFault``.
     public func check() throws(TLSFileFault) {
         _ = try makeContext()
     }
 
-    /// Reads the files. Blocks: never call it on the event loop.
+    /// Reads the files.
+    ///
+    /// It blocks for as long as the disk takes: never call it on the event loop.
     ///
     /// - Returns: What connections from now on use.
     /// - Throws: ``TLSFileFault``.

@@ -41,6 +41,20 @@ struct LifecycleTests {
         }
     }
 
+    @Test("tells those who subscribed that it ends, and nobody else")
+    func closing() async throws {
+        try await withAgent(configuration: #"{"shutdown": {"grace_ms": 1234}}"#) { agent in
+            let subscriber = try agent.connect()
+            let other = try agent.connect()
+            #expect(try await subscriber.result(of: "agent.subscribe")["subscription"]?.string != nil)
+            #expect(try await other.result(of: "agent.ping") == ["pong": true])
+            try agent.daemon.process.signal(SIGTERM)
+            let push = #"{"jsonrpc":"2.0","method":"agent.closing","params":{"grace_ms":1234}}"#
+            #expect(try await subscriber.receiveToEnd() == push + "\n")
+            #expect(try await other.receiveToEnd() == "")
+        }
+    }
+
     @Test("ends after its grace where a call does not end", arguments: [SIGTERM, SIGINT])
     func grace(signal: Int32) async throws {
         try await withAgent(configuration: #"{"shutdown": {"grace_ms": 100}}"#) { agent in

@@ -26,6 +26,7 @@ struct TLSFixture {
     ///   - asksForCertificate: Whether clients need a certificate.
     ///   - arguments: Further settings.
     ///   - body: Receives the server and its port for TLS.
+    /// - Throws: What `body` throws, or ``FixtureError``.
     func withServer(
         _ certificate: CertificateAuthority.Certificate? = nil,
         asksForCertificate: Bool = false,
@@ -60,6 +61,7 @@ struct TLSFixture {
     ///   - certificate: The agent's own certificate.
     ///   - options: Environment variables beside these.
     ///   - body: Receives the agent.
+    /// - Throws: What `body` throws, or ``FixtureError``.
     func withAgent(
         _ url: String,
         authorities: String? = nil,
@@ -78,8 +80,11 @@ struct TLSFixture {
 extension Daemon {
     /// The answer to a call without or with params, which are JSON; nil where it is an error.
     func call(_ method: String, _ params: String = "{}") async throws -> Document? {
-        let reply = try await exchange(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#)
-        return try Document.parse(Array(reply.utf8)).object?["result"]
+        let request = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
+        let reply = try await exchange(request, limit: .seconds(60))
+        // A subscription's first messages may have come with it.
+        let line = reply.split(separator: "\n").first ?? ""
+        return try Document.parse(Array(line.utf8)).object?["result"]
     }
 
     /// What health says of the cache store.

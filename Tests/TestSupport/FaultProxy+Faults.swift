@@ -88,6 +88,10 @@ extension FaultProxy {
         public var requestBytes = 0
         /// Bytes passed on to the client.
         public var replyBytes = 0
+        /// Pieces in which the requests went on.
+        public var requestPieces = 0
+        /// Pieces in which the replies went on.
+        public var replyPieces = 0
         /// Bytes that disappeared in a black hole.
         public var swallowedBytes = 0
     }

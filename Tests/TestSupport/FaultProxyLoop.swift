@@ -9,6 +9,7 @@ final class FaultProxyLoop {
     private let isTapped: Bool
     private var random: SeededGenerator
     private var listener: Listener?
+    private var isListening = true
     private var connections: [FaultProxyConnection] = []
     private var faults = FaultProxy.Faults.none
     private var armed: FaultProxyControl.ArmedReset?
@@ -63,13 +64,30 @@ final class FaultProxyLoop {
         for direction in orders.finishedDirections {
             for connection in connections { finishSending(connection, direction) }
         }
-        if faults.refusesConnections { listener = nil } else if listener == nil { listen() }
+        if faults.refusesConnections { refuse() } else if !isListening { listen() }
         counters.open = connections.count
     }
 
+    /// Takes no connections any more.
+    private func refuse() {
+        guard isListening else { return }
+        isListening = false
+        // Closing alone would not do: a process that is just being started has the socket too until it runs its program.
+        // One of TCP keeps its port, which nobody else is to take meanwhile.
+        shutdown(listener?.socket.number ?? -1, Int32(SHUT_RDWR))
+        if case .unix = front { listener = nil }
+    }
+
+    /// Takes connections again.
     private func listen() {
-        guard let (number, _) = try? front.listen() else { return }
-        listener = Listener(FileDescriptor(owning: number))
+        switch front {
+        case .unix:
+            guard let (number, _) = try? front.listen() else { return }
+            listener = Listener(FileDescriptor(owning: number))
+            isListening = true
+        case .loopback:
+            isListening = Glibc.listen(listener?.socket.number ?? -1, 4096) == 0
+        }
     }
 
     private func finishSending(_ connection: FaultProxyConnection, _ direction: FaultProxy.Direction) {
@@ -94,7 +112,7 @@ final class FaultProxyLoop {
     private func wait() {
         let now = Instant.now
         var waiting = [Polling(control.wake.descriptor.number, .readable)]
-        waiting.append(Polling(faults.isStalled ? -1 : listener?.socket.number ?? -1, .readable))
+        waiting.append(Polling(isListening && !faults.isStalled ? listener?.socket.number ?? -1 : -1, .readable))
         for connection in connections { waiting += connection.wanted(at: now, faults) }
         var deadline = Instant.distantFuture
         if !faults.isStalled {
@@ -127,7 +145,7 @@ final class FaultProxyLoop {
     }
 
     private func nextClient() -> Int32? {
-        guard let listener else { return nil }
+        guard isListening, let listener else { return nil }
         let accepted = Socket.accept(listener.socket)
         return accepted >= 0 ? accepted : nil
     }
@@ -147,9 +165,14 @@ final class FaultProxyLoop {
 
     private func write(_ connection: FaultProxyConnection, _ direction: FaultProxy.Direction) {
         let count = connection.write(direction, at: .now, faults)
+        guard count > 0 else { return }
         switch direction {
-        case .requests: counters.requestBytes += count
-        case .replies: counters.replyBytes += count
+        case .requests:
+            counters.requestBytes += count
+            counters.requestPieces += 1
+        case .replies:
+            counters.replyBytes += count
+            counters.replyPieces += 1
         }
     }
 

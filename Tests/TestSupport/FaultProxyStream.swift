@@ -21,16 +21,18 @@ struct FaultProxyStream {
     private(set) var heldBytes = 0
     /// Bytes that may still be taken in before the connection is reset, nil for no bound.
     var bytesUntilReset: Int?
+    /// Whether the offset of the reset is reached; for an offset of 0 that is when the first byte comes.
+    private var isCut = false
     /// Whether the source sends no more.
     var isEnded = false
     /// Whether the target has been told so.
     var isEndTold = false
 
     /// Whether more may be read from the source.
-    var hasRoom: Bool { !isEnded && heldBytes < Self.heldBytesMax && bytesUntilReset != 0 }
+    var hasRoom: Bool { !isEnded && heldBytes < Self.heldBytesMax && !isCut }
 
     /// Whether the connection is to be reset now: all that was to go on before has gone.
-    var isResetDue: Bool { bytesUntilReset == 0 && heldBytes == 0 }
+    var isResetDue: Bool { isCut && heldBytes == 0 }
 
     /// Takes in what the source sent; what lies behind the offset of a reset is dropped.
     ///
@@ -42,6 +44,7 @@ struct FaultProxyStream {
         if let left = bytesUntilReset {
             bytes.removeLast(max(bytes.count - left, 0))
             bytesUntilReset = left - bytes.count
+            isCut = bytesUntilReset == 0
         }
         guard !bytes.isEmpty else { return }
         lastDue = max(lastDue, due)

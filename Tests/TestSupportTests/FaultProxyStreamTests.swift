@@ -61,6 +61,7 @@ struct FaultProxyStreamTests {
     func reset(_ offset: Int) {
         var stream = FaultProxyStream()
         stream.bytesUntilReset = offset
+        #expect(!stream.isResetDue && stream.hasRoom)
         stream.take([1, 2], due: start)
         stream.take([3, 4, 5], due: start)
         #expect(stream.heldBytes == offset)

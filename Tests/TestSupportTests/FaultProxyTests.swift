@@ -6,7 +6,7 @@ import Testing
 
 /// Each of the proxy's faults, seen from a client with a real server behind it.
 struct FaultProxyTests {
-    /// A client that sees single bytes and the way a connection ends.
+    /// A client that sees the bytes as they are and the way a connection ends.
     private final class RawClient {
         /// How a connection ended.
         enum End: Equatable {
@@ -32,9 +32,8 @@ struct FaultProxyTests {
         func receive(
             _ count: Int = .max,
             within limit: Duration = .seconds(5)
-        ) -> (reads: [Int], text: String, end: End) {
+        ) -> (text: String, end: End) {
             let deadline = Instant.now.advanced(by: limit)
-            var reads: [Int] = []
             var received: [UInt8] = []
             var chunk = [UInt8](repeating: 0, count: 4096)
             while received.count < count {
@@ -43,19 +42,17 @@ struct FaultProxyTests {
                     return unsafe socket.read(into: base, count: memory.count)
                 }
                 switch transfer {
-                case .bytes(let count):
-                    reads.append(count)
-                    received += chunk.prefix(count)
-                case .end: return (reads, String(decoding: received, as: UTF8.self), .orderly)
-                case .failed: return (reads, String(decoding: received, as: UTF8.self), .reset)
+                case .bytes(let count): received += chunk.prefix(count)
+                case .end: return (String(decoding: received, as: UTF8.self), .orderly)
+                case .failed: return (String(decoding: received, as: UTF8.self), .reset)
                 case .wouldBlock:
                     var waiting = [Polling(socket.number, .readable)]
                     guard Polling.wait(&waiting, until: deadline) else {
-                        return (reads, String(decoding: received, as: UTF8.self), .stillOpen)
+                        return (String(decoding: received, as: UTF8.self), .stillOpen)
                     }
                 }
             }
-            return (reads, String(decoding: received, as: UTF8.self), .stillOpen)
+            return (String(decoding: received, as: UTF8.self), .stillOpen)
         }
     }
 
@@ -112,15 +109,16 @@ struct FaultProxyTests {
         }
     }
 
-    @Test("slices arrive one by one")
+    @Test("slices go on one by one")
     func slices() async throws {
         try await withProxies { proxy in
             let client = try RawClient(proxy.address)
             proxy.faults = .slices(ofBytes: 1)
             client.send(Self.echo)
-            let received = client.receive(11)
-            #expect(received.text == Self.echoed)
-            #expect(received.reads.count > 1)
+            #expect(client.receive(11).text == Self.echoed)
+            let counters = proxy.counters
+            #expect(counters.requestPieces == Self.echo.utf8.count)
+            #expect(counters.replyPieces == Self.echoed.utf8.count)
         }
     }
 
@@ -262,6 +260,21 @@ struct FaultProxyTests {
                 #expect(received.end == .reset)
                 bystander.send(Self.echo)
                 #expect(bystander.receive(11).text == Self.echoed)
+            }
+        }
+    }
+
+    @Test("a reset at the first byte of a reply comes after the request was carried out")
+    func resetBeforeReply() async throws {
+        try await withValkeyServer { server in
+            try await withFaultProxy(to: .unix(server.socketPath)) { proxy in
+                let client = try RawClient(proxy.address)
+                proxy.faults = .delay(.milliseconds(10))
+                proxy.reset(afterBytes: 0, of: .replies)
+                client.send("*2\r\n$4\r\nINCR\r\n$5\r\ncount\r\n")
+                let received = client.receive()
+                #expect(received.text.isEmpty && received.end == .reset)
+                #expect(try server.command("GET", "count").integer == 1)
             }
         }
     }

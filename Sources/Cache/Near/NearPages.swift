@@ -104,7 +104,8 @@ struct NearPages: ~Copyable {
     @unsafe
     func header(_ reference: BlockReference) -> UnsafeMutablePointer<NearHeader> {
         guard let base = unsafe pages[reference.page].base else { preconditionFailure("a block lies in a page") }
-        return unsafe (base + reference.block * pages[reference.page].blockBytes).assumingMemoryBound(to: NearHeader.self)
+        let offset = reference.block * pages[reference.page].blockBytes
+        return unsafe (base + offset).assumingMemoryBound(to: NearHeader.self)
     }
 
     /// Size of a block in bytes.
