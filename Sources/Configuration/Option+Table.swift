@@ -126,7 +126,7 @@ extension Option {
                 .life,
                 variables: [.seconds("CACHE_TTL_DEFAULT")],
                 "Life of a cache entry whose writer names none, in namespaces that have no life of their own."
-            )
+            ),
         ]
         + ["response", "session", "context", "metadata"].map { name in
             Option.life(ofNamespace: name, variables: [.seconds("CACHE_TTL_" + name.uppercased())])
