@@ -38,7 +38,8 @@ struct SlowReaderTests {
 
     @Test("is kept and not read from while little is owed to it")
     func heldBack() async throws {
-        let limits = #"{"limits": {"output_bytes_high": 65536, "running_max": 16}}"#
+        // A reply from memory could overtake those that Valkey was asked for.
+        let limits = #"{"limits": {"output_bytes_high": 65536, "running_max": 16}, "cache": {"tier": "valkey"}}"#
         try await withAgent(configuration: limits) { agent in
             let other = try agent.connect()
             _ = try await other.result(of: "cache.set", #"["big",\#(Self.value)]"#)
@@ -55,7 +56,7 @@ struct SlowReaderTests {
             try await slow.send(bytes: Array(requests.dropFirst(60_000)))
             let end = #","result":{"hit":true,"value":\#(Self.value),"source":"valkey"}}"#
             for id in 0..<count {
-                let reply = try await slow.receive().replacing(#""near""#, with: #""valkey""#)
+                let reply = try await slow.receive()
                 #expect(reply == #"{"jsonrpc":"2.0","id":\#(id)"# + end)
             }
             #expect(try agent.residentBytesPeak < 64 << 20)
