@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -21,6 +22,7 @@ final class Agent {
     private let calls: CallTable
     private let cache: Cache
     private let sessions: Sessions
+    private let channels: Channels
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -62,10 +64,12 @@ final class Agent {
             log: log
         )
         keys.report(to: log, configuration)
+        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
+            channels: channels,
             stores: stores,
             configuration: configuration,
             log: log
@@ -74,6 +78,7 @@ final class Agent {
             calls: calls,
             cache: cache,
             sessions: sessions,
+            channels: channels,
             agent: methods,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -190,6 +195,7 @@ final class Agent {
         server.stopAccepting()
         dispatcher.isDraining = true
         methods.tellClosing(grace: configuration.shutdown.grace)
+        channels.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {

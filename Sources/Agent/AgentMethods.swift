@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -17,6 +18,7 @@ final class AgentMethods {
     private let calls: CallTable
     private let cache: Cache
     private let sessions: Sessions
+    private let channels: Channels
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -33,6 +35,7 @@ final class AgentMethods {
         calls: CallTable,
         cache: Cache,
         sessions: Sessions,
+        channels: Channels,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -40,6 +43,7 @@ final class AgentMethods {
         self.calls = calls
         self.cache = cache
         self.sessions = sessions
+        self.channels = channels
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -193,6 +197,7 @@ final class AgentMethods {
         groups.add("invalidated", cache.counts.invalidated, &result)
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
+        appendChannels(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -202,6 +207,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let upstream = stores.cacheLink.subscriber.status
+        groups.begin("channels", &result)
+        groups.add("subscriptions", UInt64(channels.subscriptionCount), &result)
+        groups.add("published", channels.counts.published, &result)
+        groups.add("received", upstream.messages, &result)
+        groups.add("delivered", channels.counts.delivered, &result)
+        groups.add("filtered", channels.counts.filtered, &result)
+        groups.add("dropped", channels.counts.dropped, &result)
+        groups.add("slow_consumers", channels.counts.slowConsumers, &result)
+        groups.add("gaps", upstream.gaps, &result)
+        groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
+        groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
     }
 }
 

@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Contract
 import EventLoop
 import JSON
@@ -15,6 +16,7 @@ final class Dispatcher {
     private let parser: RequestParser
     private let cache: Cache
     private let sessions: Sessions
+    private let channels: Channels
     private let agent: AgentMethods
     /// How long calls may take that name no deadline.
     var deadlines: Deadlines
@@ -29,11 +31,19 @@ final class Dispatcher {
         var sweepMilliseconds: Int64 = 60_000
     }
 
-    init(calls: CallTable, cache: Cache, sessions: Sessions, agent: AgentMethods, deadlines: Deadlines) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        sessions: Sessions,
+        channels: Channels,
+        agent: AgentMethods,
+        deadlines: Deadlines
+    ) {
         self.calls = calls
         parser = RequestParser(limits: calls.limits)
         self.cache = cache
         self.sessions = sessions
+        self.channels = channels
         self.agent = agent
         self.deadlines = deadlines
     }
@@ -124,6 +134,10 @@ final class Dispatcher {
         case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
         case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
         case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
+        case .channelPublish: try channels.publish(decode(ChannelPublishParameters.init, arguments), context)
+        case .channelSubscribe: try channels.subscribe(decode(ChannelSubscribeParameters.init, arguments), context)
+        case .channelUnsubscribe:
+            channels.unsubscribe(try decode(ChannelUnsubscribeParameters.init, arguments), context)
         case .hashSet: try cache.setHash(decode(HashSetParameters.init, arguments), context)
         case .hashGet: try cache.getHash(decode(HashGetParameters.init, arguments), context)
         case .hashGetAll: try cache.getAllHash(decode(HashGetAllParameters.init, arguments), context)

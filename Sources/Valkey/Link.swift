@@ -40,6 +40,7 @@ public final class Link: TurnHandler {
     let log: Log
     private let configuration: LinkConfiguration
     private var pipelines: [Pipeline] = []
+    private var subscriberStorage: Subscriber?
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
     private var server = Greeting.Server()
@@ -77,6 +78,15 @@ public final class Link: TurnHandler {
         isClosed = true
         if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
+        subscriberStorage?.close()
+    }
+
+    /// The link's subscriptions, over a connection of their own.
+    public var subscriber: Subscriber {
+        if let subscriberStorage { return subscriberStorage }
+        let subscriber = Subscriber(link: self, configuration: configuration)
+        subscriberStorage = subscriber
+        return subscriber
     }
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
@@ -124,6 +134,7 @@ public final class Link: TurnHandler {
             dirty.removeAll(keepingCapacity: true)
             for pipeline in pipelines { pipeline.flush() }
         }
+        subscriberStorage?.flush()
         if replies != repliesCounted {
             let count = Int(replies - repliesCounted)
             repliesCounted = replies
@@ -240,6 +251,16 @@ extension Link {
         pipeline === pipelines.first || pipelines.contains { $0.connection.isReady }
     }
 
+    /// Whether the subscriber may try to connect: while the server is away the data connections find out.
+    var mayConnectSubscriber: Bool { !isClosed && pipelines.contains { $0.connection.isReady } }
+
+    /// Why nothing can be subscribed now, or nil.
+    var subscriptionFailure: LinkFailure? {
+        if isClosed { return LinkFailure(.closing, .none) }
+        guard !breaker.isPassable else { return nil }
+        return LinkFailure(.unavailable, .none, retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+
     func countReply() {
         replies += 1
     }
@@ -268,6 +289,7 @@ extension Link {
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
         for pipeline in pipelines { pipeline.connection.connect() }
+        subscriberStorage?.linkBecameReady()
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
@@ -295,6 +317,7 @@ extension Link {
         breaker.probeFailed(generation: generation, at: .now, random: .random(in: 0 ... .max))
         if breaker.refused(at: .now, random: .random(in: 0 ... .max)) { breakerDidChange(ending.reason) }
         for pipeline in pipelines { pipeline.failQueued() }
+        subscriberStorage?.failWaiting()
     }
 
     /// Takes note that commands got no answer.

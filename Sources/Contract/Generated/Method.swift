@@ -36,6 +36,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheSetMany
     /// Gives an entry another life.
     case cacheTouch
+    /// Publishes a message to whoever is subscribed now.
+    case channelPublish
+    /// Has messages of a channel, or of all that match a pattern, sent to this connection.
+    case channelSubscribe
+    /// Ends a subscription of this connection.
+    case channelUnsubscribe
     /// Deletes fields of a hash.
     case hashDelete
     /// Reads one field of a hash.
@@ -113,10 +119,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 15:
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
+            if bytes.equals("channel.publish") { return .channelPublish }
             if bytes.equals("session.destroy") { return .sessionDestroy }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
+        case 17:
+            if bytes.equals("channel.subscribe") { return .channelSubscribe }
         case 19:
+            if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -143,6 +153,9 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSet: "cache.set"
         case .cacheSetMany: "cache.set_many"
         case .cacheTouch: "cache.touch"
+        case .channelPublish: "channel.publish"
+        case .channelSubscribe: "channel.subscribe"
+        case .channelUnsubscribe: "channel.unsubscribe"
         case .hashDelete: "hash.delete"
         case .hashGet: "hash.get"
         case .hashGetAll: "hash.get_all"
@@ -181,6 +194,9 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSet: .idempotent
         case .cacheSetMany: .idempotent
         case .cacheTouch: .idempotent
+        case .channelPublish: .nonIdempotent
+        case .channelSubscribe: .nonIdempotent
+        case .channelUnsubscribe: .idempotent
         case .hashDelete: .idempotent
         case .hashGet: .read
         case .hashGetAll: .read

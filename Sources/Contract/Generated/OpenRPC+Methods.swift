@@ -20,6 +20,9 @@ extension OpenRPC {
         case .cacheSet: cacheSet
         case .cacheSetMany: cacheSetMany
         case .cacheTouch: cacheTouch
+        case .channelPublish: channelPublish
+        case .channelSubscribe: channelSubscribe
+        case .channelUnsubscribe: channelUnsubscribe
         case .hashDelete: hashDelete
         case .hashGet: hashGet
         case .hashGetAll: hashGetAll
@@ -614,6 +617,131 @@ extension OpenRPC {
         "value":null}],"result":{"name":"result","value":{"found":true}}},{"name":"not there","params":[{"name":"key",\#
         "value":"user:43"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":false}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let channelPublish: StaticString = #"""
+        {"name":"channel.publish","summary":"Publishes a message to whoever is subscribed now.","description":"One \#
+        round trip. At most once: nobody keeps the message, and who is not subscribed now never sees it. Messages \#
+        that one connection publishes to a channel arrive in that order. Any Redis client may subscribe: the \#
+        channel's name in Valkey is `valkey.prefix` and `channel`, and what is published is the message's JSON text \#
+        as it was written. Published again where the outcome is not known, subscribers may see it twice; with \#
+        `request_id` they do not.","paramStructure":"either","params":[{"name":"channel","description":"Name of a \#
+        channel: text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of a channel: text of at least one byte that does not begin \#
+        with `__`; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"message",\#
+        "description":"A JSON value of any kind, which arrives byte for byte as it was written.","required":true,\#
+        "schema":{"description":"A JSON value of any kind, which arrives byte for byte as it was written."}},\#
+        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
+        name for the same channel, from the same user, gives the first outcome again instead of another message. With \#
+        another message it is `conflict`.","required":false,"schema":{"description":"Name of this request, of the \#
+        caller's choice: within ten minutes the same name for the same key, from the same user, gives the first \#
+        outcome again instead of a second effect, through any agent. With other parameters it is `conflict`.",\#
+        "type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Who received it.",\#
+        "schema":{"type":"object","required":["receivers"],"properties":{"receivers":{"description":"Connections that \#
+        Valkey handed it to; an agent counts once for the channel and once for each pattern, however many subscribe \#
+        through it.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"nobody listens",\#
+        "params":[{"name":"channel","value":"news"},{"name":"message","value":{"type":"order.paid"}}],\#
+        "result":{"name":"result","value":{"receivers":0}}},{"name":"somebody listens","params":[{"name":"channel",\#
+        "value":"alerts"},{"name":"message","value":"fire"}],"result":{"name":"result","value":{"receivers":1}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let channelSubscribe: StaticString = #"""
+        {"name":"channel.subscribe","summary":"Has messages of a channel, or of all that match a pattern, sent to \#
+        this connection.","description":"Answered once Valkey has confirmed: what is published from then on comes as \#
+        notifications. `channel.message` has `subscription`, `channel`, the message as `message` (JSON, byte for \#
+        byte), `message_text` (UTF-8 that is no JSON) or `message_base64` (other bytes), and `sequence`, which counts \#
+        the messages meant for this subscription from 1 on; `dropped`, where it is there, says how many of them were \#
+        dropped just before this one. A channel whose name is not UTF-8 comes as `channel_base64`. `channel.gap` has \#
+        `subscription` and `reason`: messages may be missing here, because the connection to Valkey was lost \#
+        (`reconnected`) or a message was larger than the agent takes in (`message_too_large`). `channel.closed` has \#
+        `subscription`, `reason` (`slow_consumer`, `refused` or `shutting_down`) and `dropped`: the subscription has \#
+        ended, with so many messages that were waiting. Messages wait in the agent while the connection does not take \#
+        them, at most `queue` of them and 1 MiB. A subscription ends with its connection; a connection has at most \#
+        1024. Channels whose names begin with `__` are Valkey's own and never match.","paramStructure":"either",\#
+        "params":[{"name":"channel","description":"Name of a channel: text of at least one byte that does not begin \#
+        with `__`; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Name of a channel: \#
+        text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
+        "type":"string","minLength":1}},{"name":"pattern","description":"Glob over the channel's whole name: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB \#
+        is the default limit.","required":false,"schema":{"description":"Glob over the channel's whole name: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB \#
+        is the default limit.","type":"string","minLength":1}},{"name":"filter","description":"Only messages that \#
+        meet every condition. Each member names a member of the message, with dots for those inside it (`user.id`), \#
+        and what it must be: a string, a number, a truth value, null, or an array of which one must fit. A string \#
+        that ends with `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a \#
+        message that is no JSON object meets none.","required":false,"schema":{"description":"Only messages that meet \#
+        every condition. Each member names a member of the message, with dots for those inside it (`user.id`), and \#
+        what it must be: a string, a number, a truth value, null, or an array of which one must fit. A string that \#
+        ends with `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a message \#
+        that is no JSON object meets none.","type":"object","minProperties":1}},{"name":"overflow",\#
+        "description":"What to do when more messages wait than may: end the subscription, or drop the oldest.",\#
+        "required":false,"schema":{"description":"What to do when more messages wait than may: end the subscription, \#
+        or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],"default":"disconnect"}},\#
+        {"name":"queue","description":"Most messages that wait in the agent.","required":false,\#
+        "schema":{"description":"Most messages that wait in the agent.","type":"integer","minimum":1,"maximum":65536,\#
+        "default":4096}}],"result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
+        "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
+        notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
+        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
+        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"a channel","params":[{"name":"channel",\#
+        "value":"news"}],"result":{"name":"result","value":{"subscription":"channel-1"}}},{"name":"a pattern with a \#
+        filter","params":[{"name":"pattern","value":"orders.*"},{"name":"filter","value":{"type":"order.*",\#
+        "tenant":["a","b"]}},{"name":"overflow","value":"drop_oldest"},{"name":"queue","value":100}],\#
+        "result":{"name":"result","value":{"subscription":"channel-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["channel","pattern"]}]}
+        """#
+
+    private static let channelUnsubscribe: StaticString = #"""
+        {"name":"channel.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of \#
+        it comes after the reply: messages that waited are dropped.","paramStructure":"either",\#
+        "params":[{"name":"subscription","description":"The name that `channel.subscribe` gave.","required":true,\#
+        "schema":{"description":"The name that `channel.subscribe` gave.","type":"string","minLength":1}}],\#
+        "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
+        "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
+        subscription of that name, or no more.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"one that is not there","params":[{"name":"subscription","value":"channel-0"}],\#
+        "result":{"name":"result","value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let hashDelete: StaticString = #"""

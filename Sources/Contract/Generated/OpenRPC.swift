@@ -316,15 +316,95 @@ public enum OpenRPC {
         {"name":"no end","params":[{"name":"key","value":"user:42"},{"name":"ttl_ms","value":null}],\#
         "result":{"name":"result","value":{"found":true}}},{"name":"not there","params":[{"name":"key",\#
         "value":"user:43"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":false}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"hash.delete","summary":"Deletes \#
-        fields of a hash.","description":"One round trip, atomic. A hash without fields is gone.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
-        {"name":"fields","description":"Names of fields, 1 to 1000 of them.","required":true,\#
-        "schema":{"description":"Names of fields, 1 to 1000 of them.","type":"array",\#
-        "items":{"$ref":"#/components/schemas/field"},"minItems":1,"maxItems":1000}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"channel.publish",\#
+        "summary":"Publishes a message to whoever is subscribed now.","description":"One round trip. At most once: \#
+        nobody keeps the message, and who is not subscribed now never sees it. Messages that one connection publishes \#
+        to a channel arrive in that order. Any Redis client may subscribe: the channel's name in Valkey is \#
+        `valkey.prefix` and `channel`, and what is published is the message's JSON text as it was written. Published \#
+        again where the outcome is not known, subscribers may see it twice; with `request_id` they do not.",\#
+        "paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: text of at least one \#
+        byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/channel"}},{"name":"message","description":"A JSON value of any kind, \#
+        which arrives byte for byte as it was written.","required":true,"schema":{"description":"A JSON value of any \#
+        kind, which arrives byte for byte as it was written."}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same channel, from the same user, \#
+        gives the first outcome again instead of another message. With another message it is `conflict`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Who received it.","schema":{"type":"object","required":["receivers"],\#
+        "properties":{"receivers":{"description":"Connections that Valkey handed it to; an agent counts once for the \#
+        channel and once for each pattern, however many subscribe through it.","type":"integer","minimum":0}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"nobody listens","params":[{"name":"channel","value":"news"},{"name":"message",\#
+        "value":{"type":"order.paid"}}],"result":{"name":"result","value":{"receivers":0}}},{"name":"somebody \#
+        listens","params":[{"name":"channel","value":"alerts"},{"name":"message","value":"fire"}],\#
+        "result":{"name":"result","value":{"receivers":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"channel.subscribe","summary":"Has messages of a channel, or of all that match \#
+        a pattern, sent to this connection.","description":"Answered once Valkey has confirmed: what is published \#
+        from then on comes as notifications. `channel.message` has `subscription`, `channel`, the message as \#
+        `message` (JSON, byte for byte), `message_text` (UTF-8 that is no JSON) or `message_base64` (other bytes), \#
+        and `sequence`, which counts the messages meant for this subscription from 1 on; `dropped`, where it is there,\#
+         says how many of them were dropped just before this one. A channel whose name is not UTF-8 comes as \#
+        `channel_base64`. `channel.gap` has `subscription` and `reason`: messages may be missing here, because the \#
+        connection to Valkey was lost (`reconnected`) or a message was larger than the agent takes in \#
+        (`message_too_large`). `channel.closed` has `subscription`, `reason` (`slow_consumer`, `refused` or \#
+        `shutting_down`) and `dropped`: the subscription has ended, with so many messages that were waiting. Messages \#
+        wait in the agent while the connection does not take them, at most `queue` of them and 1 MiB. A subscription \#
+        ends with its connection; a connection has at most 1024. Channels whose names begin with `__` are Valkey's \#
+        own and never match.","paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: \#
+        text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/channel"}},{"name":"pattern","description":"Glob over \#
+        the channel's whole name: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a \#
+        character that stands for itself; 1 KiB is the default limit.","required":false,"schema":{"description":"Glob \#
+        over the channel's whole name: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a \#
+        character that stands for itself; 1 KiB is the default limit.","type":"string","minLength":1}},\#
+        {"name":"filter","description":"Only messages that meet every condition. Each member names a member of the \#
+        message, with dots for those inside it (`user.id`), and what it must be: a string, a number, a truth value, \#
+        null, or an array of which one must fit. A string that ends with `*` stands for all that begin with the rest. \#
+        At most 32 conditions of at most 256 values; a message that is no JSON object meets none.","required":false,\#
+        "schema":{"description":"Only messages that meet every condition. Each member names a member of the message, \#
+        with dots for those inside it (`user.id`), and what it must be: a string, a number, a truth value, null, or \#
+        an array of which one must fit. A string that ends with `*` stands for all that begin with the rest. At most \#
+        32 conditions of at most 256 values; a message that is no JSON object meets none.","type":"object",\#
+        "minProperties":1}},{"name":"overflow","description":"What to do when more messages wait than may: end the \#
+        subscription, or drop the oldest.","required":false,"schema":{"description":"What to do when more messages \#
+        wait than may: end the subscription, or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],\#
+        "default":"disconnect"}},{"name":"queue","description":"Most messages that wait in the agent.",\#
+        "required":false,"schema":{"description":"Most messages that wait in the agent.","type":"integer","minimum":1,\#
+        "maximum":65536,"default":4096}}],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a channel","params":[{"name":"channel","value":"news"}],"result":{"name":"result",\#
+        "value":{"subscription":"channel-1"}}},{"name":"a pattern with a filter","params":[{"name":"pattern",\#
+        "value":"orders.*"},{"name":"filter","value":{"type":"order.*","tenant":["a","b"]}},{"name":"overflow",\#
+        "value":"drop_oldest"},{"name":"queue","value":100}],"result":{"name":"result",\#
+        "value":{"subscription":"channel-2"}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["channel","pattern"]}]},{"name":"channel.unsubscribe",\#
+        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply: \#
+        messages that waited are dropped.","paramStructure":"either","params":[{"name":"subscription",\#
+        "description":"The name that `channel.subscribe` gave.","required":true,"schema":{"description":"The name \#
+        that `channel.subscribe` gave.","type":"string","minLength":1}}],"result":{"name":"result",\#
+        "description":"Whether there was such a subscription.","schema":{"type":"object","required":["unsubscribed"],\#
+        "properties":{"unsubscribed":{"description":"False where this connection has no subscription of that name, or \#
+        no more.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one that is not there","params":[{"name":"subscription","value":"channel-0"}],\#
+        "result":{"name":"result","value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"hash.delete","summary":"Deletes fields of a hash.","description":"One round \#
+        trip, atomic. A hash without fields is gone.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"fields","description":"Names of fields,\#
+         1 to 1000 of them.","required":true,"schema":{"description":"Names of fields, 1 to 1000 of them.",\#
+        "type":"array","items":{"$ref":"#/components/schemas/field"},"minItems":1,"maxItems":1000}},\#
+        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
+        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
         "result":{"name":"result","description":"How many fields there were.","schema":{"type":"object",\#
         "required":["deleted"],"properties":{"deleted":{"description":"Fields that existed and are gone.",\#
         "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
@@ -682,24 +762,26 @@ public enum OpenRPC {
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
         "namespace":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its \#
-        class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},"value":{"description":"A \#
-        JSON value of any kind, kept byte for byte as it was written."},"text":{"description":"Bytes to store as they \#
-        are, given as text.","type":"string"},"base64":{"description":"Bytes to store as they are, in Base64 with \#
-        padding (RFC 4648 section 4).","type":"string","contentEncoding":"base64"},"ttl_ms":{"description":"Life in \#
-        milliseconds, at most 100 years; null for no end. Without it, the default of the namespace's class.",\#
-        "type":["integer","null"],"minimum":1,"maximum":3153600000000},"fresh":{"description":"Ask Valkey even where \#
-        this agent holds a copy.","type":"boolean","default":false},"by":{"description":"What to add; negative to \#
-        subtract.","type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},\#
-        "request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the same name \#
-        for the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
-        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128},\#
-        "pattern":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
-        several, `\\` before a character that stands for itself.","type":"string","minLength":1},\#
-        "field":{"description":"Name of a field.","type":"string"},"entry":{"description":"What was found under a \#
-        key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, \#
-        UTF-8 but not JSON.","type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
+        class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
+        "channel":{"description":"Name of a channel: text of at least one byte that does not begin with `__`; 1 KiB \#
+        of UTF-8 is the default limit.","type":"string","minLength":1},"value":{"description":"A JSON value of any \#
+        kind, kept byte for byte as it was written."},"text":{"description":"Bytes to store as they are, given as \#
+        text.","type":"string"},"base64":{"description":"Bytes to store as they are, in Base64 with padding (RFC 4648 \#
+        section 4).","type":"string","contentEncoding":"base64"},"ttl_ms":{"description":"Life in milliseconds, at \#
+        most 100 years; null for no end. Without it, the default of the namespace's class.","type":["integer","null"],\#
+        "minimum":1,"maximum":3153600000000},"fresh":{"description":"Ask Valkey even where this agent holds a copy.",\#
+        "type":"boolean","default":false},"by":{"description":"What to add; negative to subtract.","type":"integer",\#
+        "minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},"request_id":{"description":"Name \#
+        of this request, of the caller's choice: within ten minutes the same name for the same key, from the same \#
+        user, gives the first outcome again instead of a second effect, through any agent. With other parameters it \#
+        is `conflict`.","type":"string","minLength":1,"maxLength":128},"pattern":{"description":"Glob over the whole \#
+        key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
+        itself.","type":"string","minLength":1},"field":{"description":"Name of a field.","type":"string"},\#
+        "entry":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
+        as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
+        "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
+        "value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, UTF-8 but not JSON.",\#
+        "type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
         "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
         "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
         "type":["integer","null"],"minimum":0},"degraded":{"description":"True where Valkey could not be asked: the \#
