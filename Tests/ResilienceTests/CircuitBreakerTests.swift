@@ -82,7 +82,7 @@ struct CircuitBreakerTests {
             check(breaker.probeInstant == now.advanced(milliseconds: seconds * 1000))
             now = breaker.probeInstant
             check(breaker.beginProbe(at: now))
-            breaker.probeFailed(generation: breaker.generation, at: now, random: .max)
+            check(breaker.probeFailed(generation: breaker.generation, at: now, random: .max))
         }
         check(breaker.answered())
         _ = breaker.refused(at: now, random: .max)
@@ -106,7 +106,7 @@ struct CircuitBreakerTests {
         check(breaker.isPassable)
         _ = breaker.refused(at: start, random: .max)
         check(breaker.beginProbe(at: breaker.probeInstant))
-        breaker.probeFailed(generation: early, at: start, random: .max)
+        check(!breaker.probeFailed(generation: early, at: start, random: .max))
         check(breaker.state == .halfOpen)
     }
 
