@@ -193,6 +193,7 @@ extension Pipeline {
     /// behind it.
     ///
     /// - Parameter refusal: What the command is answered where another one of the same client overtakes it meanwhile.
+    /// - Returns: Whether it will be sent again, so that the refusal is not handed on now.
     private func repeatLater(_ refusal: Reply) -> Bool {
         guard let (record, _) = queue.first, record.replies == 1, record.attempts < Pipeline.attemptsMax,
             !record.isAbandoned, !queue.holdsAnother(lane: record.lane)
