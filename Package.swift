@@ -67,14 +67,22 @@ let package = Package(
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Sessions",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
+        module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
-                "Resilience", "Store", "Valkey",
+                "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
+                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -126,12 +134,14 @@ let package = Package(
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
+        tests("SessionsTests", ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"]),
         tests(
             "IntegrationTests",
             [
-                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCTestSupport", "TestSupport", "Valkey",
-                "ValkeyTestProgram",
+                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCClient", "RPCTestSupport", "TestSupport",
+                "Valkey", "ValkeyTestProgram",
             ]
         ),
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),

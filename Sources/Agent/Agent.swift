@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -8,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Sessions
 import Store
 import Valkey
 
@@ -19,6 +21,8 @@ final class Agent {
     private let stores: Stores
     private let calls: CallTable
     private let cache: Cache
+    private let sessions: Sessions
+    private let channels: Channels
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -28,25 +32,53 @@ final class Agent {
     private var exitStatus: Int32 = 0
 
     /// Builds an agent that listens, but serves nobody before ``start()``.
-    init(_ configuration: Configuration, log: Log) throws(ListeningSocket.Fault) {
+    ///
+    /// - Parameters:
+    ///   - configuration: What holds.
+    ///   - keys: The keys of sessions.
+    ///   - log: Where records go.
+    /// - Throws: ``ListeningSocket/Fault`` where the socket cannot be served.
+    init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
         socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
         stores = Stores(configuration, log: log)
         calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        let keyspace = Keyspace(
+            prefix: Array(configuration.valkey.prefix.utf8),
+            keyBytesMax: configuration.limits.keyBytesMax
+        )
         cache = Cache(
             link: stores.cacheLink,
             calls: calls,
-            keyspace: Keyspace(
-                prefix: Array(configuration.valkey.prefix.utf8),
-                keyBytesMax: configuration.limits.keyBytesMax
-            ),
+            keyspace: keyspace,
             namespaces: Namespaces(configuration.cache)
         )
-        methods = AgentMethods(calls: calls, cache: cache, stores: stores, configuration: configuration, log: log)
+        sessions = Sessions(
+            secrets: keys.secrets,
+            isDevelopmentKey: keys.isDevelopment,
+            link: stores.stateLink,
+            calls: calls,
+            keyspace: keyspace,
+            settings: SessionSettings(configuration.sessions),
+            log: log
+        )
+        keys.report(to: log, configuration)
+        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        methods = AgentMethods(
+            calls: calls,
+            cache: cache,
+            sessions: sessions,
+            channels: channels,
+            stores: stores,
+            configuration: configuration,
+            log: log
+        )
         dispatcher = Dispatcher(
             calls: calls,
             cache: cache,
+            sessions: sessions,
+            channels: channels,
             agent: methods,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -109,6 +141,14 @@ final class Agent {
         } catch {
             return log.error("the configuration is faulty; the old one stays", ["faults": error.description])
         }
+        let keys: SessionKeys
+        do throws(KeyFault) {
+            keys = try SessionKeys(next)
+        } catch {
+            return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
+        }
+        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
+        sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
         cache.namespaces = Namespaces(next.cache)
@@ -119,6 +159,7 @@ final class Agent {
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
         configuration.cache = next.cache
+        configuration.sessions = next.sessions
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
@@ -136,7 +177,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("namespaces.")
+        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("sessions.")
+            || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 
@@ -153,6 +195,7 @@ final class Agent {
         server.stopAccepting()
         dispatcher.isDraining = true
         methods.tellClosing(grace: configuration.shutdown.grace)
+        channels.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {

@@ -1,5 +1,6 @@
 import Bytes
 import Cache
+import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -8,6 +9,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Sessions
 import Valkey
 
 /// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
@@ -15,6 +17,8 @@ import Valkey
 final class AgentMethods {
     private let calls: CallTable
     private let cache: Cache
+    private let sessions: Sessions
+    private let channels: Channels
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -27,9 +31,19 @@ final class AgentMethods {
     /// take the slow way.
     var server: Server?
 
-    init(calls: CallTable, cache: Cache, stores: Stores, configuration: Configuration, log: Log) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        sessions: Sessions,
+        channels: Channels,
+        stores: Stores,
+        configuration: Configuration,
+        log: Log
+    ) {
         self.calls = calls
         self.cache = cache
+        self.sessions = sessions
+        self.channels = channels
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -107,7 +121,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in stores.warnings.enumerated() {
+        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -181,6 +195,9 @@ final class AgentMethods {
         groups.add("degraded", cache.counts.degraded, &result)
         groups.add("sets", cache.counts.sets, &result)
         groups.add("invalidated", cache.counts.invalidated, &result)
+        groups.begin("sessions", &result)
+        for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
+        appendChannels(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -190,6 +207,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let upstream = stores.cacheLink.subscriber.status
+        groups.begin("channels", &result)
+        groups.add("subscriptions", UInt64(channels.subscriptionCount), &result)
+        groups.add("published", channels.counts.published, &result)
+        groups.add("received", upstream.messages, &result)
+        groups.add("delivered", channels.counts.delivered, &result)
+        groups.add("filtered", channels.counts.filtered, &result)
+        groups.add("dropped", channels.counts.dropped, &result)
+        groups.add("slow_consumers", channels.counts.slowConsumers, &result)
+        groups.add("gaps", upstream.gaps, &result)
+        groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
+        groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
     }
 }
 

@@ -146,22 +146,33 @@ final class ClientConnection: DescriptorHandler {
     func flush(_ peer: Peer) {
         // The peer may have been marked by a connection that has gone and whose place this one took.
         guard peer === self.peer, registration != nil else { return }
-        while !peer.output.isEmpty {
+        while hasOutputToSend {
             switch descriptor.write(peer.output.view) {
             case .bytes(let count):
                 peer.output.consume(count)
             case .wouldBlock:
                 guard peer.output.count <= server.calls.limits.outputBytesMax else { return close() }
+                peer.isBlocked = true
                 want(wanted.union(.writable))
                 return resumeIfPossible()
             case .end, .failed:
                 return close()
             }
         }
+        peer.isBlocked = false
         peer.output.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
         want(wanted.subtracting(.writable))
         resumeIfPossible()
         finishIfDone()
+    }
+
+    /// Whether there is output, after what was kept back until there was none has been taken in.
+    private var hasOutputToSend: Bool {
+        if peer.output.isEmpty, peer.hasBacklog {
+            peer.isBlocked = false
+            server.calls.drained(peer)
+        }
+        return !peer.output.isEmpty
     }
 
     private func resumeIfPossible() {
@@ -200,7 +211,7 @@ final class ClientConnection: DescriptorHandler {
         guard let registration else { return }
         self.registration = nil
         EventLoop.reactor.remove(registration)
-        peer.isClosed = true
+        server.calls.closed(peer)
         peer.input.removeAll(keepingCapacityUpTo: 0)
         peer.output.removeAll(keepingCapacityUpTo: 0)
         server.forget(peer.index)

@@ -1,10 +1,12 @@
 import Bytes
 import Cache
+import Channels
 import Contract
 import EventLoop
 import JSON
 import JSONRPC
 import Linux
+import Sessions
 import Store
 
 /// Takes each message to the method that it names.
@@ -13,6 +15,8 @@ final class Dispatcher {
     private let calls: CallTable
     private let parser: RequestParser
     private let cache: Cache
+    private let sessions: Sessions
+    private let channels: Channels
     private let agent: AgentMethods
     /// How long calls may take that name no deadline.
     var deadlines: Deadlines
@@ -27,10 +31,19 @@ final class Dispatcher {
         var sweepMilliseconds: Int64 = 60_000
     }
 
-    init(calls: CallTable, cache: Cache, agent: AgentMethods, deadlines: Deadlines) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        sessions: Sessions,
+        channels: Channels,
+        agent: AgentMethods,
+        deadlines: Deadlines
+    ) {
         self.calls = calls
         parser = RequestParser(limits: calls.limits)
         self.cache = cache
+        self.sessions = sessions
+        self.channels = channels
         self.agent = agent
         self.deadlines = deadlines
     }
@@ -121,11 +134,43 @@ final class Dispatcher {
         case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
         case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
         case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
+        case .channelPublish: try channels.publish(decode(ChannelPublishParameters.init, arguments), context)
+        case .channelSubscribe: try channels.subscribe(decode(ChannelSubscribeParameters.init, arguments), context)
+        case .channelUnsubscribe:
+            channels.unsubscribe(try decode(ChannelUnsubscribeParameters.init, arguments), context)
         case .hashSet: try cache.setHash(decode(HashSetParameters.init, arguments), context)
         case .hashGet: try cache.getHash(decode(HashGetParameters.init, arguments), context)
         case .hashGetAll: try cache.getAllHash(decode(HashGetAllParameters.init, arguments), context)
         case .hashDelete: try cache.deleteHash(decode(HashDeleteParameters.init, arguments), context)
         case .hashIncrement: try cache.incrementHash(decode(HashIncrementParameters.init, arguments), context)
+        case .sessionGet: try sessions.get(decode(SessionGetParameters.init, arguments), context)
+        case .sessionCreate, .sessionUpdate, .sessionTouch, .sessionRotate, .sessionDestroy, .sessionList,
+            .sessionDestroyAll, .sessionRekey, .sessionKeys:
+            try performOnSessions(method, arguments, context)
+        }
+    }
+
+    /// Takes a message to a method of sessions that takes several steps.
+    private func performOnSessions(
+        _ method: Method,
+        _ arguments: Arguments,
+        _ context: CallContext
+    ) throws(RPCError) {
+        switch method {
+        case .sessionCreate: try sessions.create(decode(SessionCreateParameters.init, arguments), context)
+        case .sessionUpdate: try sessions.update(decode(SessionUpdateParameters.init, arguments), context)
+        case .sessionTouch: try sessions.touch(decode(SessionTouchParameters.init, arguments), context)
+        case .sessionRotate: try sessions.rotate(decode(SessionRotateParameters.init, arguments), context)
+        case .sessionDestroy: try sessions.destroy(decode(SessionDestroyParameters.init, arguments), context)
+        case .sessionList: try sessions.list(decode(SessionListParameters.init, arguments), context)
+        case .sessionDestroyAll: try sessions.destroyAll(decode(SessionDestroyAllParameters.init, arguments), context)
+        case .sessionRekey:
+            _ = try decode(NoParameters.init, arguments)
+            sessions.rekey(context)
+        case .sessionKeys:
+            _ = try decode(NoParameters.init, arguments)
+            sessions.countKeys(context)
+        default: preconditionFailure("\(method.name) is not a method of sessions")
         }
     }
 

@@ -44,6 +44,7 @@ final class Server: DescriptorHandler, TurnHandler {
 
     /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.
     func start() throws(SystemError) {
+        calls.flusher = self
         registration = try EventLoop.reactor.add(listener, .readable, handler: self)
         EventLoop.reactor.addTurnHandler(self)
     }
@@ -123,8 +124,12 @@ final class Server: DescriptorHandler, TurnHandler {
     }
 
     func turnEnded() {
-        for peer in calls.takeDirtyPeers() {
-            connections[peer.index]?.flush(peer)
-        }
+        for peer in calls.takeDirtyPeers() { flush(peer) }
+    }
+}
+
+extension Server: PeerFlusher {
+    func flush(_ peer: Peer) {
+        connections[peer.index]?.flush(peer)
     }
 }

@@ -49,6 +49,9 @@ public final class CallTable {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var dirtyPeers: [Peer] = []
+    var observers: [any PeerObserver] = []
+    /// What sends output before the turn ends; set by the server.
+    public var flusher: (any PeerFlusher)?
     private var scratch = ByteBuffer()
 
     /// Makes an empty table.
@@ -146,12 +149,13 @@ public final class CallTable {
     public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
         if peer.isClosed { return }
         markDirty(peer)
-        scratch.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
-        scratch.append(method)
-        scratch.append("\",\"params\":")
-        write(&scratch)
-        scratch.append(UInt8(ascii: "}"))
-        flushScratch(to: peer)
+        if peer.decoder.framing == .contentLength {
+            CallTable.append(to: &scratch, method, write)
+            flushScratch(to: peer)
+        } else {
+            CallTable.append(to: &peer.output, method, write)
+            peer.output.append(UInt8(ascii: "\n"))
+        }
     }
 
     /// The connection that waits for a call's answer, or nil where none does.
@@ -242,6 +246,18 @@ public final class CallTable {
             peer.output.append(UInt8(ascii: "\n"))
         }
         scratch.removeAll(keepingCapacityUpTo: 64 << 10)
+    }
+
+    private static func append(
+        to buffer: inout ByteBuffer,
+        _ method: StaticString,
+        _ write: (inout ByteBuffer) -> Void
+    ) {
+        buffer.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
+        buffer.append(method)
+        buffer.append("\",\"params\":")
+        write(&buffer)
+        buffer.append(UInt8(ascii: "}"))
     }
 
     private static func append(

@@ -21,6 +21,10 @@ public final class Peer {
     public internal(set) var runningCalls = 0
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
+    /// Set by the shell while the kernel takes no more of the output.
+    public var isBlocked = false
+    /// Whether somebody keeps messages back until the output was taken; see ``PeerObserver/peerDrained(_:)``.
+    public var hasBacklog = false
     /// Whether the peer stands among ``CallTable/takeDirtyPeers()``.
     var isDirty = false
 

@@ -29,6 +29,9 @@ struct Call {
             // An agent that is newer than this program may know more.
             client = try Discovery(catalogue, connection).resolve(method, &description, arguments)
         }
+        if invocation.isForSubscription, description?.isSubscription != true {
+            throw .usage("--count and --for go with subscriptions, which \(method) is none of")
+        }
         let params = try params(arguments, description)
         let limit = limit(params, description)
         guard let watch = invocation.watch else {
@@ -99,6 +102,9 @@ struct Call {
         if let error = reply.error { throw ErrorExplanation.explain(error, method: method) }
         guard let result = reply.result else {
             throw CommandError(.unreachable, "\(method): the reply holds neither a result nor an error")
+        }
+        if invocation.watch == nil, let subscription = result["subscription"]?.string {
+            return try SubscriptionStream(client, subscription, method: method, invocation, console).run()
         }
         return try ResultOutput(invocation, console).print(result: result)
     }

@@ -15,6 +15,7 @@ enum Help {
           rpc agent.ping
           rpc cache.set key=user:42 value='{"name":"Ada"}' ttl_ms=5m
           rpc cache.get key=user:42 --field value.name --raw
+          rpc channel.subscribe channel=orders --count 1 --for 5s
 
         Parameters:
           name=value      text, turned into what the parameter takes: a string as it is, a number, true, false,
@@ -27,6 +28,8 @@ enum Help {
           --timeout 5s    how long the call may take
           --wait 10s      wait so long for an agent that is not there yet
           --watch 1s      repeat the call
+          --count N       end after so many messages of a subscription, which are printed a line each
+          --for 5s        end a subscription after so long
           --params JSON   params as a JSON object or array; @FILE and - as above
           --field PATH    print one member of the answer, such as value.items.0
           --raw           print strings without quotes

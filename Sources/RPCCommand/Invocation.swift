@@ -31,6 +31,13 @@ struct Invocation: Equatable {
     var field: String?
     /// Whether a string is printed without its quotes.
     var isRaw = false
+    /// How many messages of a subscription are printed; nil for no end.
+    var count: Int?
+    /// How long a subscription is listened to; nil for no end.
+    var duration: Duration?
+
+    /// Whether something is asked that only subscriptions have.
+    var isForSubscription: Bool { count != nil || duration != nil }
 }
 
 extension Invocation {
@@ -44,7 +51,6 @@ extension Invocation {
         case raw = "--raw"
         case help = "--help"
         case version = "--version"
-        // Of subscriptions.
         case count = "--count"
         case duration = "--for"
 
@@ -89,7 +95,10 @@ extension Invocation {
             if parts.count == 2, !option.takesValue { throw .usage("\(option.rawValue) takes no value") }
         }
         action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
-        if action == .stream, params != nil || field != nil || isRaw || watch != nil {
+        if isForSubscription, watch != nil {
+            throw .usage("--watch repeats a call; a subscription goes on by itself with --count and --for")
+        }
+        if action == .stream, params != nil || field != nil || isRaw || watch != nil || isForSubscription {
             throw .usage("rpc - carries requests and replies as they are: --socket, --wait and --timeout go with it")
         }
     }
@@ -112,9 +121,17 @@ extension Invocation {
         case .watch: watch = try Self.duration(value, of: option)
         case .params: params = value
         case .field: field = value
-        case .count, .duration: throw later(option.rawValue)
+        case .count: count = try Self.count(value, of: option)
+        case .duration: duration = try Self.duration(value, of: option)
         case .raw, .help, .version: return
         }
+    }
+
+    private static func count(_ text: String, of option: Option) throws(CommandError) -> Int {
+        guard let count = Int(text), count > 0 else {
+            throw .usage("\(option.rawValue) takes a number of messages of at least 1, not '\(text)'")
+        }
+        return count
     }
 
     private static func duration(_ text: String, of option: Option) throws(CommandError) -> Duration {

@@ -27,6 +27,9 @@ struct MethodDescription {
     /// Describes what `--timeout` and traces use, which every method takes.
     private static let meta = Parameter(name: "_meta")
 
+    /// Whether its result names a subscription, whose messages follow.
+    var isSubscription: Bool { document["result"]?["schema"]?["properties"]?["subscription"] != nil }
+
     /// The parameter called `name`, or nil.
     func parameter(_ name: String) -> Parameter? {
         parameters.first { $0.name == name } ?? (name == Self.meta.name ? Self.meta : nil)

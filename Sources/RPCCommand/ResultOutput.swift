@@ -47,6 +47,25 @@ struct ResultOutput {
         }
     }
 
+    /// Prints one message of a stream on a line of its own, or its member that is asked for.
+    ///
+    /// A message that lacks the member is passed over, which is said on standard error.
+    ///
+    /// - Throws: ``CommandError`` `.errorReply` where nothing can be written.
+    func printLine(_ message: JSONFragment) throws(CommandError) {
+        let chosen: JSONFragment
+        do throws(CommandError) {
+            chosen = try pick(message)
+        } catch {
+            return console.complain(error.text)
+        }
+        if isRaw, let string = chosen.string {
+            try console.write("\(string)\n")
+        } else {
+            try console.write([UInt8](chosen.bytes) + [0x0A])
+        }
+    }
+
     private func pick(_ value: JSONFragment) throws(CommandError) -> JSONFragment {
         guard let field else { return value }
         let parts = field.split(separator: ".", omittingEmptySubsequences: false).map(String.init)

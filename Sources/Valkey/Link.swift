@@ -19,6 +19,8 @@ public final class Link: TurnHandler {
         case probe
         /// To load a script.
         case script
+        /// To learn the server's time.
+        case time
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
@@ -31,11 +33,14 @@ public final class Link: TurnHandler {
     /// What is told of changes of the breaker's state, and why they happened.
     public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
+    var clock = ServerClock()
+    var isTimeAsked = false
     private(set) var breaker = CircuitBreaker()
     let credentials: Credentials
     let log: Log
     private let configuration: LinkConfiguration
     private var pipelines: [Pipeline] = []
+    private var subscriberStorage: Subscriber?
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
     private var server = Greeting.Server()
@@ -75,6 +80,15 @@ public final class Link: TurnHandler {
         isClosed = true
         if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
+        subscriberStorage?.close()
+    }
+
+    /// The link's subscriptions, over a connection of their own.
+    public var subscriber: Subscriber {
+        if let subscriberStorage { return subscriberStorage }
+        let subscriber = Subscriber(link: self, configuration: configuration)
+        subscriberStorage = subscriber
+        return subscriber
     }
 
     /// Makes a script known, so that it can be loaded where a server lacks it.
@@ -122,6 +136,7 @@ public final class Link: TurnHandler {
             dirty.removeAll(keepingCapacity: true)
             for pipeline in pipelines { pipeline.flush() }
         }
+        subscriberStorage?.flush()
         if replies != repliesCounted {
             let count = Int(replies - repliesCounted)
             repliesCounted = replies
@@ -252,6 +267,18 @@ extension Link {
         breakerChanged?(breaker.state, "a connection is made")
     }
 
+    /// Whether the subscriber may try to connect: while the server is away the data connections find out.
+    var mayConnectSubscriber: Bool {
+        !isClosed && breaker.isPassable && pipelines.contains { $0.connection.isReady }
+    }
+
+    /// Why nothing can be subscribed now, or nil.
+    var subscriptionFailure: LinkFailure? {
+        if isClosed { return LinkFailure(.closing, .none) }
+        guard !breaker.isPassable else { return nil }
+        return LinkFailure(.unavailable, .none, retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+
     func countReply() {
         replies += 1
     }
@@ -273,11 +300,14 @@ extension Link {
         connections += 1
         let isNews = lastFault != nil || connections == 1
         self.server = server
+        if let microseconds = server.microseconds {
+            clock.sample(microseconds, sent: server.greeted, received: .now)
+        }
         lastFault = nil
         greetingGeneration = nil
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
-        if breaker.isPassable { for pipeline in pipelines { pipeline.connection.connect() } }
+        if breaker.isPassable { connectOthers() }
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
@@ -305,6 +335,7 @@ extension Link {
         greetingGeneration = nil
         if breaker.refused(at: .now, random: .random(in: 0 ... .max)) { breakerDidChange(ending.reason) }
         for pipeline in pipelines { pipeline.failQueued() }
+        subscriberStorage?.failWaiting()
     }
 
     private func probeFailed(generation: UInt32, _ reason: String) {
@@ -325,6 +356,13 @@ extension Link {
         if isOpened { breakerDidChange("too many commands got no answer") }
     }
 
+    /// Has those connect that wait until the server is there and callers pass.
+    private func connectOthers() {
+        guard pipelines.contains(where: { $0.connection.isReady }) else { return }
+        for pipeline in pipelines { pipeline.connection.connect() }
+        subscriberStorage?.linkBecameReady()
+    }
+
     private func breakerDidChange(_ reason: String) {
         let state = breaker.state
         log.notice("circuit breaker changed", ["store": name, "state": state.name, "reason": reason])
@@ -333,8 +371,7 @@ extension Link {
             scheduleProbe()
             // What has not left is not to leave while callers are turned away.
             for pipeline in pipelines { pipeline.failUnsent() }
-        case .closed:
-            for pipeline in pipelines { pipeline.connection.connect() }
+        case .closed: connectOthers()
         case .halfOpen: break
         }
         breakerChanged?(state, reason)
@@ -382,12 +419,14 @@ extension Link: ReplyReceiver {
 
     /// Takes the answer to a command of the link's own.
     public func received(_ reply: Reply, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { return receivedTime(reply, completion) }
         // A late answer to an earlier probe says as well as a timely one that the server is there.
         if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
     }
 
     /// Takes note that a command of the link's own was not answered.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { isTimeAsked = false }
         guard completion.operation == Purpose.probe.rawValue else { return }
         probeFailed(generation: completion.detail, "the probe was not answered")
     }

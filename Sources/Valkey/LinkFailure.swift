@@ -36,6 +36,9 @@ public struct LinkFailure: Error, Equatable, Sendable {
     /// A reply larger than the agent takes in, to a command that only reads.
     public static let tooLarge = LinkFailure(.replyTooLarge, .none)
 
+    /// The agent is ending, and what was asked only reads.
+    public static let closing = LinkFailure(.closing, .none)
+
     init(_ code: Code, _ outcome: Outcome, retryAfterMilliseconds: Int64? = nil) {
         self.code = code
         self.outcome = outcome

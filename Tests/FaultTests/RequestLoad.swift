@@ -21,10 +21,14 @@ final class RequestLoad: Sendable {
     private static let patience = Duration.seconds(60)
 
     private let done = Atomic(0)
+    private let repeated = Atomic(0)
     private let isStopping = Atomic(false)
 
     /// Increments that have a result, of all clients.
     var increments: Int { done.load(ordering: .relaxed) }
+
+    /// Calls that were made again, of all clients.
+    var repetitions: Int { repeated.load(ordering: .relaxed) }
 
     /// Runs `body` while `clients` clients count.
     ///
@@ -72,6 +76,7 @@ final class RequestLoad: Sendable {
                 if !isPassing { count.wrong.append(reply.text.text) }
                 guard isPassing, Instant.now < end else { return count }
                 count.repetitions += 1
+                repeated.add(1, ordering: .relaxed)
                 // A client that is turned away waits a moment, as it is told to; here the shortest that makes sense.
                 _ = client.exchange(until: Instant.now.advanced(by: .milliseconds(2)))
                 reply = try client.call("cache.increment", params: Self.params(key, number), until: end)

@@ -80,7 +80,8 @@ struct TLSFixture {
 extension Daemon {
     /// The answer to a call without or with params, which are JSON; nil where it is an error.
     func call(_ method: String, _ params: String = "{}") async throws -> Document? {
-        let reply = try await exchange(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#)
+        let request = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
+        let reply = try await exchange(request, limit: .seconds(60))
         // A subscription's first messages may have come with it.
         let line = reply.split(separator: "\n").first ?? ""
         return try Document.parse(Array(line.utf8)).object?["result"]

@@ -136,9 +136,10 @@ struct TLSTests {
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         for (key, text) in zip(["x", "y", "z"], texts) {
                             group.addTask {
-                                let params = #"{"key":"\#(key)","value":"\#(text)"}"#
+                                let deadline = #""_meta":{"deadline_ms":60000}"#
+                                let params = #"{"key":"\#(key)","value":"\#(text)",\#(deadline)}"#
                                 #expect(try await agent.call("cache.set", params) == ["stored": true])
-                                let entry = try await agent.call("cache.get", #"{"key":"\#(key)"}"#)
+                                let entry = try await agent.call("cache.get", #"{"key":"\#(key)",\#(deadline)}"#)
                                 #expect(entry?.object?["value"]?.string == text)
                             }
                         }
@@ -153,13 +154,13 @@ struct TLSTests {
 
     /// Stops the agent while the server, which is paused, takes a call that was sent to it, and answers.
     private func hold(_ agent: Daemon, until server: ValkeyServer, hasRun count: Int) async throws {
-        try await waitUntil("the call was sent") {
+        try await waitUntil("the call was sent", within: .seconds(60)) {
             let statistics = try await agent.call("agent.stats")
             return statistics?.object?["cache_store"]?.object?["queued_commands"] == 1
         }
         try agent.process.signal(SIGSTOP)
         try server.resume()
-        try await waitUntil("the server has answered") {
+        try await waitUntil("the server has answered", within: .seconds(60)) {
             let statistics = try server.command("INFO", "commandstats").text ?? ""
             let clients = try server.command("CLIENT", "LIST").text ?? ""
             return statistics.contains("cmdstat_get:calls=\(count),")
@@ -183,9 +184,11 @@ struct TLSTests {
                         let value = "\"" + String(repeating: "s", count: size) + "\""
                         try server.command("SET", "cache:k", value)
                         try server.pause()
-                        async let entry = agent.call("cache.get", #"{"key":"k","_meta":{"deadline_ms":900}}"#)
+                        async let entry = agent.call("cache.get", #"{"key":"k","_meta":{"deadline_ms":60000}}"#)
                         try await hold(agent, until: server, hasRun: index + 1)
-                        if try await entry?.object?["hit"] != true { late += 1 }
+                        let freed = Instant.now
+                        #expect(try await entry?.object?["hit"] == true)
+                        if Instant.now.milliseconds(since: freed) > 900 { late += 1 }
                     }
                     // A reply that is forgotten comes with the next PING, after a second. A busy host may be late too.
                     #expect(late < 6)
@@ -201,7 +204,7 @@ struct TLSTests {
                 try await fixture.withAgent("valkeys://localhost:\(port)") { agent in
                     try await agent.becomeConnected()
                     try server.pause()
-                    let outcomes = try await giveUp(batches: 4, of: agent)
+                    let outcomes = try await giveUp(batches: 2, of: agent)
                     try server.resume()
                     #expect(outcomes.values.contains("not_applied"))
                     #expect(outcomes.values.contains("unknown"))
@@ -211,7 +214,9 @@ struct TLSTests {
                     let refused = outcomes.filter { $0.value == "not_applied" }.map { "cache:\($0.key)" }
                     #expect(try server.connect().command((["EXISTS"] + refused).map { Array($0.utf8) }).integer == 0)
                     let statistics = try await agent.call("agent.stats")
-                    #expect(statistics?.object?["cache_store"]?.object?["connections"] == 1)
+                    // On a host so busy that the server was stopped for seconds, the agent took it for dead.
+                    let isSame = statistics?.object?["cache_store"]?.object?["connections"] == 1
+                    #expect(isSame || agent.log.contains("it has been silent"))
                 }
             }
         }
@@ -227,7 +232,10 @@ struct TLSTests {
                         let params = #"{"key":"\#(batch)-\#(id)","value":"\#(text)","_meta":{"deadline_ms":600}}"#
                         return #"{"jsonrpc":"2.0","id":\#(id),"method":"cache.set","params":\#(params)}"#
                     }
-                    let reply = try await agent.exchange("[" + calls.joined(separator: ",") + "]")
+                    let reply = try await agent.exchange(
+                        "[" + calls.joined(separator: ",") + "]",
+                        limit: .seconds(60)
+                    )
                     return try Document.parse(Array(reply.utf8)).array?.map { reply in
                         let data = reply.object?["error"]?.object?["data"]?.object
                         return ("\(batch)-\(reply.object?["id"]?.integer ?? -1)", data?["outcome"]?.string ?? "none")

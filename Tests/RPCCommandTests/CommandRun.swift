@@ -99,6 +99,13 @@ extension Catalogue {
     private static let documents: [(name: String, text: String)] = [
         ("agent.ping", #"{"name":"agent.ping","summary":"Answers.","params":[]}"#),
         (
+            "news.subscribe",
+            #"""
+            {"name":"news.subscribe","summary":"Tells the news.","params":[],
+             "result":{"name":"subscription","schema":{"type":"object","properties":{"subscription":{"type":"string"}}}}}
+            """#
+        ),
+        (
             "cache.get",
             #"""
             {"name":"cache.get","summary":"Reads one entry.","description":"Asks the near cache, then Valkey.",

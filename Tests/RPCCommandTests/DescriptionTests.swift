@@ -10,9 +10,10 @@ struct DescriptionTests {
     func list() throws {
         #expect(
             try CommandRun(["list"]).output == """
-                agent.ping  Answers.
-                cache.get   Reads one entry.
-                cache.set   Writes one entry.
+                agent.ping      Answers.
+                cache.get       Reads one entry.
+                cache.set       Writes one entry.
+                news.subscribe  Tells the news.
 
                 """
         )

@@ -151,7 +151,6 @@ struct ExitStatusTests {
             (["describe"], "takes one name"),
             (["bench"], "comes with a later version"),
             (["completion", "bash"], "comes with a later version"),
-            (["channel.subscribe", "--count", "1"], "comes with a later version"),
             (["-", "--field", "x"], "go with it"),
             (["list", "nope."], "no method begins with nope."),
         ] as [([String], String)]

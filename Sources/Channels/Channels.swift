@@ -1,0 +1,168 @@
+import Bytes
+public import Contract
+public import EventLoop
+import JSON
+public import JSONRPC
+import Linux
+public import Store
+public import Valkey
+
+/// The methods `channel.*`: messages to whoever is subscribed now, at most once, in order, at the lowest latency.
+///
+/// However many clients subscribe to a channel, Valkey is subscribed to it once. A message is written once and copied
+/// into the output of each connection that takes output; for a connection that does not, it waits in the subscription's
+/// bounded queue, so that nobody waits for a slow reader, and no memory grows with it.
+@EventLoop
+public final class Channels {
+    /// Counts since the start.
+    public struct Counts: Sendable {
+        /// Messages published by clients of this agent.
+        public var published: UInt64 = 0
+        /// Messages handed to connections.
+        public var delivered: UInt64 = 0
+        /// Messages that a subscription's filter kept away.
+        public var filtered: UInt64 = 0
+        /// Messages dropped because a connection did not take them.
+        public var dropped: UInt64 = 0
+        /// Subscriptions ended because their connection did not take their messages.
+        public var slowConsumers: UInt64 = 0
+    }
+
+    enum Operation: UInt32 {
+        case publish
+        case publishRemembered
+    }
+
+    /// Most subscriptions of one connection.
+    static let subscriptionsMax = 1024
+    /// Bytes of messages that wait in all queues, at most; what many wait for counts for each.
+    static let queuedBytesMax = 256 << 20
+    /// Output of a connection, in bytes, from which on it is sent before the turn ends.
+    static let outputBytesHigh = 64 << 10
+
+    /// Counts since the start.
+    public internal(set) var counts = Counts()
+    /// Subscriptions that there are.
+    public internal(set) var subscriptionCount = 0
+    /// Bytes of messages that wait for connections to take them.
+    public internal(set) var queuedBytes = 0
+    let link: Link
+    let calls: CallTable
+    let keyspace: Keyspace
+    var encoder: MessageEncoder
+    var subscriptions: [ObjectIdentifier: [ChannelSubscription]] = [:]
+    var lastNumber: UInt64 = 0
+
+    /// Serves the methods from a store.
+    public init(link: Link, calls: CallTable, keyspace: Keyspace) {
+        self.link = link
+        self.calls = calls
+        self.keyspace = keyspace
+        encoder = MessageEncoder(prefixLength: keyspace.prefix.count, depthMax: calls.limits.depthMax)
+        link.register(ChannelScripts.publish)
+        calls.addObserver(self)
+    }
+
+    /// Answers `channel.publish`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the channel is not usable.
+    public func publish(_ parameters: ChannelPublishParameters, _ context: CallContext) throws(RPCError) {
+        let name = keyspace.prefix + (try channel(parameters.channel, parameter: "channel")).copy()
+        guard let request = parameters.requestID else {
+            return send(.publish, .write, context) { command in
+                command.append(commandOf: 3)
+                command.append(word: "PUBLISH")
+                name.withByteView { command.append(word: $0) }
+                command.append(word: parameters.message.text)
+            }
+        }
+        let remembered = try RememberedRequest(
+            request,
+            context,
+            method: "channel.publish",
+            key: name,
+            keyspace: keyspace,
+            parameters: { $0.append(parameters.message.text) }
+        )
+        send(.publishRemembered, .idempotentWrite, context) { command in
+            command.append(callOf: ChannelScripts.publish, keys: 2, arguments: 4)
+            // The script knows a record as its second key; a channel is none.
+            remembered.appendKey(to: &command)
+            remembered.appendKey(to: &command)
+            RememberedRequest.appendArguments(remembered, to: &command)
+            name.withByteView { command.append(word: $0) }
+            command.append(word: parameters.message.text)
+        }
+    }
+
+    /// The bytes of a channel's name or pattern, lent until the keyspace resolves another.
+    func channel(_ string: JSONString, parameter: String) throws(RPCError) -> ByteView {
+        let name = try keyspace.resolve(string, parameter: parameter)
+        guard !name.hasPrefix("__") else {
+            let reason = "\(parameter) must not begin with __: such channels are Valkey's"
+            throw .invalidParams(reason, parameter: parameter)
+        }
+        return name
+    }
+
+    private func send(
+        _ operation: Operation,
+        _ effect: CommandEffect,
+        _ context: CallContext,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: operation.rawValue, call: context.call.rawValue),
+            effect: effect,
+            deadline: context.deadline
+        )
+        link.send(request, lane: context.lane, encode)
+    }
+}
+
+extension Channels: ReplyReceiver {
+    /// Answers the publisher.
+    public func received(_ reply: Reply, _ completion: Completion) {
+        let call = CallID(rawValue: completion.call)
+        let isRemembered = completion.operation == Operation.publishRemembered.rawValue
+        if reply.kind == .error || reply.kind == .tooLarge {
+            return calls.fail(call, RPCError(refusal: reply, isRemembered ? .idempotentWrite : .write))
+        }
+        counts.published += 1
+        calls.reply(call) { result in
+            result.append("{\"receivers\":")
+            if isRemembered {
+                result.append(reply.bytes)
+            } else {
+                result.append(decimal: reply.integer)
+            }
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Tells the publisher that there is no reply.
+    public func failed(_ failure: LinkFailure, _ completion: Completion) {
+        var error = RPCError(failure)
+        // The outcome is remembered: repeating the request does no harm, whatever became of it.
+        if completion.operation == Operation.publishRemembered.rawValue { error.isRetryable = true }
+        calls.fail(CallID(rawValue: completion.call), error)
+    }
+}
+
+/// The Lua scripts of channels.
+@EventLoop
+enum ChannelScripts {
+    /// Publishes ARGV[4] to the channel ARGV[3], once for the record KEYS[2]; answers the number of receivers.
+    ///
+    /// ARGV[1] and ARGV[2] belong to ``RememberedRequest``.
+    static let publish = Script(
+        """
+        -- squire channel.publish 1
+        \(RememberedRequest.luaRecall)
+        local outcome = tostring(redis.call('PUBLISH', ARGV[3], ARGV[4]))
+        \(RememberedRequest.luaRemember)
+        return outcome
+        """
+    )
+}

@@ -1,0 +1,15 @@
+/// A feature that keeps something for connections, such as subscriptions, and so must know how they fare.
+public protocol PeerObserver: AnyObject {
+    /// The connection is gone: what is kept for it is to be let go.
+    func peerClosed(_ peer: Peer)
+    /// The kernel has taken everything that a connection with a backlog was owed: more may be written.
+    ///
+    /// Whoever still keeps something back says so by ``Peer/hasBacklog`` again.
+    func peerDrained(_ peer: Peer)
+}
+
+/// What sends a connection's output.
+public protocol PeerFlusher: AnyObject {
+    /// Sends what the connection is owed, as far as the kernel takes it; the connection may close in the course of it.
+    func flush(_ peer: Peer)
+}

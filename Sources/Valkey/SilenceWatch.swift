@@ -1,0 +1,43 @@
+import Linux
+
+/// Tells a connection on which nothing has to be said from one that is dead.
+///
+/// Pure: it is told the time and when bytes came last.
+struct SilenceWatch {
+    /// What to do now.
+    enum Step: Equatable {
+        /// Look again then.
+        case wait(until: Instant)
+        /// Ask the server whether it is there, and look again then.
+        case ping(next: Instant)
+        /// It is taken for dead.
+        case dead(milliseconds: Int64)
+    }
+
+    /// Silence after which the server is asked.
+    static let beforePing: Int64 = 1_000_000_000
+    /// Silence after which it is dead.
+    static let max: Int64 = 3_000_000_000
+
+    private var pingedAt: Instant?
+
+    /// Judges the silence.
+    ///
+    /// A server is never taken for dead that was not asked, with time to answer: the agent itself may have stood still.
+    mutating func look(at now: Instant, receivedAt: Instant) -> Step {
+        if let pingedAt, pingedAt < receivedAt { self.pingedAt = nil }
+        let silence = now.nanoseconds(since: receivedAt)
+        guard let pingedAt else {
+            guard silence >= SilenceWatch.beforePing else {
+                return .wait(until: receivedAt.advanced(nanoseconds: SilenceWatch.beforePing))
+            }
+            self.pingedAt = now
+            return .ping(next: now.advanced(nanoseconds: SilenceWatch.max - SilenceWatch.beforePing))
+        }
+        let end = Swift.max(
+            receivedAt.advanced(nanoseconds: SilenceWatch.max),
+            pingedAt.advanced(nanoseconds: SilenceWatch.max - SilenceWatch.beforePing)
+        )
+        return now < end ? .wait(until: end) : .dead(milliseconds: silence / 1_000_000)
+    }
+}
