@@ -1,38 +1,64 @@
 import Bytes
-import EventLoop
+public import EventLoop
 import JSON
 import JSONRPC
 import Valkey
 
-extension Channels {
-    /// Hands a message to a subscription: to its connection where that takes output, else to its queue.
+extension Channels: TurnHandler {
+    /// Hands the messages of the turn to the connections, one connection after the other.
+    public func turnEnded() {
+        guard !gathering.isEmpty else { return log.removeAll() }
+        let subscriptions = gathering
+        gathering.removeAll(keepingCapacity: true)
+        for subscription in subscriptions { handOn(subscription) }
+        log.removeAll()
+    }
+
+    /// Notes a message for a subscription.
     func deliver(_ message: PublishedMessage, to subscription: ChannelSubscription) {
-        guard encoder.encode(message) else { return }
+        if log.isFull(for: message) { turnEnded() }
+        guard let index = log.add(message) else { return }
         if let filter = subscription.filter, !passes(message, filter) {
             counts.filtered += 1
             return
         }
-        guard encoder.body.count <= calls.limits.replyBytesMax else {
+        guard log.body(index).count <= calls.limits.replyBytesMax else {
             return tellGap(.messageTooLarge, to: subscription)
         }
-        subscription.sequence += 1
-        let peer = subscription.peer
-        guard !peer.isBlocked, subscription.queue.isEmpty else { return keep(for: subscription) }
-        let dropped = subscription.queue.takeDropped()
-        send(encoder.body, subscription.sequence, dropped: dropped, to: subscription)
-        if peer.output.count >= Channels.outputBytesHigh { calls.flush(peer) }
+        if subscription.gathered.isEmpty { gathering.append(subscription) }
+        subscription.gathered.append(UInt32(index))
     }
 
     private func passes(_ message: PublishedMessage, _ filter: MessageFilter) -> Bool {
-        guard encoder.isJSON,
+        guard log.isJSON,
             let value = try? JSONScanner.scan(message.content.bytes, depthMax: calls.limits.depthMax)
         else { return false }
         return filter.matches(value)
     }
 
-    /// Puts the message into the queue, as the subscription's policy has it.
-    private func keep(for subscription: ChannelSubscription) {
-        let body = encoder.sharedBody()
+    /// Hands on what the turn gathered for a subscription: to its connection where that takes output, else to its queue.
+    private func handOn(_ subscription: ChannelSubscription) {
+        let peer = subscription.peer
+        let indices = subscription.gathered
+        subscription.gathered = []
+        for index in indices {
+            if subscription.isEnded { return }
+            subscription.sequence += 1
+            guard !peer.isBlocked, subscription.queue.isEmpty else {
+                keep(Int(index), for: subscription)
+                continue
+            }
+            let dropped = subscription.queue.takeDropped()
+            send(log.body(Int(index)), subscription.sequence, dropped: dropped, to: subscription)
+            if peer.output.count >= Channels.outputBytesHigh { calls.flush(peer) }
+        }
+        // The memory that one connection's output took serves the next.
+        if !peer.isBlocked { calls.flush(peer) }
+    }
+
+    /// Puts a message into the queue, as the subscription's policy has it.
+    private func keep(_ index: Int, for subscription: ChannelSubscription) {
+        let body = log.sharedBody(index)
         let before = subscription.queue.bytes
         let hasRoom = queuedBytes + body.count <= Channels.queuedBytesMax
         let dropped =
@@ -50,6 +76,7 @@ extension Channels {
 
     /// Tells a subscription that messages may be missing, in their place.
     func tellGap(_ reason: GapReason, to subscription: ChannelSubscription) {
+        turnEnded()
         guard !subscription.peer.isBlocked, subscription.queue.isEmpty else {
             subscription.queue.appendGap(reason)
             subscription.peer.hasBacklog = true
@@ -76,17 +103,15 @@ extension Channels {
 
     private func send(_ body: ByteView, _ sequence: UInt64, dropped: UInt64, to subscription: ChannelSubscription) {
         counts.delivered += 1
-        calls.push(subscription.peer, "channel.message") { parameters in
-            parameters.append(subscription.head)
-            parameters.append(UInt8(ascii: ","))
-            parameters.append(body)
-            parameters.append(",\"sequence\":")
-            parameters.append(decimal: sequence)
+        calls.push(subscription.peer) { message in
+            message.append(subscription.messageHead)
+            message.append(body)
+            message.append(decimal: sequence)
             if dropped > 0 {
-                parameters.append(",\"dropped\":")
-                parameters.append(decimal: dropped)
+                message.append(",\"dropped\":")
+                message.append(decimal: dropped)
             }
-            parameters.append(UInt8(ascii: "}"))
+            message.append("}}")
         }
     }
 

@@ -147,13 +147,28 @@ public final class CallTable {
     ///   - method: The notification's name.
     ///   - write: Appends its parameters, one JSON object on one line.
     public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
+        push(peer) { message in
+            message.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
+            message.append(method)
+            message.append("\",\"params\":")
+            write(&message)
+            message.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Sends a notification that is written whole, for those of which there are many.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection; one that has closed is left alone.
+    ///   - write: Appends the notification, one JSON object on one line.
+    public func push(_ peer: Peer, _ write: (inout ByteBuffer) -> Void) {
         if peer.isClosed { return }
         markDirty(peer)
         if peer.decoder.framing == .contentLength {
-            CallTable.append(to: &scratch, method, write)
+            write(&scratch)
             flushScratch(to: peer)
         } else {
-            CallTable.append(to: &peer.output, method, write)
+            write(&peer.output)
             peer.output.append(UInt8(ascii: "\n"))
         }
     }
@@ -246,18 +261,6 @@ public final class CallTable {
             peer.output.append(UInt8(ascii: "\n"))
         }
         scratch.removeAll(keepingCapacityUpTo: 64 << 10)
-    }
-
-    private static func append(
-        to buffer: inout ByteBuffer,
-        _ method: StaticString,
-        _ write: (inout ByteBuffer) -> Void
-    ) {
-        buffer.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
-        buffer.append(method)
-        buffer.append("\",\"params\":")
-        write(&buffer)
-        buffer.append(UInt8(ascii: "}"))
     }
 
     private static func append(
