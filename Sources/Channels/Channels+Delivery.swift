@@ -41,19 +41,33 @@ extension Channels: TurnHandler {
         let peer = subscription.peer
         let indices = subscription.gathered
         subscription.gathered = []
-        for index in indices {
-            if subscription.isEnded { return }
-            subscription.sequence += 1
-            guard !peer.isBlocked, subscription.queue.isEmpty else {
+        guard !peer.isBlocked, subscription.queue.isEmpty else {
+            for index in indices where !subscription.isEnded {
+                subscription.sequence += 1
                 keep(Int(index), for: subscription)
-                continue
             }
-            let dropped = subscription.queue.takeDropped()
-            send(log.body(Int(index)), subscription.sequence, dropped: dropped, to: subscription)
-            if peer.output.count >= Channels.outputBytesHigh { calls.flush(peer) }
+            return
         }
+        if subscription.isEnded { return }
+        send(indices, to: subscription)
         // The memory that one connection's output took serves the next.
-        if !peer.isBlocked { calls.flush(peer) }
+        calls.flush(peer)
+    }
+
+    /// Writes messages of the log into the output of a subscription's connection.
+    private func send(_ indices: [UInt32], to subscription: ChannelSubscription) {
+        var sequence = subscription.sequence
+        var dropped = subscription.queue.takeDropped()
+        // What belongs to the subscription is looked up once: this is the agent's most frequent loop.
+        subscription.messageHead.withByteView { head in
+            calls.push(subscription.peer, count: indices.count) { position, message in
+                sequence += 1
+                Channels.append(head, log.body(Int(indices[position])), sequence, dropped: dropped, to: &message)
+                dropped = 0
+            }
+        }
+        subscription.sequence = sequence
+        counts.delivered += UInt64(indices.count)
     }
 
     /// Puts a message into the queue, as the subscription's policy has it.
@@ -96,23 +110,34 @@ extension Channels: TurnHandler {
         case nil: return false
         case .gap(let reason): sendGap(reason, to: subscription)
         case .message(let body, let sequence, let dropped):
-            body.withByteView { send($0, sequence, dropped: dropped, to: subscription) }
+            counts.delivered += 1
+            subscription.messageHead.withByteView { head in
+                body.withByteView { body in
+                    calls.push(subscription.peer, count: 1) { _, message in
+                        Channels.append(head, body, sequence, dropped: dropped, to: &message)
+                    }
+                }
+            }
         }
         return true
     }
 
-    private func send(_ body: ByteView, _ sequence: UInt64, dropped: UInt64, to subscription: ChannelSubscription) {
-        counts.delivered += 1
-        calls.push(subscription.peer) { message in
-            message.append(subscription.messageHead)
-            message.append(body)
-            message.append(decimal: sequence)
-            if dropped > 0 {
-                message.append(",\"dropped\":")
-                message.append(decimal: dropped)
-            }
-            message.append("}}")
+    /// Appends a whole notification.
+    private static func append(
+        _ head: ByteView,
+        _ body: ByteView,
+        _ sequence: UInt64,
+        dropped: UInt64,
+        to message: inout ByteBuffer
+    ) {
+        message.append(head)
+        message.append(body)
+        message.append(decimal: sequence)
+        if dropped > 0 {
+            message.append(",\"dropped\":")
+            message.append(decimal: dropped)
         }
+        message.append("}}")
     }
 
     private func sendGap(_ reason: GapReason, to subscription: ChannelSubscription) {

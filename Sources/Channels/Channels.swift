@@ -38,7 +38,7 @@ public final class Channels {
     static let subscriptionsMax = 1024
     /// Bytes of messages that wait in all queues, at most; what many wait for counts for each.
     static let queuedBytesMax = 256 << 20
-    /// Output of a connection, in bytes, from which on it is sent before the turn ends.
+    /// Output of a connection, in bytes, from which on what waits stays in the queues until that was sent.
     static let outputBytesHigh = 64 << 10
 
     /// Counts since the start.

@@ -147,7 +147,7 @@ public final class CallTable {
     ///   - method: The notification's name.
     ///   - write: Appends its parameters, one JSON object on one line.
     public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
-        push(peer) { message in
+        push(peer, count: 1) { _, message in
             message.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
             message.append(method)
             message.append("\",\"params\":")
@@ -156,20 +156,24 @@ public final class CallTable {
         }
     }
 
-    /// Sends a notification that is written whole, for those of which there are many.
+    /// Sends notifications that are written whole, for those of which there are many.
     ///
     /// - Parameters:
     ///   - peer: The connection; one that has closed is left alone.
-    ///   - write: Appends the notification, one JSON object on one line.
-    public func push(_ peer: Peer, _ write: (inout ByteBuffer) -> Void) {
+    ///   - count: How many.
+    ///   - write: Appends one notification, 0 ..< `count`: one JSON object on one line.
+    public func push(_ peer: Peer, count: Int, _ write: (Int, inout ByteBuffer) -> Void) {
         if peer.isClosed { return }
         markDirty(peer)
-        if peer.decoder.framing == .contentLength {
-            write(&scratch)
-            flushScratch(to: peer)
-        } else {
-            write(&peer.output)
-            peer.output.append(UInt8(ascii: "\n"))
+        let isCounted = peer.decoder.framing == .contentLength
+        for index in 0..<count {
+            if isCounted {
+                write(index, &scratch)
+                flushScratch(to: peer)
+            } else {
+                write(index, &peer.output)
+                peer.output.append(UInt8(ascii: "\n"))
+            }
         }
     }
 
