@@ -67,6 +67,13 @@ let package = Package(
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Sessions",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
@@ -74,8 +81,8 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Channels", "Configuration", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux",
-                "Observability", "Resilience", "Store", "Valkey",
+                "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
+                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -129,6 +136,7 @@ let package = Package(
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
+        tests("SessionsTests", ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"]),
         tests(
             "IntegrationTests",
             [

@@ -9,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Sessions
 import Store
 import Valkey
 
@@ -20,6 +21,7 @@ final class Agent {
     private let stores: Stores
     private let calls: CallTable
     private let cache: Cache
+    private let sessions: Sessions
     private let channels: Channels
     private let dispatcher: Dispatcher
     private let server: Server
@@ -30,7 +32,13 @@ final class Agent {
     private var exitStatus: Int32 = 0
 
     /// Builds an agent that listens, but serves nobody before ``start()``.
-    init(_ configuration: Configuration, log: Log) throws(ListeningSocket.Fault) {
+    ///
+    /// - Parameters:
+    ///   - configuration: What holds.
+    ///   - keys: The keys of sessions.
+    ///   - log: Where records go.
+    /// - Throws: ``ListeningSocket/Fault`` where the socket cannot be served.
+    init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
         socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
@@ -46,10 +54,21 @@ final class Agent {
             keyspace: keyspace,
             namespaces: Namespaces(configuration.cache)
         )
+        sessions = Sessions(
+            secrets: keys.secrets,
+            isDevelopmentKey: keys.isDevelopment,
+            link: stores.stateLink,
+            calls: calls,
+            keyspace: keyspace,
+            settings: SessionSettings(configuration.sessions),
+            log: log
+        )
+        keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
         methods = AgentMethods(
             calls: calls,
             cache: cache,
+            sessions: sessions,
             channels: channels,
             stores: stores,
             configuration: configuration,
@@ -58,6 +77,7 @@ final class Agent {
         dispatcher = Dispatcher(
             calls: calls,
             cache: cache,
+            sessions: sessions,
             channels: channels,
             agent: methods,
             deadlines: Dispatcher.Deadlines(configuration.limits)
@@ -122,6 +142,14 @@ final class Agent {
         } catch {
             return log.error("the configuration is faulty; the old one stays", ["faults": error.description])
         }
+        let keys: SessionKeys
+        do throws(KeyFault) {
+            keys = try SessionKeys(next)
+        } catch {
+            return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
+        }
+        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
+        sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
         cache.namespaces = Namespaces(next.cache)
@@ -132,6 +160,7 @@ final class Agent {
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
         configuration.cache = next.cache
+        configuration.sessions = next.sessions
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
@@ -149,7 +178,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("namespaces.")
+        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("sessions.")
+            || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 

@@ -9,6 +9,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Sessions
 import Valkey
 
 /// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
@@ -16,6 +17,7 @@ import Valkey
 final class AgentMethods {
     private let calls: CallTable
     private let cache: Cache
+    private let sessions: Sessions
     private let channels: Channels
     private let stores: Stores
     private let log: Log
@@ -32,6 +34,7 @@ final class AgentMethods {
     init(
         calls: CallTable,
         cache: Cache,
+        sessions: Sessions,
         channels: Channels,
         stores: Stores,
         configuration: Configuration,
@@ -39,6 +42,7 @@ final class AgentMethods {
     ) {
         self.calls = calls
         self.cache = cache
+        self.sessions = sessions
         self.channels = channels
         self.stores = stores
         self.configuration = configuration
@@ -117,7 +121,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in stores.warnings.enumerated() {
+        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -191,6 +195,8 @@ final class AgentMethods {
         groups.add("degraded", cache.counts.degraded, &result)
         groups.add("sets", cache.counts.sets, &result)
         groups.add("invalidated", cache.counts.invalidated, &result)
+        groups.begin("sessions", &result)
+        for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status

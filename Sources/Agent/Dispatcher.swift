@@ -6,6 +6,7 @@ import EventLoop
 import JSON
 import JSONRPC
 import Linux
+import Sessions
 import Store
 
 /// Takes each message to the method that it names.
@@ -14,6 +15,7 @@ final class Dispatcher {
     private let calls: CallTable
     private let parser: RequestParser
     private let cache: Cache
+    private let sessions: Sessions
     private let channels: Channels
     private let agent: AgentMethods
     /// How long calls may take that name no deadline.
@@ -29,10 +31,18 @@ final class Dispatcher {
         var sweepMilliseconds: Int64 = 60_000
     }
 
-    init(calls: CallTable, cache: Cache, channels: Channels, agent: AgentMethods, deadlines: Deadlines) {
+    init(
+        calls: CallTable,
+        cache: Cache,
+        sessions: Sessions,
+        channels: Channels,
+        agent: AgentMethods,
+        deadlines: Deadlines
+    ) {
         self.calls = calls
         parser = RequestParser(limits: calls.limits)
         self.cache = cache
+        self.sessions = sessions
         self.channels = channels
         self.agent = agent
         self.deadlines = deadlines
@@ -133,6 +143,34 @@ final class Dispatcher {
         case .hashGetAll: try cache.getAllHash(decode(HashGetAllParameters.init, arguments), context)
         case .hashDelete: try cache.deleteHash(decode(HashDeleteParameters.init, arguments), context)
         case .hashIncrement: try cache.incrementHash(decode(HashIncrementParameters.init, arguments), context)
+        case .sessionGet: try sessions.get(decode(SessionGetParameters.init, arguments), context)
+        case .sessionCreate, .sessionUpdate, .sessionTouch, .sessionRotate, .sessionDestroy, .sessionList,
+            .sessionDestroyAll, .sessionRekey, .sessionKeys:
+            try performOnSessions(method, arguments, context)
+        }
+    }
+
+    /// Takes a message to a method of sessions that takes several steps.
+    private func performOnSessions(
+        _ method: Method,
+        _ arguments: Arguments,
+        _ context: CallContext
+    ) throws(RPCError) {
+        switch method {
+        case .sessionCreate: try sessions.create(decode(SessionCreateParameters.init, arguments), context)
+        case .sessionUpdate: try sessions.update(decode(SessionUpdateParameters.init, arguments), context)
+        case .sessionTouch: try sessions.touch(decode(SessionTouchParameters.init, arguments), context)
+        case .sessionRotate: try sessions.rotate(decode(SessionRotateParameters.init, arguments), context)
+        case .sessionDestroy: try sessions.destroy(decode(SessionDestroyParameters.init, arguments), context)
+        case .sessionList: try sessions.list(decode(SessionListParameters.init, arguments), context)
+        case .sessionDestroyAll: try sessions.destroyAll(decode(SessionDestroyAllParameters.init, arguments), context)
+        case .sessionRekey:
+            _ = try decode(NoParameters.init, arguments)
+            sessions.rekey(context)
+        case .sessionKeys:
+            _ = try decode(NoParameters.init, arguments)
+            sessions.countKeys(context)
+        default: preconditionFailure("\(method.name) is not a method of sessions")
         }
     }
 

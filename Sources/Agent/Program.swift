@@ -5,6 +5,7 @@ import EventLoop
 import Glibc
 import Linux
 import Observability
+import Sessions
 
 /// `squired` as a function: reads the command line, then serves until it is told to end.
 public enum Program {
@@ -31,10 +32,17 @@ public enum Program {
         let log = Log(level: configuration.log.level, format: configuration.log.format)
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
+        let keys: SessionKeys
+        do throws(KeyFault) {
+            keys = try SessionKeys(configuration)
+        } catch {
+            log.error("the session keys cannot be used", ["reason": error.description])
+            return ExitStatus.configuration
+        }
         var status: Int32 = 0
         EventLoop.run {
             do throws(ListeningSocket.Fault) {
-                let agent = try Agent(configuration, log: log)
+                let agent = try Agent(configuration, keys: keys, log: log)
                 running = agent
                 Task { @EventLoop in await agent.start() }
             } catch {

@@ -1,4 +1,4 @@
-// OpenSSL 3: digests, certificates and TLS. The functions stand for macros, which Swift does not see.
+// OpenSSL 3: digests, sealing, certificates and TLS. The functions stand for macros, which Swift does not see.
 #pragma once
 
 #include <openssl/err.h>
@@ -6,6 +6,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+#include "symmetric.h"
 
 static inline int squire_tls_set_version_min(SSL_CTX *context, int version) {
     return SSL_CTX_set_min_proto_version(context, version) == 1;

@@ -16,7 +16,7 @@ extension Cache {
     /// - Throws: ``RPCError`` where the pattern is not usable.
     public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
         var globs: [(family: KeyFamily, glob: [UInt8])] = []
-        for family in KeyFamily.allCases {
+        for family in [KeyFamily.cache, .hash] {
             guard !parameters.all else {
                 globs.append((family, keyspace.glob(family)))
                 continue

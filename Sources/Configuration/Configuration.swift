@@ -19,6 +19,8 @@ public struct Configuration: Sendable {
     public var embedded = Embedded()
     /// Lives of cache entries.
     public var cache = Cache()
+    /// Keys and bounds of sessions.
+    public var sessions = Sessions()
     /// Bounds on what clients may ask and hold.
     public var limits = Limits()
     /// The end of the agent.
@@ -136,6 +138,18 @@ extension Configuration {
             get { namespaceLives[namespace] ?? life }
             set { namespaceLives.updateValue(newValue, forKey: namespace) }
         }
+    }
+
+    /// Keys and bounds of sessions.
+    public struct Sessions: Equatable, Sendable {
+        /// Files of the master keys, the primary one's first; empty for systemd's credentials or the agent's own key.
+        public var keyFiles: [String] = []
+        /// Most sessions of one subject in one namespace.
+        public var perSubjectMax = 100
+        /// What happens to one more: `evict_oldest` or `reject`.
+        public var perSubjectPolicy = "evict_oldest"
+        /// Longest text of what a session holds, in bytes.
+        public var dataBytesMax = 1 << 20
     }
 
     /// Bounds on what clients may ask and hold.

@@ -90,6 +90,34 @@ extension OptionKind where Value == String {
     }
 }
 
+extension OptionKind where Value == [String] {
+    /// Absolute paths, none twice: an array in the file, separated by colons in a variable.
+    static func paths(max count: Int) -> OptionKind {
+        let path = OptionKind<String>.absolutePath(bytesMax: 4095)
+        return OptionKind(
+            expectation: "an array of at most \(count) absolute paths, none twice",
+            schema: DocumentObject([
+                ("type", "array"), ("items", .object(path.schema)), ("maxItems", .integer(Int64(count))),
+            ]),
+            decode: { (document) throws(Refusal) in
+                // A variable gives a text.
+                let listed = document.string.map { text in
+                    Document.array(text.split(separator: ":").map { .string(String($0)) })
+                }
+                guard let elements = (listed ?? document).array, elements.count <= count else { throw Refusal() }
+                var paths: [String] = []
+                for element in elements {
+                    let path = try path.decode(element)
+                    guard !paths.contains(path) else { throw Refusal() }
+                    paths.append(path)
+                }
+                return paths
+            },
+            encode: { .array($0.map { .string($0) }) }
+        )
+    }
+}
+
 extension OptionKind where Value == UInt32 {
     /// Permissions of a file that others cannot write.
     static var mode: OptionKind {

@@ -19,6 +19,7 @@ public struct Section: Sendable {
             name: "namespaces",
             summary: "Lives of cache entries by namespace; a name has 1 to 64 letters a to z, digits, _, . or -."
         ),
+        Section(name: "sessions", summary: "Keys and bounds of sessions."),
         Section(name: "limits", summary: "Bounds on what clients may ask and hold, and on what waits for Valkey."),
         Section(name: "shutdown", summary: "The end of the agent."),
     ]

@@ -34,10 +34,18 @@ public enum FileSystem {
 
     /// Writes the file at `path` anew, readable by its owner alone: readers see the old content or the new.
     ///
-    /// It is not forced to the disk. Writers of one path take turns: the content is gathered in `<path>.new`.
+    /// Writers of one path take turns: the content is gathered in `<path>.new`.
     ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - content: What it is to hold.
+    ///   - isDurable: Whether the content is on the disk when the call returns.
     /// - Throws: ``SystemError`` of the step that failed; the old file is then left.
-    public static func replace(_ path: String, with content: ByteView) throws(SystemError) {
+    public static func replace(
+        _ path: String,
+        with content: ByteView,
+        isDurable: Bool = false
+    ) throws(SystemError) {
         let draft = "\(path).new"
         try remove(draft)
         let file = try FileDescriptor.open(draft, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
@@ -49,7 +57,11 @@ public enum FileSystem {
             case .wouldBlock, .end: throw SystemError(code: EIO, operation: "write \(draft)")
             }
         }
+        guard isDurable else { return try rename(draft, to: path) }
+        guard fsync(file.number) == 0 else { throw .current("fsync \(draft)") }
         try rename(draft, to: path)
+        let directory = try FileDescriptor.open(Directory.parent(of: path), flags: O_RDONLY | O_DIRECTORY)
+        guard fsync(directory.number) == 0 else { throw .current("fsync \(Directory.parent(of: path))") }
     }
 }
 
@@ -59,6 +71,15 @@ extension FileDescriptor {
         borrowing get {
             var status = stat()
             return unsafe fstat(number, &status) == 0 ? Int(status.st_size) : 0
+        }
+    }
+
+    /// Owner and permission bits of an open regular file; nil for anything else.
+    public var ownership: (owner: UInt32, mode: UInt32)? {
+        borrowing get {
+            var status = stat()
+            guard unsafe fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+            return (status.st_uid, status.st_mode & 0o7777)
         }
     }
 

@@ -5,17 +5,26 @@ public import JSONRPC
 import Valkey
 
 /// What a key belongs to; the first word of its name in Valkey.
-public enum KeyFamily: Sendable, CaseIterable {
+public enum KeyFamily: Sendable {
     /// Cache entries: `cache:<key>` and `cache@<namespace>:<key>`.
     case cache
     /// Hashes: `hash:<key>` and `hash@<namespace>:<key>`.
     case hash
+    /// Sessions, and what is left of those that ended: `session:{<tag>}<digest>`.
+    case session
+    /// Which sessions a subject has: `session-index:{<tag>}<digest>`.
+    case sessionIndex
+    /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
+    case sessionAside
 
     /// The word.
     public var word: StaticString {
         switch self {
         case .cache: "cache"
         case .hash: "hash"
+        case .session: "session"
+        case .sessionIndex: "session-index"
+        case .sessionAside: "session-aside"
         }
     }
 }

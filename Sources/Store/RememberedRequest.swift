@@ -18,9 +18,19 @@ public struct RememberedRequest {
     public nonisolated static let mismatch: StaticString = "SQUIREMISMATCH"
 
     /// Lua that returns what is remembered; KEYS[2] is the record, where there is one, ARGV[1] the digest.
-    public static let luaRecall = """
-        if KEYS[2] then
-          local known = redis.call('GET', KEYS[2])
+    public static let luaRecall = luaRecall(record: "KEYS[2]")
+
+    /// Lua that remembers the string `outcome`; ARGV[2] is the record's life in milliseconds.
+    public static let luaRemember = luaRemember(record: "KEYS[2]")
+
+    /// Lua that returns what is remembered; ARGV[1] is the digest.
+    ///
+    /// - Parameter record: A Lua expression: the record's name, or nil where there is none.
+    /// - Returns: The source.
+    public static func luaRecall(record: String) -> String {
+        """
+        if \(record) then
+          local known = redis.call('GET', \(record))
           if known then
             if string.sub(known, 1, 40) ~= ARGV[1] then
               return redis.error_reply('SQUIREMISMATCH the request was made with other parameters')
@@ -29,13 +39,20 @@ public struct RememberedRequest {
           end
         end
         """
+    }
 
     /// Lua that remembers the string `outcome`; ARGV[2] is the record's life in milliseconds.
-    public static let luaRemember = """
-        if KEYS[2] then redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. outcome, 'PX', ARGV[2]) end
+    ///
+    /// - Parameter record: As of ``luaRecall(record:)``.
+    /// - Returns: The source.
+    public static func luaRemember(record: String) -> String {
         """
+        if \(record) then redis.call('SET', \(record), ARGV[1] .. ' ' .. outcome, 'PX', ARGV[2]) end
+        """
+    }
 
-    private let name: [UInt8]
+    /// The record's name in Valkey.
+    public let name: [UInt8]
     private let digest: [UInt8]
 
     /// Names the record of a call.
@@ -70,6 +87,18 @@ public struct RememberedRequest {
         buffer.removeAll()
         parameters(&buffer)
         digest = Digest.sha1Hexadecimal(buffer.view)
+    }
+
+    /// What a record that was read without a script holds.
+    ///
+    /// - Parameter record: The record as stored.
+    /// - Returns: The outcome.
+    /// - Throws: ``RPCError`` `conflict` where the request was made with other parameters.
+    public func outcome(in record: [UInt8]) throws(RPCError) -> [UInt8] {
+        guard record.count > digest.count, record.starts(with: digest) else {
+            throw Array("\(RememberedRequest.mismatch)".utf8).withByteView { RPCError(refusal: $0, .write) }
+        }
+        return Array(record[(digest.count + 1)...])
     }
 
     /// Appends the record's name as a word of a command: KEYS[2] of the script.

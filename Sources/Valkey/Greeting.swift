@@ -1,6 +1,8 @@
 import Bytes
+import Linux
 
-/// What is said on a new connection before any command: who we are, which database, and whether the server is ready.
+/// What is said on a new connection before any command: who we are, which database, what time it is, and whether the
+/// server is ready.
 ///
 /// Pure: it writes the words and judges the replies.
 struct Greeting {
@@ -12,6 +14,10 @@ struct Greeting {
         var role = ""
         /// How the connection is secured: `TLSv1.3`, `TLSv1.3 resumed` or `plain`.
         var transport = "plain"
+        /// What its clock showed, Unix time; nil where it did not say.
+        var microseconds: Int64?
+        /// When it was greeted.
+        var greeted = Instant(nanoseconds: 0)
     }
 
     /// What to do after a reply.
@@ -28,6 +34,7 @@ struct Greeting {
         case hello
         case select
         case script
+        case time
         case ping
     }
 
@@ -38,12 +45,13 @@ struct Greeting {
     private var server = Server()
 
     /// Prepares a greeting that also loads `scripts`, so that the first call of each runs in its place.
-    init(endpoint: Endpoint, clientName: String, scripts: [String] = []) {
+    init(endpoint: Endpoint, clientName: String, scripts: [String] = [], at instant: Instant = .now) {
         self.endpoint = endpoint
         self.clientName = clientName
         self.scripts = scripts
+        server.greeted = instant
         questions = [.hello] + (endpoint.database == 0 ? [] : [.select])
-        questions += scripts.map { _ in .script } + [.ping]
+        questions += scripts.map { _ in .script } + [.time, .ping]
     }
 
     /// Appends all that is to be sent.
@@ -70,12 +78,18 @@ struct Greeting {
             buffer.append(word: "LOAD")
             buffer.append(word: script)
         }
+        buffer.append(command: "TIME")
         buffer.append(command: "PING")
     }
 
     /// Judges the next reply.
     mutating func received(_ reply: Reply) -> Step {
         let question = questions.removeFirst()
+        if question == .time {
+            // A server that keeps the time to itself is no reason to do without it.
+            server.microseconds = reply.microseconds
+            return .more
+        }
         // A server that does not load a script is asked again when it is called; the PING behind says what is wrong.
         if reply.kind == .error, question != .script { return .refused(explain(reply, question)) }
         if question == .hello { readHello(reply) }

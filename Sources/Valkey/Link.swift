@@ -19,6 +19,8 @@ public final class Link: TurnHandler {
         case probe
         /// To load a script.
         case script
+        /// To learn the server's time.
+        case time
     }
 
     /// Shortest time between two connection attempts that callers' demand brings forward.
@@ -31,6 +33,8 @@ public final class Link: TurnHandler {
     /// What is told of changes of the breaker's state, and why they happened.
     public var breakerChanged: (@EventLoop (CircuitBreaker.State, String) -> Void)?
     var retryBudget = RetryBudget()
+    var clock = ServerClock()
+    var isTimeAsked = false
     private(set) var breaker = CircuitBreaker()
     let credentials: Credentials
     let log: Log
@@ -278,6 +282,9 @@ extension Link {
         connections += 1
         let isNews = lastFault != nil || connections == 1
         self.server = server
+        if let microseconds = server.microseconds {
+            clock.sample(microseconds, sent: server.greeted, received: .now)
+        }
         lastFault = nil
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
@@ -374,12 +381,14 @@ extension Link: ReplyReceiver {
 
     /// Takes the answer to a command of the link's own.
     public func received(_ reply: Reply, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { return receivedTime(reply, completion) }
         // A late answer to an earlier probe says as well as a timely one that the server is there.
         if reply.kind != .error, breaker.answered() { breakerDidChange("the server answers") }
     }
 
     /// Takes note that a command of the link's own was not answered.
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
+        if completion.operation == Purpose.time.rawValue { isTimeAsked = false }
         guard completion.operation == Purpose.probe.rawValue else { return }
         breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
         if breaker.state == .open { scheduleProbe() }

@@ -31,15 +31,36 @@ struct ContractExampleTests {
                 for params in try forms(of: example.params, method) {
                     try agent.server.command("FLUSHALL")
                     let client = try agent.connect()
+                    var last: Document?
                     for call in example.before {
-                        _ = try await client.result(of: call.method, call.params.document.text(style: .compact))
+                        last = try await client.result(of: call.method, call.params.document.text(style: .compact))
                     }
-                    let reply = try Document.parse(try await client.reply(to: name, params.text(style: .compact)))
+                    let taken = try Self.taking(example.takes, from: last, params, method)
+                    let reply = try Document.parse(try await client.reply(to: name, taken.text(style: .compact)))
                     let title = "\(name), \(example.name), \(params.text(style: .compact))"
                     try check(reply, example, method, contract, title)
                 }
             }
         }
+    }
+
+    /// The parameters with what comes from the result of the last call before.
+    private static func taking(
+        _ takes: [(name: String, pointer: String)],
+        from result: Document?,
+        _ params: Document,
+        _ method: MethodFile
+    ) throws -> Document {
+        if takes.isEmpty { return params }
+        var object = params.object
+        var elements = params.array
+        for (name, pointer) in takes {
+            let value = try #require(result?[pointer: pointer])
+            let position = try #require(method.fields.parameters.firstIndex { $0.name == name })
+            object?[name] = value
+            elements?[position] = value
+        }
+        return object.map { .object($0) } ?? .array(elements ?? [])
     }
 
     /// The parameters as written, and the other way where they can be written in it.

@@ -63,6 +63,12 @@ struct AccessControlTests {
             }
         }
         for (method, params) in Self.furtherCalls { _ = try await agent.call(method, params) }
+        let session = try await agent.call("session.create", #"{"subject":"further"}"#)
+        let token = session?["token"]?.string ?? ""
+        _ = try await agent.call("session.touch", #"{"token":"\#(token)"}"#)
+        _ = try await agent.call("session.update", #"{"token":"\#(token)","set":{"a":1}}"#)
+        _ = try await agent.call("session.rotate", #"{"token":"\#(token)","grace_ms":1000,"request_id":"r"}"#)
+        _ = try await agent.call("session.destroy_all", #"{"subject":"further"}"#)
     }
 
     private static let furtherCalls = [

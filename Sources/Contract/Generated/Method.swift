@@ -54,6 +54,26 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashSet
     /// Returns the description of every method.
     case rpcDiscover
+    /// Begins a session.
+    case sessionCreate
+    /// Ends a session.
+    case sessionDestroy
+    /// Ends the sessions of a subject.
+    case sessionDestroyAll
+    /// Reads a session.
+    case sessionGet
+    /// Counts sessions by the key that encrypts them.
+    case sessionKeys
+    /// Lists the sessions of a subject.
+    case sessionList
+    /// Encrypts every session under the primary key.
+    case sessionRekey
+    /// Gives a session a new token.
+    case sessionRotate
+    /// Lets a session's idle time begin anew.
+    case sessionTouch
+    /// Changes what a session holds.
+    case sessionUpdate
 
     /// Finds a method by its name.
     ///
@@ -75,6 +95,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
+            if bytes.equals("session.get") { return .sessionGet }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
@@ -82,22 +103,31 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
+            if bytes.equals("session.keys") { return .sessionKeys }
+            if bytes.equals("session.list") { return .sessionList }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
+            if bytes.equals("session.rekey") { return .sessionRekey }
+            if bytes.equals("session.touch") { return .sessionTouch }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("session.create") { return .sessionCreate }
+            if bytes.equals("session.rotate") { return .sessionRotate }
+            if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
+            if bytes.equals("session.destroy") { return .sessionDestroy }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
         }
@@ -132,6 +162,16 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
         case .rpcDiscover: "rpc.discover"
+        case .sessionCreate: "session.create"
+        case .sessionDestroy: "session.destroy"
+        case .sessionDestroyAll: "session.destroy_all"
+        case .sessionGet: "session.get"
+        case .sessionKeys: "session.keys"
+        case .sessionList: "session.list"
+        case .sessionRekey: "session.rekey"
+        case .sessionRotate: "session.rotate"
+        case .sessionTouch: "session.touch"
+        case .sessionUpdate: "session.update"
         }
     }
 
@@ -163,6 +203,16 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
         case .rpcDiscover: .read
+        case .sessionCreate: .nonIdempotent
+        case .sessionDestroy: .idempotent
+        case .sessionDestroyAll: .idempotent
+        case .sessionGet: .read
+        case .sessionKeys: .read
+        case .sessionList: .read
+        case .sessionRekey: .idempotent
+        case .sessionRotate: .nonIdempotent
+        case .sessionTouch: .idempotent
+        case .sessionUpdate: .nonIdempotent
         }
     }
 
@@ -172,6 +222,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public var deadlineMilliseconds: Int64 {
         switch self {
         case .cacheInvalidate: 60000
+        case .sessionKeys: 60000
+        case .sessionRekey: 60000
         default: 5000
         }
     }

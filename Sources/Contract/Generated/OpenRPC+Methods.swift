@@ -29,6 +29,16 @@ extension OpenRPC {
         case .hashIncrement: hashIncrement
         case .hashSet: hashSet
         case .rpcDiscover: rpcDiscover
+        case .sessionCreate: sessionCreate
+        case .sessionDestroy: sessionDestroy
+        case .sessionDestroyAll: sessionDestroyAll
+        case .sessionGet: sessionGet
+        case .sessionKeys: sessionKeys
+        case .sessionList: sessionList
+        case .sessionRekey: sessionRekey
+        case .sessionRotate: sessionRotate
+        case .sessionTouch: sessionTouch
+        case .sessionUpdate: sessionUpdate
         }
     }
 
@@ -965,5 +975,458 @@ extension OpenRPC {
         the agent drains."}}],"examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"openrpc":"1.3.2","info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],\#
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionCreate: StaticString = #"""
+        {"name":"session.create","summary":"Begins a session.","description":"One round trip. The token is the only \#
+        way to the session and is stored nowhere: Valkey knows its SHA-256, and what the session holds encrypted. \#
+        `handle` names the session in lists and gives no access. The session ends when it was not used for `idle_ms`, \#
+        and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed and ended together; beyond \#
+        `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, as \#
+        `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data","description":"What \#
+        the session holds; {} where it is not given.","required":false,"schema":{"description":"What the session \#
+        holds; {} where it is not given.","type":"object"}},{"name":"subject","description":"Whose session it is: \#
+        text of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.",\#
+        "required":false,"schema":{"description":"Whose session it is: text of the application's choice, such as an \#
+        account's id; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"description":"Namespace that the session belongs to; without \#
+        it, the one that has no name. A token is one in its namespace only.","type":"string",\#
+        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"idle_ms","description":"Longest time without use, in milliseconds; \#
+        at most ten years.","required":false,"schema":{"description":"Longest time without use, in milliseconds; at \#
+        most ten years.","type":"integer","minimum":1000,"maximum":315360000000,"default":86400000}},\#
+        {"name":"lifetime_ms","description":"Longest life altogether, in milliseconds; at most ten years.",\#
+        "required":false,"schema":{"description":"Longest life altogether, in milliseconds; at most ten years.",\#
+        "type":"integer","minimum":1000,"maximum":315360000000,"default":2592000000}},{"name":"request_id",\#
+        "description":"Name of this request, of the caller's choice: within ten minutes the same name, from the same \#
+        user, gives the first outcome again instead of another token, through any agent. With other parameters it is \#
+        `conflict`. The outcome is kept encrypted.","required":false,"schema":{"description":"Name of this request, \#
+        of the caller's choice: within ten minutes the same name, from the same user, gives the first outcome again \#
+        instead of another token, through any agent. With other parameters it is `conflict`. The outcome is kept \#
+        encrypted.","type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The new \#
+        session.","schema":{"description":"A session that was created, or got a new token.","type":"object",\#
+        "required":["token","handle","version","idle_expires_at_ms","expires_at_ms"],\#
+        "properties":{"token":{"description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","type":"string","minLength":1},"handle":{"description":"Name \#
+        of a session in lists, which gives no access; it changes with the token.","type":"string","minLength":1},\#
+        "version":{"description":"Counts the changes of what the session holds, from 1.","type":"integer",\#
+        "minimum":1},"idle_expires_at_ms":{"description":"When the session ends unless it is used, as Unix time in \#
+        milliseconds by Valkey's clock.","type":"integer"},"expires_at_ms":{"description":"When the session ends at \#
+        the latest, as Unix time in milliseconds by Valkey's clock.","type":"integer"}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a session with data","params":[{"name":"data","value":{"user":42,"cart":[]}},\#
+        {"name":"subject","value":"user:42"}],"result":{"name":"result",\#
+        "value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a short one without data",\#
+        "params":[{"name":"idle_ms","value":900000},{"name":"lifetime_ms","value":28800000}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"in a namespace of its own",\#
+        "params":[{"name":"data","value":{"turns":[]}},{"name":"namespace","value":"agents"}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionDestroy: StaticString = #"""
+        {"name":"session.destroy","summary":"Ends a session.","description":"Two round trips. Nothing is decrypted, \#
+        so a session that cannot be read can be ended. What is left for the idle time is a mark that keeps slow \#
+        requests from writing the session back.","paramStructure":"either","params":[{"name":"token",\#
+        "description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","required":false,"schema":{"description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","type":"string","minLength":1}},\#
+        {"name":"handle","description":"Name of a session in lists, which gives no access; it changes with the \#
+        token.","required":false,"schema":{"description":"Name of a session in lists, which gives no access; it \#
+        changes with the token.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that \#
+        the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"description":"Namespace that the session belongs to; without it, the one that has \#
+        no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],\#
+        "result":{"name":"result","description":"Whether there was a session.","schema":{"type":"object",\#
+        "required":["destroyed"],"properties":{"destroyed":{"description":"False where the session had ended already, \#
+        or never was.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
+        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
+        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"signing out",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],\#
+        "result":{"name":"result","value":{"destroyed":true}}},{"name":"a token that is none",\#
+        "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
+        "result":{"name":"result","value":{"destroyed":false}}},{"name":"by handle","params":[{"name":"handle",\#
+        "value":"0a1b0000000000000000000000000000000000000000000000000000000000000000"}],"result":{"name":"result",\#
+        "value":{"destroyed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-rules":[{"exactly_one":["token","handle"]}]}
+        """#
+
+    private static let sessionDestroyAll: StaticString = #"""
+        {"name":"session.destroy_all","summary":"Ends the sessions of a subject.","description":"One round trip, \#
+        atomic. To be called when a password changes or an account is closed.","paramStructure":"either",\#
+        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
+        account's id; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Whose session it \#
+        is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.",\#
+        "type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; \#
+        without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"description":"Namespace that the session belongs to; without it, the one that has no name. A token \#
+        is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"except",\#
+        "description":"Token of the one session that is to live on.","required":false,"schema":{"description":"Token \#
+        of the one session that is to live on.","type":"string","minLength":1}}],"result":{"name":"result",\#
+        "description":"How many sessions ended.","schema":{"type":"object","required":["destroyed"],\#
+        "properties":{"destroyed":{"description":"Sessions that lived until now.","type":"integer","minimum":0}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
+        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
+        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
+        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
+        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
+        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
+        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
+        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
+        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
+        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
+        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
+        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
+        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"all of them","params":[{"name":"subject","value":"user:42"}],\#
+        "result":{"name":"result","value":{"destroyed":2}}},{"name":"nobody","params":[{"name":"subject",\#
+        "value":"user:43"}],"result":{"name":"result","value":{"destroyed":0}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionGet: StaticString = #"""
+        {"name":"session.get","summary":"Reads a session.","description":"One round trip, a plain `GET`. Reading \#
+        counts as use: once a tenth of the idle time has passed since the last use, the idle time begins anew, behind \#
+        the reply. What is no session any more, never was one, or cannot be decrypted is `found: false` alike. After \#
+        `session.rotate` with a grace the old token still reads the session, with a second round trip and without \#
+        counting as use.","paramStructure":"either","params":[{"name":"token","description":"What a client shows to \#
+        be let into its session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that \#
+        the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"description":"Namespace that the session belongs to; without it, the one that has \#
+        no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
+        {"name":"touch","description":"Whether reading counts as use.","required":false,\#
+        "schema":{"description":"Whether reading counts as use.","type":"boolean","default":true}}],\#
+        "result":{"name":"result","description":"The session, where there is one.","schema":{"type":"object",\#
+        "required":["found"],"properties":{"found":{"description":"Whether the token is that of a session.",\#
+        "type":"boolean"},"data":{"description":"What it holds.","type":"object"},"subject":{"description":"Whose \#
+        session it is; absent where it was created without.","type":"string"},"handle":{"description":"Name of a \#
+        session in lists, which gives no access; it changes with the token.","type":"string","minLength":1},\#
+        "version":{"description":"Counts the changes of what the session holds, from 1.","type":"integer",\#
+        "minimum":1},"idle_expires_at_ms":{"description":"When the session ends unless it is used, as Unix time in \#
+        milliseconds by Valkey's clock.","type":"integer"},"expires_at_ms":{"description":"When the session ends at \#
+        the latest, as Unix time in milliseconds by Valkey's clock.","type":"integer"}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1007,"message":"Valkey refused the command.",\#
+        "data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; `data.valkey` is its \#
+        first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a session","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result","value":{"found":true,\#
+        "data":{"user":42,"step":1},"subject":"user:42",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a token that is none",\#
+        "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
+        "result":{"name":"result","value":{"found":false}}},{"name":"text that cannot be a token",\#
+        "params":[{"name":"token","value":"hello"}],"result":{"name":"result","value":{"found":false}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionKeys: StaticString = #"""
+        {"name":"session.keys","summary":"Counts sessions by the key that encrypts them.","description":"Walks \#
+        through the state store in bounded steps. A key may be removed once no session is counted under it, and ten \#
+        minutes have passed in which requests may be remembered.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"The keys.","schema":{"type":"object","required":["keys"],\#
+        "properties":{"keys":{"description":"Each key that the agent holds or a session names; the primary one \#
+        first.","type":"array","items":{"type":"object","required":["id","primary","held","sessions"],\#
+        "properties":{"id":{"description":"Name of the key, derived from it.","type":"string"},\#
+        "primary":{"description":"Whether new writes use it.","type":"boolean"},"held":{"description":"Whether this \#
+        agent has it.","type":"boolean"},"sessions":{"description":"Sessions under it.","type":"integer",\#
+        "minimum":0}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one key","params":[],\#
+        "result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877","primary":true,"held":true,\#
+        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000}
+        """#
+
+    private static let sessionList: StaticString = #"""
+        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
+        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
+        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"description":"Whose session it is: text of the \#
+        application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; without it, the one \#
+        that has no name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace \#
+        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result","description":"The subject's \#
+        sessions.","schema":{"type":"object","required":["sessions"],"properties":{"sessions":{"description":"Each \#
+        session that lives.","type":"array","items":{"type":"object","required":["handle","created_at_ms",\#
+        "seen_at_ms","expires_at_ms"],"properties":{"handle":{"description":"Name of a session in lists, which gives \#
+        no access; it changes with the token.","type":"string","minLength":1},"created_at_ms":{"description":"When it \#
+        began, as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact \#
+        to a tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
+        "expires_at_ms":{"description":"When the session ends at the latest, as Unix time in milliseconds by Valkey's \#
+        clock.","type":"integer"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"two sessions",\#
+        "params":[{"name":"subject","value":"user:42"}],"result":{"name":"result",\#
+        "value":{"sessions":[{"handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",\#
+        "created_at_ms":1767225600000,"seen_at_ms":1767225600000,"expires_at_ms":1769817600000}]}}},{"name":"nobody",\#
+        "params":[{"name":"subject","value":"user:43"}],"result":{"name":"result","value":{"sessions":[]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionRekey: StaticString = #"""
+        {"name":"session.rekey","summary":"Encrypts every session under the primary key.","description":"Walks \#
+        through the state store in bounded steps and writes anew what another key than the primary one sealed; \#
+        sessions stay usable, with version, life and token. To be called after a new primary key was taken up, and \#
+        again until `session.keys` counts none under the old one. Where the deadline ends first, `data.done` says how \#
+        many were rewritten, and the next call goes on.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"What was rewritten.","schema":{"type":"object",\#
+        "required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions that are now under the \#
+        primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are not, because this agent \#
+        cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"nothing to do","params":[],"result":{"name":"result","value":{"rewritten":0,\#
+        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000}
+        """#
+
+    private static let sessionRotate: StaticString = #"""
+        {"name":"session.rotate","summary":"Gives a session a new token.","description":"Two round trips, atomic. \#
+        Data, subject and the end of its life stay; the old token is dead at once, or, with `grace_ms`, reads for \#
+        that long and no longer than the new token works. To be called whenever somebody signs in or gains rights: a \#
+        token that was known before must not know more afterwards.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,"schema":{"description":"What a client shows \#
+        to be let into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
+        "minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; without it, the one \#
+        that has no name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace \#
+        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"grace_ms","description":"How long the old token \#
+        still reads, in milliseconds; at most one hour.","required":false,"schema":{"description":"How long the old \#
+        token still reads, in milliseconds; at most one hour.","type":"integer","minimum":0,"maximum":3600000,\#
+        "default":0}},{"name":"request_id","description":"Name of this request, of the caller's choice: within ten \#
+        minutes the same name, from the same user, gives the first outcome again instead of another token, through \#
+        any agent. With other parameters it is `conflict`. The outcome is kept encrypted.","required":false,\#
+        "schema":{"description":"Name of this request, of the caller's choice: within ten minutes the same name, from \#
+        the same user, gives the first outcome again instead of another token, through any agent. With other \#
+        parameters it is `conflict`. The outcome is kept encrypted.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"The session under its new token.","schema":{"description":"A session \#
+        that was created, or got a new token.","type":"object","required":["token","handle","version",\#
+        "idle_expires_at_ms","expires_at_ms"],"properties":{"token":{"description":"What a client shows to be let \#
+        into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
+        "minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it changes with \#
+        the token.","type":"string","minLength":1},"version":{"description":"Counts the changes of what the session \#
+        holds, from 1.","type":"integer","minimum":1},"idle_expires_at_ms":{"description":"When the session ends \#
+        unless it is used, as Unix time in milliseconds by Valkey's clock.","type":"integer"},\#
+        "expires_at_ms":{"description":"When the session ends at the latest, as Unix time in milliseconds by Valkey's \#
+        clock.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
+        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
+        the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1201,"message":"There is no such session.",\#
+        "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
+        exist or has ended."}}],"examples":[{"name":"somebody signed in","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"grace_ms","value":10000}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":2,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let sessionTouch: StaticString = #"""
+        {"name":"session.touch","summary":"Lets a session's idle time begin anew.","description":"Two round trips. \#
+        The end of its life stays where it is.","paramStructure":"either","params":[{"name":"token",\#
+        "description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","required":true,"schema":{"description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","type":"string","minLength":1}},\#
+        {"name":"namespace","description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result","description":"When the session \#
+        ends unless it is used.","schema":{"type":"object","required":["idle_expires_at_ms"],\#
+        "properties":{"idle_expires_at_ms":{"description":"When the session ends unless it is used, as Unix time in \#
+        milliseconds by Valkey's clock.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}},{"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found",\#
+        "retryable":false,"when":"A session to update, rotate or touch does not exist or has ended."}}],\#
+        "examples":[{"name":"a session that is used","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"idle_expires_at_ms":1767312000000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let sessionUpdate: StaticString = #"""
+        {"name":"session.update","summary":"Changes what a session holds.","description":"Two round trips where \#
+        nobody else writes; the change is made anew on what others wrote, within the deadline, so no update is lost. \#
+        `set` replaces top-level members and `remove` takes them out; `replace` replaces everything. With \#
+        `if_version` the change is made only to that version, else it is `conflict` with the present one as \#
+        `data.version`. The idle time begins anew. A session that ended stays ended.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,"schema":{"description":"What a client shows \#
+        to be let into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
+        "minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; without it, the one \#
+        that has no name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace \#
+        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"set","description":"Top-level members to replace \#
+        or add.","required":false,"schema":{"description":"Top-level members to replace or add.","type":"object"}},\#
+        {"name":"remove","description":"Names of top-level members to take out, 1 to 1000 of them.","required":false,\#
+        "schema":{"description":"Names of top-level members to take out, 1 to 1000 of them.","type":"array",\#
+        "items":{"type":"string"},"minItems":1,"maxItems":1000}},{"name":"replace","description":"What the session is \#
+        to hold instead of everything.","required":false,"schema":{"description":"What the session is to hold instead \#
+        of everything.","type":"object"}},{"name":"if_version","description":"The version that the change is meant \#
+        for.","required":false,"schema":{"description":"The version that the change is meant for.","type":"integer",\#
+        "minimum":1,"maximum":9223372036854775807}}],"result":{"name":"result","description":"The new version.",\#
+        "schema":{"type":"object","required":["version"],"properties":{"version":{"description":"Counts the changes \#
+        of what the session holds, from 1.","type":"integer","minimum":1}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found","retryable":false,\#
+        "when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[{"name":"one member \#
+        more, one less","params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},\#
+        {"name":"set","value":{"theme":"dark"}},{"name":"remove","value":["step"]}],"result":{"name":"result",\#
+        "value":{"version":2}}},{"name":"everything anew, for one version","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
+        {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}
         """#
 }

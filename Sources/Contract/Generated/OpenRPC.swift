@@ -519,10 +519,248 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result","value":{"openrpc":"1.3.2",\#
         "info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}],"components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at \#
-        least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
-        "keys":{"description":"Names of entries, 1 to 1000 of them.","type":"array",\#
-        "items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
+        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip. \#
+        The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and what the \#
+        session holds encrypted. `handle` names the session in lists and gives no access. The session ends when it \#
+        was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed \#
+        and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, \#
+        as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
+        "description":"What the session holds; {} where it is not given.","required":false,\#
+        "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
+        {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
+        id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/subject"}},\#
+        {"name":"namespace","description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"idle_ms","description":"Longest time \#
+        without use, in milliseconds; at most ten years.","required":false,"schema":{"description":"Longest time \#
+        without use, in milliseconds; at most ten years.","type":"integer","minimum":1000,"maximum":315360000000,\#
+        "default":86400000}},{"name":"lifetime_ms","description":"Longest life altogether, in milliseconds; at most \#
+        ten years.","required":false,"schema":{"description":"Longest life altogether, in milliseconds; at most ten \#
+        years.","type":"integer","minimum":1000,"maximum":315360000000,"default":2592000000}},{"name":"request_id",\#
+        "description":"Name of this request, of the caller's choice: within ten minutes the same name, from the same \#
+        user, gives the first outcome again instead of another token, through any agent. With other parameters it is \#
+        `conflict`. The outcome is kept encrypted.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_request_id"}}],"result":{"name":"result","description":"The \#
+        new session.","schema":{"$ref":"#/components/schemas/opened_session"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        session with data","params":[{"name":"data","value":{"user":42,"cart":[]}},{"name":"subject",\#
+        "value":"user:42"}],"result":{"name":"result",\#
+        "value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a short one without data",\#
+        "params":[{"name":"idle_ms","value":900000},{"name":"lifetime_ms","value":28800000}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"in a namespace of its own",\#
+        "params":[{"name":"data","value":{"turns":[]}},{"name":"namespace","value":"agents"}],\#
+        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.destroy","summary":"Ends a session.",\#
+        "description":"Two round trips. Nothing is decrypted, so a session that cannot be read can be ended. What is \#
+        left for the idle time is a mark that keeps slow requests from writing the session back.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"handle","description":"Name of a session in lists, \#
+        which gives no access; it changes with the token.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/handle"}},{"name":"namespace","description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
+        "description":"Whether there was a session.","schema":{"type":"object","required":["destroyed"],\#
+        "properties":{"destroyed":{"description":"False where the session had ended already, or never was.",\#
+        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"signing out","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"destroyed":true}}},{"name":"a token that is none","params":[{"name":"token",\#
+        "value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],"result":{"name":"result",\#
+        "value":{"destroyed":false}}},{"name":"by handle","params":[{"name":"handle",\#
+        "value":"0a1b0000000000000000000000000000000000000000000000000000000000000000"}],"result":{"name":"result",\#
+        "value":{"destroyed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-rules":[{"exactly_one":["token","handle"]}]},{"name":"session.destroy_all","summary":"Ends the sessions of \#
+        a subject.","description":"One round trip, atomic. To be called when a password changes or an account is \#
+        closed.","paramStructure":"either","params":[{"name":"subject","description":"Whose session it is: text of \#
+        the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"except",\#
+        "description":"Token of the one session that is to live on.","required":false,"schema":{"description":"Token \#
+        of the one session that is to live on.","type":"string","minLength":1}}],"result":{"name":"result",\#
+        "description":"How many sessions ended.","schema":{"type":"object","required":["destroyed"],\#
+        "properties":{"destroyed":{"description":"Sessions that lived until now.","type":"integer","minimum":0}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"all of them","params":[{"name":"subject",\#
+        "value":"user:42"}],"result":{"name":"result","value":{"destroyed":2}}},{"name":"nobody",\#
+        "params":[{"name":"subject","value":"user:43"}],"result":{"name":"result","value":{"destroyed":0}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.get","summary":"Reads a \#
+        session.","description":"One round trip, a plain `GET`. Reading counts as use: once a tenth of the idle time \#
+        has passed since the last use, the idle time begins anew, behind the reply. What is no session any more, \#
+        never was one, or cannot be decrypted is `found: false` alike. After `session.rotate` with a grace the old \#
+        token still reads the session, with a second round trip and without counting as use.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
+        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"touch","description":"Whether reading \#
+        counts as use.","required":false,"schema":{"description":"Whether reading counts as use.","type":"boolean",\#
+        "default":true}}],"result":{"name":"result","description":"The session, where there is one.",\#
+        "schema":{"type":"object","required":["found"],"properties":{"found":{"description":"Whether the token is \#
+        that of a session.","type":"boolean"},"data":{"description":"What it holds.","type":"object"},\#
+        "subject":{"description":"Whose session it is; absent where it was created without.","type":"string"},\#
+        "handle":{"$ref":"#/components/schemas/handle"},"version":{"$ref":"#/components/schemas/session_version"},\#
+        "idle_expires_at_ms":{"$ref":"#/components/schemas/idle_expires_at_ms"},\#
+        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a session","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result","value":{"found":true,\#
+        "data":{"user":42,"step":1},"subject":"user:42",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}},{"name":"a token that is none",\#
+        "params":[{"name":"token","value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],\#
+        "result":{"name":"result","value":{"found":false}}},{"name":"text that cannot be a token",\#
+        "params":[{"name":"token","value":"hello"}],"result":{"name":"result","value":{"found":false}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.keys","summary":"Counts \#
+        sessions by the key that encrypts them.","description":"Walks through the state store in bounded steps. A key \#
+        may be removed once no session is counted under it, and ten minutes have passed in which requests may be \#
+        remembered.","paramStructure":"either","params":[],"result":{"name":"result","description":"The keys.",\#
+        "schema":{"type":"object","required":["keys"],"properties":{"keys":{"description":"Each key that the agent \#
+        holds or a session names; the primary one first.","type":"array","items":{"type":"object","required":["id",\#
+        "primary","held","sessions"],"properties":{"id":{"description":"Name of the key, derived from it.",\#
+        "type":"string"},"primary":{"description":"Whether new writes use it.","type":"boolean"},\#
+        "held":{"description":"Whether this agent has it.","type":"boolean"},"sessions":{"description":"Sessions \#
+        under it.","type":"integer","minimum":0}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one key","params":[],"result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877",\#
+        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000},\#
+        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
+        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
+        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
+        "result":{"name":"result","description":"The subject's sessions.","schema":{"type":"object",\#
+        "required":["sessions"],"properties":{"sessions":{"description":"Each session that lives.","type":"array",\#
+        "items":{"type":"object","required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
+        "properties":{"handle":{"$ref":"#/components/schemas/handle"},"created_at_ms":{"description":"When it began, \#
+        as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact to a \#
+        tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
+        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"two sessions","params":[{"name":"subject",\#
+        "value":"user:42"}],"result":{"name":"result",\#
+        "value":{"sessions":[{"handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",\#
+        "created_at_ms":1767225600000,"seen_at_ms":1767225600000,"expires_at_ms":1769817600000}]}}},{"name":"nobody",\#
+        "params":[{"name":"subject","value":"user:43"}],"result":{"name":"result","value":{"sessions":[]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.rekey","summary":"Encrypts \#
+        every session under the primary key.","description":"Walks through the state store in bounded steps and \#
+        writes anew what another key than the primary one sealed; sessions stay usable, with version, life and token. \#
+        To be called after a new primary key was taken up, and again until `session.keys` counts none under the old \#
+        one. Where the deadline ends first, `data.done` says how many were rewritten, and the next call goes on.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"What was rewritten.",\#
+        "schema":{"type":"object","required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions \#
+        that are now under the primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are \#
+        not, because this agent cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
+        "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":60000},{"name":"session.rotate","summary":"Gives a session a new token.","description":"Two \#
+        round trips, atomic. Data, subject and the end of its life stay; the old token is dead at once, or, with \#
+        `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody signs \#
+        in or gains rights: a token that was known before must not know more afterwards.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
+        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
+        old token still reads, in milliseconds; at most one hour.","required":false,"schema":{"description":"How long \#
+        the old token still reads, in milliseconds; at most one hour.","type":"integer","minimum":0,"maximum":3600000,\#
+        "default":0}},{"name":"request_id","description":"Name of this request, of the caller's choice: within ten \#
+        minutes the same name, from the same user, gives the first outcome again instead of another token, through \#
+        any agent. With other parameters it is `conflict`. The outcome is kept encrypted.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_request_id"}}],"result":{"name":"result","description":"The \#
+        session under its new token.","schema":{"$ref":"#/components/schemas/opened_session"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/session_not_found"}],"examples":[{"name":"somebody signed in",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"grace_ms",\#
+        "value":10000}],"result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":2,\#
+        "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.touch","summary":"Lets a session's idle time begin \#
+        anew.","description":"Two round trips. The end of its life stays where it is.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
+        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result","description":"When \#
+        the session ends unless it is used.","schema":{"type":"object","required":["idle_expires_at_ms"],\#
+        "properties":{"idle_expires_at_ms":{"$ref":"#/components/schemas/idle_expires_at_ms"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/session_not_found"}],\#
+        "examples":[{"name":"a session that is used","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
+        "value":{"idle_expires_at_ms":1767312000000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"session.update","summary":"Changes what a session holds.","description":"Two \#
+        round trips where nobody else writes; the change is made anew on what others wrote, within the deadline, so \#
+        no update is lost. `set` replaces top-level members and `remove` takes them out; `replace` replaces \#
+        everything. With `if_version` the change is made only to that version, else it is `conflict` with the present \#
+        one as `data.version`. The idle time begins anew. A session that ended stays ended.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
+        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"set","description":"Top-level members to \#
+        replace or add.","required":false,"schema":{"description":"Top-level members to replace or add.",\#
+        "type":"object"}},{"name":"remove","description":"Names of top-level members to take out, 1 to 1000 of them.",\#
+        "required":false,"schema":{"description":"Names of top-level members to take out, 1 to 1000 of them.",\#
+        "type":"array","items":{"type":"string"},"minItems":1,"maxItems":1000}},{"name":"replace","description":"What \#
+        the session is to hold instead of everything.","required":false,"schema":{"description":"What the session is \#
+        to hold instead of everything.","type":"object"}},{"name":"if_version","description":"The version that the \#
+        change is meant for.","required":false,"schema":{"description":"The version that the change is meant for.",\#
+        "type":"integer","minimum":1,"maximum":9223372036854775807}}],"result":{"name":"result","description":"The \#
+        new version.","schema":{"type":"object","required":["version"],\#
+        "properties":{"version":{"$ref":"#/components/schemas/session_version"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/session_not_found"}],"examples":[{"name":"one member more, one less",\#
+        "params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"set",\#
+        "value":{"theme":"dark"}},{"name":"remove","value":["step"]}],"result":{"name":"result",\#
+        "value":{"version":2}}},{"name":"everything anew, for one version","params":[{"name":"token",\#
+        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
+        {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}],\#
+        "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
+        of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
+        1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
         "namespace":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its \#
         class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
         "channel":{"description":"Name of a channel: text of at least one byte that does not begin with `__`; 1 KiB \#
@@ -547,8 +785,27 @@ public enum OpenRPC {
         "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
         "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
         "type":["integer","null"],"minimum":0},"degraded":{"description":"True where Valkey could not be asked: the \#
-        entry may exist.","type":"boolean"}}},"store":{"description":"State of the link to one store.",\#
-        "type":"object","required":["connected","breaker","mode","server","version"],\#
+        entry may exist.","type":"boolean"}}},"token":{"description":"What a client shows to be let into its session: \#
+        the text that `session.create` or `session.rotate` returned.","type":"string","minLength":1},\#
+        "handle":{"description":"Name of a session in lists, which gives no access; it changes with the token.",\#
+        "type":"string","minLength":1},"subject":{"description":"Whose session it is: text of the application's \#
+        choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "session_namespace":{"description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
+        "session_request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the \#
+        same name, from the same user, gives the first outcome again instead of another token, through any agent. \#
+        With other parameters it is `conflict`. The outcome is kept encrypted.","type":"string","minLength":1,\#
+        "maxLength":128},"session_version":{"description":"Counts the changes of what the session holds, from 1.",\#
+        "type":"integer","minimum":1},"idle_expires_at_ms":{"description":"When the session ends unless it is used, \#
+        as Unix time in milliseconds by Valkey's clock.","type":"integer"},"expires_at_ms":{"description":"When the \#
+        session ends at the latest, as Unix time in milliseconds by Valkey's clock.","type":"integer"},\#
+        "opened_session":{"description":"A session that was created, or got a new token.","type":"object",\#
+        "required":["token","handle","version","idle_expires_at_ms","expires_at_ms"],\#
+        "properties":{"token":{"$ref":"#/components/schemas/token"},"handle":{"$ref":"#/components/schemas/handle"},\#
+        "version":{"$ref":"#/components/schemas/session_version"},\#
+        "idle_expires_at_ms":{"$ref":"#/components/schemas/idle_expires_at_ms"},\#
+        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}},"store":{"description":"State of the link to \#
+        one store.","type":"object","required":["connected","breaker","mode","server","version"],\#
         "properties":{"connected":{"description":"Whether commands can be sent.","type":"boolean"},\#
         "breaker":{"description":"State of the circuit breaker.","type":"string","enum":["closed","open",\#
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#

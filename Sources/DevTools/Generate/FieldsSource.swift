@@ -51,7 +51,7 @@ struct FieldsSource {
                 case .strings(let count, let rule): "decode(\(target), count: \(literal(count)), each: .\(rule))"
                 case .objects(let count, _): "decode(\(target), count: \(literal(count)))"
                 }
-            source.line("case \(position): try \(value).\(call)")
+            source.switchCase("case \(position):", "try \(value).\(call)")
         }
     }
 
@@ -116,7 +116,7 @@ struct FieldsSource {
     /// The Swift expression for a default.
     private func literal(_ value: Document, _ parameter: Parameter) -> String {
         if case .choice = parameter.form, let word = value.string { return "." + SwiftName.member(word) }
-        return value.text(style: .compact)
+        return value.integer.map { SourceText.number($0) } ?? value.text(style: .compact)
     }
 
     private func propertyType(_ parameter: Parameter) -> String {
@@ -139,9 +139,9 @@ struct FieldsSource {
     }
 
     private func literal(_ range: ClosedRange<Int64>) -> String {
-        let least = range.lowerBound == .min ? ".min" : SourceText.number(range.lowerBound)
-        let most = range.upperBound == .max ? ".max" : SourceText.number(range.upperBound)
-        return least == ".min" && most == ".max" ? "Int64.min...Int64.max" : "\(least)...\(most)"
+        let least = range.lowerBound == .min ? "Int64.min" : SourceText.number(range.lowerBound)
+        let most = range.upperBound == .max ? "Int64.max" : SourceText.number(range.upperBound)
+        return "\(least)...\(most)"
     }
 
     private func literal(_ range: ClosedRange<Int>) -> String {

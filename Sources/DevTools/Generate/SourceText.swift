@@ -19,6 +19,15 @@ struct SourceText {
         text += "\n"
     }
 
+    /// Writes a case of a switch with its one statement, on one line where there is room.
+    mutating func switchCase(_ head: String, _ statement: String) {
+        guard indentation.count + head.count + 1 + statement.count > Self.width else {
+            return line("\(head) \(statement)")
+        }
+        line(head)
+        line("    \(statement)")
+    }
+
     /// Writes `head {`, what `body` writes, one level in, and `}`.
     mutating func block<Failure: Error>(
         _ head: String,

@@ -32,12 +32,14 @@ struct Example {
     let outcome: Outcome
     /// JSON pointers to what differs from call to call within the result.
     let varies: [String]
+    /// Parameters whose value is only an illustration: name, and JSON pointer into the result of the last call before.
+    let takes: [(name: String, pointer: String)]
 
     /// Reads an example.
     init(_ place: Place) throws(ProtoFault) {
         let members = try place.members(
             required: ["name", "params"],
-            optional: ["before", "result", "error", "varies"]
+            optional: ["before", "takes", "result", "error", "varies"]
         )
         guard let name = members["name"], let params = members["params"] else { throw place.fault("is not complete") }
         self.place = place
@@ -51,6 +53,14 @@ struct Example {
         case (nil, let error?): outcome = try Self.error(error)
         default: throw place.fault("must have either a result or an error")
         }
+        var takes: [(name: String, pointer: String)] = []
+        for (name, pointer) in try members["takes"]?.allMembers() ?? [] {
+            guard !before.isEmpty, params.document[name] != nil else {
+                throw place.fault("takes: \(name) is no parameter, or nothing comes before")
+            }
+            takes.append((name, try pointer.string()))
+        }
+        self.takes = takes
         varies = try members["varies"]?.names() ?? []
         for pointer in varies where members["result"]?.document[pointer: pointer] == nil {
             throw place.fault("varies: \(pointer) leads to nothing in the result")

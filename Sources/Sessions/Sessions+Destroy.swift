@@ -1,0 +1,152 @@
+import Bytes
+public import Contract
+import JSON
+public import JSONRPC
+import Linux
+import Observability
+public import Store
+import Valkey
+
+extension Sessions {
+    /// Answers `session.destroy`: two round trips, and nothing is decrypted.
+    ///
+    /// - Throws: ``RPCError`` where token or handle is not usable.
+    public func destroy(_ parameters: SessionDestroyParameters, _ context: CallContext) throws(RPCError) {
+        guard let key = try target(parameters) else {
+            return calls.reply(context.call) { $0.append("{\"destroyed\":false}") }
+        }
+        run(context) { () async throws(RPCError) in
+            let isDestroyed = try await self.destroy(key, context.deadline)
+            return Array("{\"destroyed\":\(isDestroyed)}".utf8)
+        }
+    }
+
+    /// The session that is meant, or nil where no session can be.
+    private func target(_ parameters: SessionDestroyParameters) throws(RPCError) -> SessionKey? {
+        if let token = parameters.token { return try key(ofToken: token, parameters.namespace) }
+        guard let handle = parameters.handle else { preconditionFailure("the contract demands token or handle") }
+        let text = try keyspace.resolve(handle, parameter: "handle")
+        guard let (tag, digest) = SessionToken.read(handle: text) else { return nil }
+        return SessionKey(tag: tag, digest: digest, namespace: parameters.namespace?.raw.copy())
+    }
+
+    private func destroy(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> Bool {
+        let index = try await index(of: key, deadline)
+        let reply = try await call(.write, deadline) { command in
+            command.append(callOf: SessionScripts.destroy, keys: index == nil ? 2 : 3, arguments: 1)
+            command.append(word: keyspace.name(.session, key))
+            command.append(word: keyspace.name(.sessionAside, key))
+            if let index { command.append(word: keyspace.indexName(key, index)) }
+            command.append(word: key.member)
+        }
+        guard reply.integer == 1 else { return false }
+        counts.destroyed += 1
+        return true
+    }
+
+    /// The index that a session's head names, as far as the head can be read.
+    private func index(of key: SessionKey, _ deadline: Instant) async throws(RPCError) -> [UInt8]? {
+        let reply: ReplyValue
+        do throws(LinkFailure) {
+            reply = try await link.call(.read, deadline: deadline, lane: -1) { command in
+                append(headOf: keyspace.name(.session, key), to: &command)
+            }
+        } catch {
+            throw RPCError(error)
+        }
+        guard let bytes = reply.bytes else { return nil }
+        return bytes.withByteView { view in
+            guard let head = (try? Envelope(view, isHeadOnly: true)).map({ EnvelopeHead($0) }) else { return nil }
+            return head.hasSubject ? head.index : nil
+        }
+    }
+
+    /// Appends the command that reads a record's head.
+    func append(headOf name: [UInt8], to command: inout ByteBuffer) {
+        command.append(commandOf: 4)
+        command.append(word: "GETRANGE")
+        command.append(word: name)
+        command.append(word: 0)
+        command.append(word: Int64(Envelope.headBytes - 1))
+    }
+
+    /// Answers `session.list`: one round trip once the key for subjects is known.
+    ///
+    /// - Throws: ``RPCError`` where the subject is not usable.
+    public func list(_ parameters: SessionListParameters, _ context: CallContext) throws(RPCError) {
+        guard let subject = try subject(parameters.subject) else { preconditionFailure("the contract demands it") }
+        let namespace = parameters.namespace?.raw.copy()
+        run(context) { () async throws(RPCError) in
+            let secret = try await self.resolveSubjectKey(context.deadline)
+            let (tag, index) = self.place(ofSubject: subject, namespace, secret)
+            let key = SessionKey(tag: tag, digest: [], namespace: namespace)
+            let reply = try await self.call(.idempotentWrite, context.deadline) { command in
+                command.append(callOf: SessionScripts.list, keys: 1, arguments: 1)
+                command.append(word: self.keyspace.indexName(key, index))
+                command.append(word: self.keyspace.stem(.session, namespace, tag: tag))
+            }
+            return self.listing(reply.elements ?? [], tag)
+        }
+    }
+
+    /// The result of a listing: names and heads of sessions, one after the other.
+    private func listing(_ elements: [ReplyValue], _ tag: UInt16) -> [UInt8] {
+        var result = ByteBuffer()
+        result.append("{\"sessions\":[")
+        var isFirst = true
+        let now = link.serverTime.latest
+        for position in stride(from: 0, to: elements.count - 1, by: 2) {
+            guard let member = elements[position].bytes, let bytes = elements[position + 1].bytes else { continue }
+            let handle = SessionKey.text(ofTag: tag) + member
+            let head = bytes.withByteView { view in (try? Envelope(view, isHeadOnly: true)).map { EnvelopeHead($0) } }
+            guard handle.count == SessionToken.handleBytes, let head, !head.isOver(at: now) else { continue }
+            result.append(isFirst ? "{\"handle\":\"" : ",{\"handle\":\"")
+            isFirst = false
+            result.append(handle)
+            result.append("\",\"created_at_ms\":")
+            result.append(decimal: head.createdAt)
+            result.append(",\"seen_at_ms\":")
+            result.append(decimal: head.seenAt)
+            result.append(",\"expires_at_ms\":")
+            result.append(decimal: head.expiresAt)
+            result.append(UInt8(ascii: "}"))
+        }
+        result.append("]}")
+        return result.view.copy()
+    }
+
+    /// Answers `session.destroy_all`: one round trip once the key for subjects is known.
+    ///
+    /// - Throws: ``RPCError`` where subject or token is not usable.
+    public func destroyAll(_ parameters: SessionDestroyAllParameters, _ context: CallContext) throws(RPCError) {
+        guard let subject = try subject(parameters.subject) else { preconditionFailure("the contract demands it") }
+        let namespace = parameters.namespace?.raw.copy()
+        var spared: [UInt8] = []
+        if let token = parameters.except {
+            // Ending the very session that was to be kept would be worse than ending none.
+            guard let key = try key(ofToken: token, parameters.namespace) else {
+                throw .invalidParams("except must be a token", parameter: "except")
+            }
+            spared = key.member
+        }
+        let member = spared
+        run(context) { () async throws(RPCError) in
+            let secret = try await self.resolveSubjectKey(context.deadline)
+            let (tag, index) = self.place(ofSubject: subject, namespace, secret)
+            let key = SessionKey(tag: tag, digest: [], namespace: namespace)
+            let reply = try await self.call(.write, context.deadline) { command in
+                command.append(callOf: SessionScripts.destroyAll, keys: 1, arguments: 2)
+                command.append(word: self.keyspace.indexName(key, index))
+                command.append(word: self.keyspace.stem(.session, namespace, tag: tag))
+                command.append(word: member)
+            }
+            let ended = reply.integer ?? 0
+            self.counts.destroyed += UInt64(max(ended, 0))
+            self.log.info(
+                "all sessions of a subject were ended",
+                ["ended": String(ended), "uid": String(context.userID), "spared": member.isEmpty ? "no" : "one"]
+            )
+            return Array("{\"destroyed\":\(ended)}".utf8)
+        }
+    }
+}
