@@ -106,6 +106,7 @@ final class Agent {
             return fail("the embedded Valkey cannot be started", error.message)
         }
         guard !isStopping else { return }
+        channels.start()
         do throws(SystemError) {
             try server.start()
         } catch {

@@ -9,10 +9,14 @@ final class ChannelSubscription: SubscriptionHandler {
     let name: String
     /// What the parameters of its notifications begin with.
     let head: [UInt8]
+    /// What its messages begin with.
+    let messageHead: [UInt8]
     /// The connection that it belongs to.
     let peer: Peer
     /// Which messages it wants; nil for all.
     let filter: MessageFilter?
+    /// Messages of the turn, by their places in the log.
+    var gathered: [UInt32] = []
     /// Messages that wait for the connection.
     var queue: MessageQueue
     /// Messages meant for it so far.
@@ -35,7 +39,9 @@ final class ChannelSubscription: SubscriptionHandler {
         of owner: Channels
     ) {
         name = "channel-\(number)"
-        head = Array("{\"subscription\":\"\(name)\"".utf8)
+        let head = "{\"subscription\":\"\(name)\""
+        self.head = Array(head.utf8)
+        messageHead = Array("{\"jsonrpc\":\"2.0\",\"method\":\"channel.message\",\"params\":\(head),".utf8)
         self.peer = peer
         self.call = call
         self.filter = filter

@@ -80,6 +80,7 @@ extension Channels {
     func ended(_ subscription: ChannelSubscription, _ failure: SubscriptionFailure) {
         guard !subscription.isEnded else { return }
         guard let call = subscription.call else {
+            turnEnded()
             if case .refused = failure { return close(subscription, "refused") }
             return close(subscription, "shutting_down")
         }

@@ -9,9 +9,10 @@ public import Valkey
 
 /// The methods `channel.*`: messages to whoever is subscribed now, at most once, in order, at the lowest latency.
 ///
-/// However many clients subscribe to a channel, Valkey is subscribed to it once. A message is written once and copied
-/// into the output of each connection that takes output; for a connection that does not, it waits in the subscription's
-/// bounded queue, so that nobody waits for a slow reader, and no memory grows with it.
+/// However many clients subscribe to a channel, Valkey is subscribed to it once. The messages of a turn
+/// of the loop are written once, and copied into one connection's output after the other, which is sent at once. For a
+/// connection that takes no output they wait in the subscription's bounded queue, so that nobody waits for a slow
+/// reader, and no memory grows with it.
 @EventLoop
 public final class Channels {
     /// Counts since the start.
@@ -37,7 +38,7 @@ public final class Channels {
     static let subscriptionsMax = 1024
     /// Bytes of messages that wait in all queues, at most; what many wait for counts for each.
     static let queuedBytesMax = 256 << 20
-    /// Output of a connection, in bytes, from which on it is sent before the turn ends.
+    /// Output of a connection, in bytes, from which on what waits stays in the queues until that was sent.
     static let outputBytesHigh = 64 << 10
 
     /// Counts since the start.
@@ -49,7 +50,10 @@ public final class Channels {
     let link: Link
     let calls: CallTable
     let keyspace: Keyspace
-    var encoder: MessageEncoder
+    /// The messages of the turn.
+    var log: MessageLog
+    /// Subscriptions for which the turn has messages.
+    var gathering: [ChannelSubscription] = []
     var subscriptions: [ObjectIdentifier: [ChannelSubscription]] = [:]
     var lastNumber: UInt64 = 0
 
@@ -58,9 +62,14 @@ public final class Channels {
         self.link = link
         self.calls = calls
         self.keyspace = keyspace
-        encoder = MessageEncoder(prefixLength: keyspace.prefix.count, depthMax: calls.limits.depthMax)
+        log = MessageLog(prefixLength: keyspace.prefix.count, depthMax: calls.limits.depthMax)
         link.register(ChannelScripts.publish)
         calls.addObserver(self)
+    }
+
+    /// Begins to hand messages on; before the server starts, so that it sends them in the same turn.
+    public func start() {
+        EventLoop.reactor.addTurnHandler(self)
     }
 
     /// Answers `channel.publish`: one round trip.

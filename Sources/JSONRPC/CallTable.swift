@@ -147,14 +147,33 @@ public final class CallTable {
     ///   - method: The notification's name.
     ///   - write: Appends its parameters, one JSON object on one line.
     public func push(_ peer: Peer, _ method: StaticString, _ write: (inout ByteBuffer) -> Void) {
+        push(peer, count: 1) { _, message in
+            message.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
+            message.append(method)
+            message.append("\",\"params\":")
+            write(&message)
+            message.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Sends notifications that are written whole, for those of which there are many.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection; one that has closed is left alone.
+    ///   - count: How many.
+    ///   - write: Appends one notification, 0 ..< `count`: one JSON object on one line.
+    public func push(_ peer: Peer, count: Int, _ write: (Int, inout ByteBuffer) -> Void) {
         if peer.isClosed { return }
         markDirty(peer)
-        if peer.decoder.framing == .contentLength {
-            CallTable.append(to: &scratch, method, write)
-            flushScratch(to: peer)
-        } else {
-            CallTable.append(to: &peer.output, method, write)
-            peer.output.append(UInt8(ascii: "\n"))
+        let isCounted = peer.decoder.framing == .contentLength
+        for index in 0..<count {
+            if isCounted {
+                write(index, &scratch)
+                flushScratch(to: peer)
+            } else {
+                write(index, &peer.output)
+                peer.output.append(UInt8(ascii: "\n"))
+            }
         }
     }
 
@@ -246,18 +265,6 @@ public final class CallTable {
             peer.output.append(UInt8(ascii: "\n"))
         }
         scratch.removeAll(keepingCapacityUpTo: 64 << 10)
-    }
-
-    private static func append(
-        to buffer: inout ByteBuffer,
-        _ method: StaticString,
-        _ write: (inout ByteBuffer) -> Void
-    ) {
-        buffer.append("{\"jsonrpc\":\"2.0\",\"method\":\"")
-        buffer.append(method)
-        buffer.append("\",\"params\":")
-        write(&buffer)
-        buffer.append(UInt8(ascii: "}"))
     }
 
     private static func append(

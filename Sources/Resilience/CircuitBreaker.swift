@@ -148,6 +148,16 @@ public struct CircuitBreaker: Sendable {
         return true
     }
 
+    /// Takes note that a connection is made while callers are turned away: the `PING` of its greeting is the probe.
+    ///
+    /// - Returns: Whether it is; its outcome is then reported with ``generation``.
+    public mutating func beginGreeting() -> Bool {
+        guard mode == .automatic, state == .open else { return false }
+        state = .halfOpen
+        generation &+= 1
+        return true
+    }
+
     /// Takes note that the server answers: a probe was answered, or a new connection was greeted.
     ///
     /// - Returns: Whether the breaker closed.
@@ -158,9 +168,12 @@ public struct CircuitBreaker: Sendable {
     }
 
     /// Takes note that a probe was not answered.
-    public mutating func probeFailed(generation: UInt32, at now: Instant, random: UInt32) {
-        guard generation == self.generation, state == .halfOpen else { return }
+    ///
+    /// - Returns: Whether the breaker opened again.
+    public mutating func probeFailed(generation: UInt32, at now: Instant, random: UInt32) -> Bool {
+        guard generation == self.generation, state == .halfOpen else { return false }
         open(at: now, random: random)
+        return true
     }
 
     /// Hands the decision to an operator, or back.

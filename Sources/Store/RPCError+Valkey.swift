@@ -65,7 +65,7 @@ extension RPCError {
         self.init(
             .valkeyError,
             "Valkey refused the command: \(word)\(RPCError.advice(word))",
-            isRetryable: ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOSCRIPT", "OOM"].contains(word),
+            isRetryable: RPCError.passingRefusals.contains(word),
             outcome: outcome,
             details: [("valkey", "\"\(word.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })\"")]
         )
@@ -73,6 +73,11 @@ extension RPCError {
 }
 
 extension RPCError {
+    /// Refusals that pass by themselves, or once the operator has seen to the server.
+    private static let passingRefusals = [
+        "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY", "NOSCRIPT", "OOM",
+    ]
+
     /// What an operator can do about a refusal.
     private static func advice(_ word: String) -> String {
         switch word {

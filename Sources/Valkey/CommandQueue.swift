@@ -186,6 +186,24 @@ extension CommandQueue {
         return failures
     }
 
+    /// Gives up the commands of which no byte has left.
+    mutating func removeUnsent() -> [Failure] {
+        guard sent < log.count else { return [] }
+        var failures: [Failure] = []
+        var offset = 0
+        for position in 0..<records.count {
+            let record = records[position]
+            defer { offset += record.length }
+            guard offset >= sent else { continue }
+            records[position].isAbandoned = true
+            if record.isAbandoned { continue }
+            failures.append(Failure(record: record, outcome: record.outcomeWhenUnsent, isTransport: false))
+        }
+        let sent = sent
+        keep { _, start in start < sent }
+        return failures
+    }
+
     /// Gives up every command; none has a connection.
     mutating func removeAll() -> [Failure] {
         var failures: [Failure] = []

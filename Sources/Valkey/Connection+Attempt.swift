@@ -104,6 +104,7 @@ extension Connection {
 
     private func greet() {
         state = .greeting
+        unsafe user.connectionIsGreeting()
         let greeting = Greeting(
             endpoint: credentials.endpoint,
             clientName: configuration.clientName,

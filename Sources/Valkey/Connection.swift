@@ -11,6 +11,8 @@ protocol ConnectionUser: AnyObject {
     var connectionMayConnect: Bool { get }
     /// Sources of the scripts that are called over the connection.
     var connectionScripts: [String] { get }
+    /// The server is about to be greeted.
+    func connectionIsGreeting()
     /// The server was greeted: bytes may be sent.
     func connectionBecameReady(_ server: Greeting.Server)
     /// A reply came.
@@ -120,7 +122,9 @@ final class Connection: DescriptorHandler {
     }
 
     private func connectIfAllowed() {
-        if unsafe user.connectionMayConnect { connect() }
+        if unsafe user.connectionMayConnect { return connect() }
+        nextAttempt = Instant.now.advanced(by: Link.attemptInterval)
+        setTimer(at: nextAttempt) { self.connectIfAllowed() }
     }
 
     /// Moves the next attempt forward where somebody waits for it.

@@ -52,6 +52,8 @@ public final class Link: TurnHandler {
     private var rejections: UInt64 = 0
     private var lastFault: String?
     private var probeTimer: TimerID?
+    /// The breaker's generation under which a greeting is the probe, nil while none is.
+    private var greetingGeneration: UInt32?
     private var isClosed = false
 
     /// Makes a link that rests until ``start()``.
@@ -150,7 +152,9 @@ public final class Link: TurnHandler {
         rejections += 1
         if isClosed { return reject(request, .closing, retryAfterMilliseconds: nil) }
         // Somebody waits: the next attempt need not be as late as nobody's would.
-        if breaker.mode == .automatic { pipelines.first?.connection.hasten(interval: Link.attemptInterval) }
+        if breaker.mode == .automatic, let first = pipelines.first, mayConnect(first) {
+            first.connection.hasten(interval: Link.attemptInterval)
+        }
         reject(request, .unavailable, retryAfterMilliseconds: retryAfterMilliseconds)
     }
 
@@ -252,13 +256,27 @@ extension Link {
         dirty.append(pipeline)
     }
 
-    /// Whether `pipeline` may try to connect: while the server is away only the first one does, as the only probe.
+    /// Whether callers pass.
+    var isPassable: Bool { breaker.isPassable }
+
+    /// Whether `pipeline` may try to connect: while the server is away only the first one does, as the only probe, and
+    /// none does while a connection is there that can be probed.
     func mayConnect(_ pipeline: Pipeline) -> Bool {
-        pipeline === pipelines.first || pipelines.contains { $0.connection.isReady }
+        let isAnyReady = pipelines.contains { $0.connection.isReady }
+        return breaker.isPassable && isAnyReady || pipeline === pipelines.first && !isAnyReady
+    }
+
+    /// Takes note that a connection is about to be greeted.
+    func isGreeting() {
+        guard breaker.beginGreeting() else { return }
+        greetingGeneration = breaker.generation
+        breakerChanged?(breaker.state, "a connection is made")
     }
 
     /// Whether the subscriber may try to connect: while the server is away the data connections find out.
-    var mayConnectSubscriber: Bool { !isClosed && pipelines.contains { $0.connection.isReady } }
+    var mayConnectSubscriber: Bool {
+        !isClosed && breaker.isPassable && pipelines.contains { $0.connection.isReady }
+    }
 
     /// Why nothing can be subscribed now, or nil.
     var subscriptionFailure: LinkFailure? {
@@ -292,11 +310,10 @@ extension Link {
             clock.sample(microseconds, sent: server.greeted, received: .now)
         }
         lastFault = nil
+        greetingGeneration = nil
         // The greeting's PING is the probe: exactly one connection at a time tries while the breaker is open.
         if breaker.answered() { breakerDidChange("the server answers") }
-        for pipeline in pipelines { pipeline.connection.connect() }
-        tracker?.connectIfWanted()
-        subscriberStorage?.linkBecameReady()
+        if breaker.isPassable { connectOthers() }
         guard isNews else { return }
         log.notice(
             "connected to Valkey",
@@ -320,11 +337,17 @@ extension Link {
             )
         }
         guard !ending.wasReady else { return }
-        let generation = breaker.generation
-        breaker.probeFailed(generation: generation, at: .now, random: .random(in: 0 ... .max))
+        if let generation = greetingGeneration { probeFailed(generation: generation, ending.reason) }
+        greetingGeneration = nil
         if breaker.refused(at: .now, random: .random(in: 0 ... .max)) { breakerDidChange(ending.reason) }
         for pipeline in pipelines { pipeline.failQueued() }
         subscriberStorage?.failWaiting()
+    }
+
+    private func probeFailed(generation: UInt32, _ reason: String) {
+        guard breaker.probeFailed(generation: generation, at: .now, random: .random(in: 0 ... .max)) else { return }
+        scheduleProbe()
+        breakerChanged?(breaker.state, reason)
     }
 
     /// Takes note that commands got no answer.
@@ -339,10 +362,25 @@ extension Link {
         if isOpened { breakerDidChange("too many commands got no answer") }
     }
 
+    /// Has those connect that wait until the server is there and callers pass.
+    private func connectOthers() {
+        guard pipelines.contains(where: { $0.connection.isReady }) else { return }
+        for pipeline in pipelines { pipeline.connection.connect() }
+        tracker?.connectIfWanted()
+        subscriberStorage?.linkBecameReady()
+    }
+
     private func breakerDidChange(_ reason: String) {
         let state = breaker.state
         log.notice("circuit breaker changed", ["store": name, "state": state.name, "reason": reason])
-        if state == .open { scheduleProbe() }
+        switch state {
+        case .open:
+            scheduleProbe()
+            // What has not left is not to leave while callers are turned away.
+            for pipeline in pipelines { pipeline.failUnsent() }
+        case .closed: connectOthers()
+        case .halfOpen: break
+        }
         breakerChanged?(state, reason)
     }
 }
@@ -397,7 +435,6 @@ extension Link: ReplyReceiver {
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
         if completion.operation == Purpose.time.rawValue { isTimeAsked = false }
         guard completion.operation == Purpose.probe.rawValue else { return }
-        breaker.probeFailed(generation: completion.detail, at: .now, random: .random(in: 0 ... .max))
-        if breaker.state == .open { scheduleProbe() }
+        probeFailed(generation: completion.detail, "the probe was not answered")
     }
 }

@@ -27,6 +27,9 @@ final class Pipeline: ConnectionUser {
     private var livenessTimer: TimerID?
     private var waitingSince = Instant.now
     private var isPinged = false
+    /// Lanes whose last command waits to be sent again, with the number of the wait.
+    private var deferredLanes: [Int: UInt64] = [:]
+    private var deferrals: UInt64 = 0
     private var connectionStorage: Connection?
 
     init(link: Link, configuration: LinkConfiguration) {
@@ -55,6 +58,8 @@ final class Pipeline: ConnectionUser {
             return link.reject(request, .overloaded, retryAfterMilliseconds: 10)
         }
         if queue.isEmpty { waitingSince = EventLoop.reactor.now }
+        // What this command overtakes is not sent behind it.
+        if !deferredLanes.isEmpty { deferredLanes[lane] = nil }
         queue.append(request, lane: lane, encode)
         watch(request.deadline)
     }
@@ -92,6 +97,11 @@ final class Pipeline: ConnectionUser {
         tell(queue.removeAll(), .unavailable)
     }
 
+    /// Fails what has not left yet: callers are turned away.
+    func failUnsent() {
+        tell(queue.removeUnsent(), .unavailable)
+    }
+
     private func markDirty() {
         guard !isDirty else { return }
         isDirty = true
@@ -121,6 +131,8 @@ extension Pipeline {
 
     var connectionScripts: [String] { link.scriptSources }
 
+    func connectionIsGreeting() { link.isGreeting() }
+
     func connectionBecameReady(_ server: Greeting.Server) {
         waitingSince = EventLoop.reactor.now
         isPinged = false
@@ -136,7 +148,7 @@ extension Pipeline {
         isPinged = false
         if reply.kind == .error {
             if reply.isError("NOSCRIPT"), reload() { return }
-            if reply.isRefusalBeforeExecution, repeatLater() { return }
+            if reply.isRefusalBeforeExecution, repeatLater(reply) { return }
         }
         switch queue.receive(reply) {
         case .partial: return
@@ -144,15 +156,21 @@ extension Pipeline {
         case .result(let record, let refusal):
             link.countReply()
             guard !record.isAbandoned else { return }
-            if record.wasSent, record.effect != .read, reply.kind == .error {
-                // The second copy was refused; what became of the first, nobody knows.
-                unsafe record.receiver.failed(LinkFailure(.ambiguous, .unknown), record.completion)
-            } else if let refusal {
+            if let refusal {
                 // The refusal that ended the transaction says more than that it ended.
-                refusal.withByteView { unsafe record.receiver.received(.refusal($0), record.completion) }
+                refusal.withByteView { answer(record, .refusal($0)) }
             } else {
-                unsafe record.receiver.received(reply, record.completion)
+                answer(record, reply)
             }
+        }
+    }
+
+    private func answer(_ record: CommandRecord, _ reply: Reply) {
+        if record.wasSent, record.effect != .read, reply.kind == .error {
+            // The second copy was refused; what became of the first, nobody knows.
+            unsafe record.receiver.failed(LinkFailure(.ambiguous, .unknown), record.completion)
+        } else {
+            unsafe record.receiver.received(reply, record.completion)
         }
     }
 
@@ -164,6 +182,7 @@ extension Pipeline {
         let failures = ending.wasReady ? queue.interrupt(&link.retryBudget) : []
         link.lost(ending, failedCommands: failures.count(where: \.isTransport))
         tell(failures, .unavailable)
+        if !link.isPassable { failUnsent() }
         // Callers wait: the next attempt need not be as late as nobody's would.
         if !queue.isEmpty { connection.hasten(interval: Link.attemptInterval) }
     }
@@ -172,7 +191,10 @@ extension Pipeline {
     ///
     /// Only where the order of its lane is kept: a command that another one of the same client follows is not moved
     /// behind it.
-    private func repeatLater() -> Bool {
+    ///
+    /// - Parameter refusal: What the command is answered where another one of the same client overtakes it meanwhile.
+    /// - Returns: Whether it will be sent again, so that the refusal is not handed on now.
+    private func repeatLater(_ refusal: Reply) -> Bool {
         guard let (record, _) = queue.first, record.replies == 1, record.attempts < Pipeline.attemptsMax,
             !record.isAbandoned, !queue.holdsAnother(lane: record.lane)
         else { return false }
@@ -181,7 +203,16 @@ extension Pipeline {
         guard instant < record.deadline, link.retryBudget.spend() else { return false }
         let command = queue.takeFirst()
         link.countReply()
-        EventLoop.reactor.timers.schedule(at: instant) { self.link.sendAgain(command, over: self) }
+        deferrals += 1
+        let (number, lane, text) = (deferrals, command.record.lane, refusal.bytes.copy())
+        deferredLanes[lane] = number
+        EventLoop.reactor.timers.schedule(at: instant) {
+            guard self.deferredLanes[lane] == number else {
+                return text.withByteView { self.answer(command.record, .refusal($0)) }
+            }
+            self.deferredLanes[lane] = nil
+            self.link.sendAgain(command, over: self)
+        }
         return true
     }
 
@@ -197,7 +228,7 @@ extension Pipeline {
     /// A command that another one of the same client follows is not moved behind it: the script is loaded for the next.
     private func reload() -> Bool {
         // What was given up is not executed later.
-        guard let (record, command) = queue.first, !record.isReloaded, !record.isAbandoned,
+        guard link.isPassable, let (record, command) = queue.first, !record.isReloaded, !record.isAbandoned,
             let script = link.script(calledBy: command)
         else { return false }
         let load = { (log: inout ByteBuffer) in
@@ -252,7 +283,8 @@ extension Pipeline {
         let silence = EventLoop.reactor.now.nanoseconds(since: max(connection.receivedAt, waitingSince))
         if silence >= Pipeline.silenceMax {
             connection.end("it has been silent for \(silence / 1_000_000) ms")
-        } else if silence >= Pipeline.silenceBeforePing, !isPinged {
+        } else if silence >= Pipeline.silenceBeforePing, !isPinged, link.isPassable {
+            // While callers are turned away the probe is the only question.
             isPinged = true
             link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
         }

@@ -15,6 +15,8 @@ extension Subscriber {
 
     var connectionScripts: [String] { [] }
 
+    func connectionIsGreeting() {}
+
     func connectionBecameReady(_ server: Greeting.Server) {
         silence = SilenceWatch()
         output.removeAll()

@@ -113,6 +113,8 @@ extension Tracker {
 
     var connectionScripts: [String] { [] }
 
+    func connectionIsGreeting() {}
+
     func connectionBecameReady(_ server: Greeting.Server) {
         state = .naming
         startTimer()

@@ -12,5 +12,6 @@ struct RestartSoak {
         )
         Figures.show("RestartSoak\n\(report)\nfrom Valkey's return to success: \(Figures.words(recoveries))")
         #expect(report.memoryGrowth < 32 << 20)
+        #expect(Figures.percentile(recoveries, 0.99) < .seconds(1))
     }
 }

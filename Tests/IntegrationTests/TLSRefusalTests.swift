@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A server that does not prove who it is, or does not want us, is refused in words of its own")
 struct TLSRefusalTests {
-    @Test("a CA that is not ours", arguments: ServerKind.installed)
+    @Test("a CA that is not ours", arguments: ServerKind.speakingTLS)
     func unknownAuthority(_ kind: ServerKind) async throws {
         try await TLSFixture.with(kind) { fixture in
             let other = try await CertificateAuthority(in: fixture.directory, name: "other")
@@ -95,7 +95,7 @@ struct TLSRefusalTests {
 
     @Test(
         "a client without a certificate, or with one that the server does not trust",
-        arguments: ServerKind.installed,
+        arguments: ServerKind.speakingTLS,
         ["TLSv1.2", "TLSv1.3"]
     )
     func clientCertificate(_ kind: ServerKind, _ version: String) async throws {

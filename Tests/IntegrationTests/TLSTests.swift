@@ -11,7 +11,7 @@ struct TLSTests {
         try FileSystem.rename("\(path).new", to: path)
     }
 
-    @Test("values pass, also with a certificate of our own", arguments: ServerKind.installed, [false, true])
+    @Test("values pass, also with a certificate of our own", arguments: ServerKind.speakingTLS, [false, true])
     func exchange(_ kind: ServerKind, _ asksForCertificate: Bool) async throws {
         try await TLSFixture.with(kind) { fixture in
             let own = asksForCertificate ? try await fixture.authority.issue("agent") : nil

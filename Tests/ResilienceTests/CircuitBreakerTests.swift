@@ -73,6 +73,25 @@ struct CircuitBreakerTests {
         check(breaker.isPassable)
     }
 
+    @Test("takes the greeting of a new connection for its probe, whenever that is made")
+    func greeting() {
+        var breaker = CircuitBreaker()
+        check(!breaker.beginGreeting())
+        _ = breaker.refused(at: start, random: .max)
+        check(breaker.beginGreeting())
+        check(breaker.state == .halfOpen)
+        check(!breaker.beginGreeting())
+        check(!breaker.beginProbe(at: breaker.probeInstant))
+        let generation = breaker.generation
+        check(breaker.probeFailed(generation: generation, at: start, random: .max))
+        check(breaker.state == .open)
+        check(!breaker.probeFailed(generation: generation, at: start, random: .max))
+        check(breaker.beginGreeting())
+        check(breaker.answered())
+        breaker.set(.forcedOpen, at: start)
+        check(!breaker.beginGreeting())
+    }
+
     @Test("stays open longer each time a probe fails, up to its longest, and begins anew after it closed")
     func growth() {
         var breaker = CircuitBreaker()
@@ -82,7 +101,7 @@ struct CircuitBreakerTests {
             check(breaker.probeInstant == now.advanced(milliseconds: seconds * 1000))
             now = breaker.probeInstant
             check(breaker.beginProbe(at: now))
-            breaker.probeFailed(generation: breaker.generation, at: now, random: .max)
+            check(breaker.probeFailed(generation: breaker.generation, at: now, random: .max))
         }
         check(breaker.answered())
         _ = breaker.refused(at: now, random: .max)
@@ -106,7 +125,7 @@ struct CircuitBreakerTests {
         check(breaker.isPassable)
         _ = breaker.refused(at: start, random: .max)
         check(breaker.beginProbe(at: breaker.probeInstant))
-        breaker.probeFailed(generation: early, at: start, random: .max)
+        check(!breaker.probeFailed(generation: early, at: start, random: .max))
         check(breaker.state == .halfOpen)
     }
 

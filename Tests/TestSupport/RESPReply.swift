@@ -28,6 +28,12 @@ public indirect enum RESPReply: Equatable, Sendable {
         return text.flatMap { Int64($0) }
     }
 
+    /// The first word of an error, such as `BUSY`; nil for everything else.
+    public var errorWord: String? {
+        guard case .error(let text) = self else { return nil }
+        return text.split(separator: " ").first.map(String.init)
+    }
+
     /// The elements of a list.
     public var elements: [RESPReply]? {
         if case .array(let elements) = self { return elements }

@@ -84,9 +84,7 @@ public final class ValkeyServer: Sendable {
     ///
     /// - Throws: ``FixtureError`` with the end of its log where it does not.
     public func start() async throws {
-        if try current?.exitStatus == nil, current != nil { throw FixtureError("\(kind.rawValue) runs already") }
-        let process = try await LaunchedProcess.start(command, log: logPath)
-        lock.withLock { unsafe self.process = process }
+        let process = try await launch()
         let deadline = Instant.now.advanced(by: .seconds(15))
         while !answers {
             if let status = try process.exitStatus {
@@ -95,6 +93,17 @@ public final class ValkeyServer: Sendable {
             guard Instant.now < deadline else { throw FixtureError("\(kind.rawValue) answers nothing", log: logPath) }
             try await Task.sleep(for: .milliseconds(2))
         }
+    }
+
+    /// Starts it without waiting until it answers.
+    ///
+    /// - Throws: ``FixtureError`` where it runs already, `SystemError` where it cannot be started.
+    @discardableResult
+    public func launch() async throws -> LaunchedProcess {
+        if try current?.exitStatus == nil, current != nil { throw FixtureError("\(kind.rawValue) runs already") }
+        let process = try await LaunchedProcess.start(command, log: logPath)
+        lock.withLock { unsafe self.process = process }
+        return process
     }
 
     /// Crashes it and starts it again on the same data.

@@ -123,6 +123,27 @@ struct CommandQueueTests {
         check(queue.bytes == 10)
     }
 
+    @Test("gives up what has not left when callers are turned away, and keeps what left in part")
+    func unsent() {
+        var queue = CommandQueue()
+        add(&queue, 1, .write)
+        add(&queue, 2, .write)
+        add(&queue, 3, .read)
+        add(&queue, 4, .idempotentWrite)
+        queue.markSent(14)
+        let failures = queue.removeUnsent()
+        check(failures.map(\.record.completion.operation) == [3, 4])
+        check(failures.map(\.outcome) == [.none, .notApplied])
+        check(!failures.contains { $0.isTransport })
+        check(bytes(queue) == [UInt8](repeating: 2, count: 6))
+        check(queue.removeUnsent().isEmpty)
+        queue.markSent(6)
+        check(queue.removeUnsent().isEmpty)
+        check(result(&queue) == 1)
+        check(result(&queue) == 2)
+        check(queue.isEmpty && queue.bytes == 0)
+    }
+
     @Test("sends reads and idempotent writes again after a break, and says of other writes that nobody knows")
     func interruption() {
         var queue = CommandQueue()
