@@ -54,7 +54,7 @@ struct ResetOffsetTests {
                 // News of changes comes over a connection of its own, and could take the reset that is meant for a reply.
                 let environment = ["SQUIRE_CACHE_NEAR_BYTES": "0"]
                 let arguments = ["--valkey", proxy.address.url]
-                try await withDaemon(arguments: arguments, environment: environment) { daemon in
+                return try await withDaemon(arguments: arguments, environment: environment) { daemon in
                     try await body(Rig(proxy: proxy, daemon: daemon))
                 }
             }
