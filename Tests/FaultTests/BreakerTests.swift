@@ -66,9 +66,10 @@ struct BreakerTests {
                 try await withFaultProxy(to: .unix(cache.socketPath), isRecording: true) { toCache in
                     try await withValkeyServer { state in
                         try await withFaultProxy(to: .unix(state.socketPath), isRecording: true) { toState in
+                            // The connection that brings the news of changes has a PING of its own.
                             try await withDaemon(
                                 arguments: ["--valkey", toCache.address.url, "--state", toState.address.url],
-                                environment: ["SQUIRE_VALKEY_CONNECTIONS": "2"]
+                                environment: ["SQUIRE_VALKEY_CONNECTIONS": "2", "SQUIRE_CACHE_NEAR_BYTES": "0"]
                             ) { daemon in
                                 let rig = Rig(
                                     daemon: daemon,
