@@ -52,7 +52,8 @@ final class Agent {
             link: stores.cacheLink,
             calls: calls,
             keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache)
+            namespaces: Namespaces(configuration.cache),
+            nearBytesMax: configuration.cache.nearBytes
         )
         sessions = Sessions(
             secrets: keys.secrets,
@@ -159,7 +160,9 @@ final class Agent {
         let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
+        let nearBytes = configuration.cache.nearBytes
         configuration.cache = next.cache
+        configuration.cache.nearBytes = nearBytes
         configuration.sessions = next.sessions
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
@@ -178,8 +181,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") || option.hasPrefix("sessions.")
-            || option.hasPrefix("namespaces.")
+        option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
+            || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
     }
 

@@ -191,10 +191,14 @@ final class AgentMethods {
         }
         groups.begin("cache", &result)
         groups.add("hits", cache.counts.hits, &result)
+        groups.add("near_hits", cache.counts.nearHits, &result)
         groups.add("misses", cache.counts.misses, &result)
         groups.add("degraded", cache.counts.degraded, &result)
         groups.add("sets", cache.counts.sets, &result)
         groups.add("invalidated", cache.counts.invalidated, &result)
+        groups.add("near_entries", UInt64(cache.nearUse.entries), &result)
+        groups.add("near_bytes", UInt64(cache.nearUse.bytes), &result)
+        groups.add("near_tracked", cache.isTracked ? 1 : 0, &result)
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)

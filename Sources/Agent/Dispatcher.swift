@@ -134,6 +134,8 @@ final class Dispatcher {
         case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
         case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
         case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
+        case .cacheFail: try cache.fail(decode(CacheFailParameters.init, arguments), context)
+        case .cacheStats: cache.stats(try decode(CacheStatsParameters.init, arguments), call)
         case .channelPublish: try channels.publish(decode(ChannelPublishParameters.init, arguments), context)
         case .channelSubscribe: try channels.subscribe(decode(ChannelSubscribeParameters.init, arguments), context)
         case .channelUnsubscribe:
@@ -197,7 +199,13 @@ final class Dispatcher {
         let metadata = try decode(CallMetadata.init, arguments)
         let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
         let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
-        return CallContext(call: call, lane: peer.index, deadline: deadline, userID: peer.userID)
+        return CallContext(
+            call: call,
+            lane: peer.index,
+            deadline: deadline,
+            userID: peer.userID,
+            isDeadlineGiven: metadata.deadlineMilliseconds != nil
+        )
     }
 }
 

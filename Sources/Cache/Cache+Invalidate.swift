@@ -29,14 +29,24 @@ extension Cache {
             }
             globs.append((family, glob))
         }
+        let namespace = register.number(of: parameters.namespace)
         Task { @EventLoop in
-            await self.sweep(globs, context)
+            await self.sweep(globs, context, namespace)
         }
     }
 
-    private func sweep(_ globs: [(family: KeyFamily, glob: [UInt8])], _ context: CallContext) async {
+    private func sweep(
+        _ globs: [(family: KeyFamily, glob: [UInt8])],
+        _ context: CallContext,
+        _ namespace: UInt16
+    ) async {
         var done: Int64 = 0
+        defer {
+            counts.invalidated += UInt64(done)
+            register.counts[Int(namespace)].invalidations += UInt64(done)
+        }
         do throws(RPCError) {
+            for (family, glob) in globs where family == .cache { await forgetCopies(glob) }
             for (family, glob) in globs {
                 var cursor: [UInt8] = Array("0".utf8)
                 repeat {
@@ -53,16 +63,29 @@ extension Cache {
             failure.isRetryable = true
             // The step that failed may have been one that only looks.
             if failure.outcome != .unknown { failure.outcome = done == 0 ? .notApplied : .unknown }
-            counts.invalidated += UInt64(done)
             return calls.fail(context.call, failure)
         }
-        counts.invalidated += UInt64(done)
         calls.reply(context.call) { result in
             result.append("{\"invalidated\":")
             result.append(decimal: done)
             result.append(UInt8(ascii: "}"))
         }
     }
+
+    /// Lets the copies in memory go whose names match, a few pages in each turn of the loop.
+    private func forgetCopies(_ glob: [UInt8]) async {
+        near.forgetReads()
+        var page: Int? = 0
+        while let start = page {
+            page = near.forget(from: start) { name in
+                glob.withByteView { Glob.matches($0, name) } && isEntry(name)
+            }
+            if page != nil { await EventLoop.reactor.timers.sleep(until: .now) }
+        }
+    }
+
+    /// Whether a name that begins like an entry's is one.
+    private func isEntry(_ name: ByteView) -> Bool { keyspace.isName(name.copy(), of: .cache) }
 
     private func scan(
         from cursor: [UInt8],
@@ -85,6 +108,9 @@ extension Cache {
     }
 
     private func unlink(_ keys: [[UInt8]], _ context: CallContext) async throws(RPCError) -> Int64 {
+        let list = near.beginWrites()
+        defer { near.endWrites(list) }
+        for key in keys { key.withByteView { near.addWrite($0, to: list) } }
         let reply = try await call(.idempotentWrite, context) { command in
             command.append(commandOf: 1 + keys.count)
             command.append(word: "UNLINK")

@@ -13,23 +13,26 @@ extension Cache {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        if let lease = parameters.lease {
+            return setLeased(value, key, life, parameters.namespace, lease, context)
+        }
         // A conditional write that is sent twice answers with its own first effect.
         let effect: CommandEffect = parameters.condition == nil ? .idempotentWrite : .write
-        send(.set, effect, context) { command in
-            append(
-                entry: value,
-                key,
-                parameters.namespace,
-                life: life,
-                condition: parameters.condition,
-                to: &command
-            )
+        sendWrite(.set, effect, context, parameters.namespace, key) { command in
+            guard let condition = parameters.condition else {
+                return append(entry: value, key, parameters.namespace, life: life, to: &command)
+            }
+            command.append(callOf: CacheScripts.setConditional, keys: 1, arguments: 3)
+            keyspace.append(to: &command, .cache, parameters.namespace, key)
+            StoredMark.append(value, to: &command)
+            append(life: life, to: &command)
+            command.append(word: condition == .present ? "1" : "0")
         }
     }
 
-    func answerSet(_ call: CallID, _ reply: Reply) {
+    func answerSet(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
         let isStored = reply.kind == .status
-        if isStored { counts.sets += 1 }
+        if isStored { countSets(1, namespace) }
         calls.reply(call) { $0.append(isStored ? "{\"stored\":true}" : "{\"stored\":false}") }
     }
 
@@ -41,21 +44,39 @@ extension Cache {
             _ = try keyspace.resolve(entry.key, parameter: "entries")
             _ = try resolve(entry.value, entry.text, entry.base64)
         }
-        send(.setMany, .idempotentWrite, context, replies: parameters.entries.count + 2) { command in
+        let list = near.beginWrites()
+        for entry in parameters.entries { beginWrite(of: entry.key, parameters.namespace, list) }
+        let detail = UInt32(register.number(of: parameters.namespace)) << 20 | UInt32(list)
+        let replies = parameters.entries.count + 2
+        send(.setMany, .idempotentWrite, context, replies: replies, detail: detail) { command in
             command.append("*1\r\n$5\r\nMULTI\r\n")
             for entry in parameters.entries { append(checked: entry, parameters.namespace, to: &command) }
             command.append("*1\r\n$4\r\nEXEC\r\n")
         }
     }
 
-    func answerSetMany(_ call: CallID, _ reply: Reply) {
+    /// Takes note of the write of an entry whose key was resolved once already.
+    private func beginWrite(of key: JSONString, _ namespace: JSONString?, _ list: Int) {
+        do throws(RPCError) {
+            near.addWrite(near.name(namespace, try keyspace.resolve(key, parameter: "key")), to: list)
+        } catch {
+            preconditionFailure("the keys were not checked")
+        }
+    }
+
+    private func countSets(_ count: Int, _ namespace: UInt16) {
+        counts.sets += UInt64(count)
+        register.counts[Int(namespace)].sets += UInt64(count)
+    }
+
+    func answerSetMany(_ call: CallID, _ reply: Reply, _ detail: Int) {
         var stored = 0
         var elements = reply.elements()
         while let element = elements.next() {
             if element.kind == .error { return calls.fail(call, RPCError(refusal: element, .idempotentWrite)) }
             stored += 1
         }
-        counts.sets += UInt64(stored)
+        countSets(stored, UInt16(detail >> 20))
         calls.reply(call) { result in
             result.append("{\"stored\":")
             result.append(decimal: stored)
@@ -72,7 +93,7 @@ extension Cache {
             let value = try resolve(entry.value, entry.text, entry.base64)
             let key = try keyspace.resolve(entry.key, parameter: "entries")
             let life = namespaces.life(entry.ttlMilliseconds, in: namespace)
-            append(entry: value, key, namespace, life: life, condition: nil, to: &command)
+            append(entry: value, key, namespace, life: life, to: &command)
         } catch {
             preconditionFailure("the entries were not checked")
         }
@@ -83,21 +104,15 @@ extension Cache {
         _ key: ByteView,
         _ namespace: JSONString?,
         life: Int64?,
-        condition: CacheSetParameters.Condition?,
         to command: inout ByteBuffer
     ) {
-        command.append(commandOf: 3 + (life == nil ? 0 : 2) + (condition == nil ? 0 : 1))
+        command.append(commandOf: 3 + (life == nil ? 0 : 2))
         command.append("$3\r\nSET\r\n")
         keyspace.append(to: &command, .cache, namespace, key)
-        command.append(word: value)
+        StoredMark.append(value, to: &command)
         if let life {
             command.append("$2\r\nPX\r\n")
             command.append(word: life)
-        }
-        switch condition {
-        case .absent: command.append("$2\r\nNX\r\n")
-        case .present: command.append("$2\r\nXX\r\n")
-        case nil: break
         }
     }
 
@@ -137,14 +152,16 @@ extension Cache {
     public func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
         if let key = parameters.key {
             let key = try keyspace.resolve(key, parameter: "key")
-            return send(.delete, .idempotentWrite, context) { command in
+            return sendWrite(.delete, .idempotentWrite, context, parameters.namespace, key) { command in
                 command.append("*2\r\n$6\r\nUNLINK\r\n")
                 keyspace.append(to: &command, .cache, parameters.namespace, key)
             }
         }
         guard let keys = parameters.keys else { preconditionFailure("the contract demands key or keys") }
         for key in keys { _ = try keyspace.resolve(key, parameter: "keys") }
-        send(.delete, .idempotentWrite, context) { command in
+        let list = near.beginWrites()
+        for key in keys { beginWrite(of: key, parameters.namespace, list) }
+        send(.deleteMany, .idempotentWrite, context, detail: UInt32(list)) { command in
             command.append(commandOf: keys.count + 1)
             command.append(word: "UNLINK")
             append(keys: keys, in: parameters.namespace, to: &command)
@@ -164,26 +181,16 @@ extension Cache {
     /// - Throws: ``RPCError`` where the key is not usable.
     public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        if case .value(let milliseconds) = parameters.ttlMilliseconds {
-            return send(.touch, .idempotentWrite, context) { command in
-                command.append("*3\r\n$7\r\nPEXPIRE\r\n")
-                keyspace.append(to: &command, .cache, parameters.namespace, key)
-                command.append(word: milliseconds)
-            }
-        }
-        // PERSIST answers 0 for an entry without an end too, so EXISTS is asked beside it.
-        send(.touch, .idempotentWrite, context, replies: 4) { command in
-            command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$6\r\nEXISTS\r\n")
+        let life: Int64? = if case .value(let milliseconds) = parameters.ttlMilliseconds { milliseconds } else { nil }
+        sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
+            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 1)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
-            command.append("*2\r\n$7\r\nPERSIST\r\n")
-            keyspace.append(to: &command, .cache, parameters.namespace, key)
-            command.append("*1\r\n$4\r\nEXEC\r\n")
+            append(life: life, to: &command)
         }
     }
 
     func answerTouch(_ call: CallID, _ reply: Reply) {
-        var elements = reply.elements()
-        let isFound = (elements.next() ?? reply).integer > 0
+        let isFound = reply.integer > 0
         calls.reply(call) { $0.append(isFound ? "{\"found\":true}" : "{\"found\":false}") }
     }
 
@@ -206,7 +213,14 @@ extension Cache {
         }
         let name = try keyspace.resolve(parameters.key, parameter: "key")
         let effect: CommandEffect = remembered == nil ? .write : .idempotentWrite
-        send(.increment, effect, context, detail: remembered == nil ? 0 : 1) { command in
+        sendWrite(
+            .increment,
+            effect,
+            context,
+            parameters.namespace,
+            name,
+            isRemembered: remembered != nil
+        ) { command in
             command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 5)
             keyspace.append(to: &command, .cache, parameters.namespace, name)
             remembered?.appendKey(to: &command)

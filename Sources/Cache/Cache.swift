@@ -1,5 +1,6 @@
 import Bytes
 public import EventLoop
+import JSON
 public import JSONRPC
 public import Store
 public import Valkey
@@ -14,6 +15,8 @@ public final class Cache: ReplyReceiver {
     public struct Counts: Sendable {
         /// Reads that found an entry.
         public var hits: UInt64 = 0
+        /// Of these, reads that the agent's memory answered.
+        public var nearHits: UInt64 = 0
         /// Reads that found none.
         public var misses: UInt64 = 0
         /// Reads answered as misses because Valkey was away.
@@ -26,16 +29,30 @@ public final class Cache: ReplyReceiver {
 
     /// Which command a reply belongs to.
     enum Operation: UInt32 {
+        /// Reads whose values are not kept; their detail is the number of the namespace.
         case get
         case getWithLife
+        /// Reads whose values may be kept; their detail is the number of the fill.
+        case fill
+        case fillWithLife
+        /// Asks for the life of an entry that is being filled; its call is the fill's generation.
+        case life
+        /// Its detail is the number of the batch.
         case getMany
         case exists
         case keys
         case set
+        case setLeased
         case setMany
         case delete
+        case deleteMany
         case touch
         case increment
+        case fail
+        /// Its detail is the number of the leased key.
+        case lease
+        /// Ends a lease; nobody waits for it.
+        case release
         case hashSet
         case hashGet
         case hashGetAll
@@ -48,17 +65,49 @@ public final class Cache: ReplyReceiver {
     let link: Link
     let calls: CallTable
     let keyspace: Keyspace
+    let near: NearCache
     /// How namespaces behave; may be replaced while calls run.
-    public var namespaces: Namespaces
+    public var namespaces: Namespaces {
+        didSet { tracker?.setPrefixes(trackedPrefixes) }
+    }
+    private var tracker: Tracker?
+    var register = NamespaceRegister()
+    var leases = LeaseTable()
+    var batches: [ReadBatch] = []
+    var freeBatches: [Int] = []
     var valueScratch = ByteBuffer()
+    var copyScratch = ByteBuffer()
 
     /// Serves the methods from the cache store.
-    public init(link: Link, calls: CallTable, keyspace: Keyspace, namespaces: Namespaces) {
+    ///
+    /// - Parameters:
+    ///   - link: The link to the store.
+    ///   - calls: The calls that are to be answered.
+    ///   - keyspace: Names keys.
+    ///   - namespaces: How namespaces behave.
+    ///   - nearBytesMax: Memory for copies of entries, in bytes; 0 for none.
+    public init(
+        link: Link,
+        calls: CallTable,
+        keyspace: Keyspace,
+        namespaces: Namespaces,
+        nearBytesMax: Int
+    ) {
         self.link = link
         self.calls = calls
         self.keyspace = keyspace
         self.namespaces = namespaces
+        near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         for script in CacheScripts.all { link.register(script) }
+        calls.addObserver(self)
+        if nearBytesMax > 0 { tracker = Tracker(link: link, prefixes: trackedPrefixes, observer: self) }
+    }
+
+    /// What the names of entries begin with of which copies are kept.
+    private var trackedPrefixes: [[UInt8]] {
+        if let names = namespaces.nearNames { return names.map { keyspace.stem(.cache, $0) } }
+        let stem = keyspace.stem(.cache, nil)
+        return [stem, stem.dropLast() + [UInt8(ascii: "@")]]
     }
 
     var depthMax: Int { calls.limits.depthMax }
@@ -82,30 +131,65 @@ public final class Cache: ReplyReceiver {
         link.send(request, lane: context.lane, encode)
     }
 
+    /// Sends the command of a write of one entry, of which nothing is kept until its reply.
+    func sendWrite(
+        _ operation: Operation,
+        _ effect: CommandEffect,
+        _ context: CallContext,
+        _ namespace: JSONString?,
+        _ key: ByteView,
+        isRemembered: Bool = false,
+        replies: Int = 1,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
+        let detail = WriteDetail(
+            stripe: near.beginWrite(near.name(namespace, key)),
+            namespace: register.number(of: namespace),
+            isRemembered: isRemembered
+        )
+        send(operation, effect, context, replies: replies, detail: detail.rawValue, encode)
+    }
+}
+
+// MARK: Replies
+
+extension Cache {
     /// Answers the call that the command was sent for.
     public func received(_ reply: Reply, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
-        guard let operation = Operation(rawValue: completion.operation) else {
-            preconditionFailure("a reply to a command that the cache did not send")
+        let operation = operation(of: completion)
+        endWrite(operation, completion.detail)
+        switch operation {
+        case .life: return answerLife(completion, reply)
+        case .lease: return answerLease(completion.detail, reply)
+        case .release: return
+        case .setLeased: return answerSetLeased(call, reply, WriteDetail(rawValue: completion.detail).namespace)
+        default: break
         }
         if reply.kind == .error || reply.kind == .tooLarge {
+            leaseEnded(call, isReleased: false)
+            endRead(operation, completion.detail)
             return calls.fail(call, RPCError(refusal: reply, operation.effect))
         }
+        let detail = Int(completion.detail)
         switch operation {
-        case .get: answerGet(call, reply)
-        case .getWithLife: answerGetWithLife(call, reply)
-        case .getMany: answerGetMany(call, reply)
+        case .get: answerGet(call, reply, UInt16(detail))
+        case .getWithLife: answerGetWithLife(call, reply, UInt16(detail))
+        case .fill: answerFill(call, reply, detail)
+        case .fillWithLife: answerFillWithLife(call, reply, detail)
+        case .life, .lease, .release, .setLeased: return
+        case .fail: answerFail(call, reply)
+        case .getMany: answerGetMany(call, reply, detail)
         case .exists: answerExists(call, reply)
-        case .keys: answerKeys(call, reply, stemLength: Int(completion.detail))
-        case .set: answerSet(call, reply)
-        case .setMany: answerSetMany(call, reply)
-        case .delete: answerDelete(call, reply)
+        case .keys: answerKeys(call, reply, stemLength: detail)
+        case .set: answerSet(call, reply, WriteDetail(rawValue: completion.detail).namespace)
+        case .setMany: answerSetMany(call, reply, detail)
+        case .delete, .deleteMany, .hashDelete: answerDelete(call, reply)
         case .touch: answerTouch(call, reply)
         case .increment, .hashIncrement: answerIncrement(call, reply)
         case .hashSet: answerHashSet(call, reply)
         case .hashGet: answerHashGet(call, reply)
         case .hashGetAll: answerHashGetAll(call, reply)
-        case .hashDelete: answerDelete(call, reply)
         }
     }
 
@@ -113,18 +197,52 @@ public final class Cache: ReplyReceiver {
     public func failed(_ failure: LinkFailure, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         var error = RPCError(failure)
-        switch Operation(rawValue: completion.operation) {
+        let operation = operation(of: completion)
+        endWrite(operation, completion.detail)
         // A cache that is away is a cache that misses: the application goes on.
-        case .get where failure.code == .unavailable, .getWithLife where failure.code == .unavailable:
-            return answerDegraded(call)
-        case .getMany where failure.code == .unavailable:
-            return answerManyDegraded(call, count: Int(completion.detail))
+        let isAway = failure.code == .unavailable
+        switch operation {
+        case .life, .release: return
+        case .lease: return failedLease(completion.detail, failure)
+        case .getMany where isAway:
+            return answerManyDegraded(call, Int(completion.detail))
+        case .get where isAway, .getWithLife where isAway, .fill where isAway, .fillWithLife where isAway:
+            return answerDegraded(call, operation, completion.detail)
         // The outcome is remembered: repeating the request does no harm, whatever became of it.
-        case .increment where completion.detail == 1, .hashIncrement where completion.detail == 1:
+        case .increment where WriteDetail(rawValue: completion.detail).isRemembered:
+            error.isRetryable = true
+        case .hashIncrement where completion.detail == 1:
             error.isRetryable = true
         default: break
         }
+        leaseEnded(call, isReleased: false)
+        endRead(operation, completion.detail)
         calls.fail(call, error)
+    }
+
+    private func operation(of completion: Completion) -> Operation {
+        guard let operation = Operation(rawValue: completion.operation) else {
+            preconditionFailure("a reply to a command that the cache did not send")
+        }
+        return operation
+    }
+
+    /// Gives back what a read held until its reply.
+    func endRead(_ operation: Operation, _ detail: UInt32) {
+        switch operation {
+        case .fill, .fillWithLife: near.end(Int(detail))
+        case .getMany: endBatch(Int(detail))
+        default: break
+        }
+    }
+
+    /// Gives back what a write held until its reply.
+    private func endWrite(_ operation: Operation, _ detail: UInt32) {
+        switch operation {
+        case .set, .setLeased, .fail, .delete, .touch, .increment: near.endWrite(WriteDetail(rawValue: detail).stripe)
+        case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
+        default: break
+        }
     }
 }
 
@@ -132,9 +250,10 @@ extension Cache.Operation {
     /// What the operation's command does, for telling what became of a refused one.
     var effect: CommandEffect {
         switch self {
-        case .get, .getWithLife, .getMany, .exists, .keys, .hashGet, .hashGetAll: .read
-        case .set, .setMany, .delete, .touch, .hashSet, .hashDelete: .idempotentWrite
-        case .increment, .hashIncrement: .write
+        case .get, .getWithLife, .fill, .fillWithLife, .life, .getMany, .exists, .keys, .hashGet, .hashGetAll: .read
+        case .set, .setMany, .delete, .deleteMany, .touch, .fail, .lease, .release, .hashSet, .hashDelete:
+            .idempotentWrite
+        case .setLeased, .increment, .hashIncrement: .write
         }
     }
 }

@@ -7,7 +7,9 @@ import Valkey
 /// Numbers are handed back as Valkey's own text: Lua's numbers are doubles and lose integers above 2^53.
 @EventLoop
 enum CacheScripts {
-    static let all = [increment, hashSet, hashIncrement]
+    static let all = [
+        increment, hashSet, hashIncrement, lease, setLeased, fail, setConditional, exists, touch,
+    ]
 
     /// Adds ARGV[3] to the number at KEYS[1].
     ///
@@ -15,8 +17,9 @@ enum CacheScripts {
     /// is given to a new entry, and to an existing one where ARGV[5] is `1`.
     static let increment = Script(
         """
-        -- squire cache.increment 1
+        -- squire cache.increment 2
         \(RememberedRequest.luaRecall)
+        if \(luaIsLease) then redis.call('UNLINK', KEYS[1]) end
         local created = redis.call('EXISTS', KEYS[1]) == 0
         redis.call('INCRBY', KEYS[1], ARGV[3])
         if created or ARGV[5] == '1' then

@@ -19,8 +19,11 @@ extension Configuration {
     /// The table of options, and those of the namespaces that only this configuration names.
     private var options: [Option] {
         let known = Set(Option.all.map(\.name))
-        let others = cache.namespaceLives.keys.sorted().map { Option.life(ofNamespace: $0) }
-            .filter { !known.contains($0.name) }
+        // A namespace without a tier of its own has that of all others, which is shown once.
+        let others = cache.namespaces.sorted().flatMap { name in
+            cache.namespaceTiers[name] == nil ? [Option.life(ofNamespace: name)] : Option.all(ofNamespace: name)
+        }
+        .filter { !known.contains($0.name) }
         guard let last = Option.all.lastIndex(where: { $0.name.hasPrefix("namespaces.") }) else { return Option.all }
         return Option.all[...last] + others + Option.all[(last + 1)...]
     }

@@ -17,7 +17,7 @@ public struct Configuration: Sendable {
     public var valkey = Valkey()
     /// The servers that the agent starts itself, where no other is configured.
     public var embedded = Embedded()
-    /// Lives of cache entries.
+    /// How cache entries behave.
     public var cache = Cache()
     /// Keys and bounds of sessions.
     public var sessions = Sessions()
@@ -123,8 +123,15 @@ extension Configuration {
         public var stateAppendFsync = "everysec"
     }
 
-    /// Lives of cache entries.
+    /// How cache entries behave.
     public struct Cache: Equatable, Sendable {
+        /// Memory for copies of entries, in bytes; 0 for none.
+        public var nearBytes = 64 << 20
+        /// Where entries are kept whose namespace does not say: `near+valkey` or `valkey`.
+        public var tier = "near+valkey"
+        /// Where entries are kept by namespace, instead of ``tier``.
+        public var namespaceTiers: [String: String] = [:]
+
         /// Life of an entry whose writer and namespace name none; nil for no end.
         public var life: Duration? = .seconds(300)
         /// Lives by namespace, instead of ``life``; nil for no end.
@@ -138,6 +145,15 @@ extension Configuration {
             get { namespaceLives[namespace] ?? life }
             set { namespaceLives.updateValue(newValue, forKey: namespace) }
         }
+
+        /// Where the entries of a namespace are kept.
+        subscript(tierIn namespace: String) -> String {
+            get { namespaceTiers[namespace] ?? tier }
+            set { namespaceTiers[namespace] = newValue }
+        }
+
+        /// The namespaces that are named.
+        public var namespaces: Set<String> { Set(namespaceLives.keys).union(namespaceTiers.keys) }
     }
 
     /// Keys and bounds of sessions.

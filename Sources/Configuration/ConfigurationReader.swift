@@ -107,13 +107,13 @@ extension ConfigurationReader {
                 faults.append(ConfigurationFault("\(level) must be an object"))
                 continue
             }
-            let option = Option.life(ofNamespace: namespace.name)
+            let options = Option.all(ofNamespace: namespace.name)
             for member in members {
                 let name = "\(level).\(member.name)"
-                if name == option.name {
+                if let option = options.first(where: { $0.name == name }) {
                     set(option, .file, subject: name) { member.value }
                 } else {
-                    faults.append(Self.unknown(name, among: [option.name]))
+                    faults.append(Self.unknown(name, among: options.map(\.name)))
                 }
             }
         }

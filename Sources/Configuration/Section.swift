@@ -14,10 +14,10 @@ public struct Section: Sendable {
         Section(name: "embedded", summary: "The servers that the agent starts itself where no URL is given."),
         Section(name: "embedded.cache", summary: "The server of what may be forgotten."),
         Section(name: "embedded.state", summary: "The server of what must not be forgotten."),
-        Section(name: "cache", summary: "Lives of cache entries."),
+        Section(name: "cache", summary: "Cache entries: their lives, and where they are kept."),
         Section(
             name: "namespaces",
-            summary: "Lives of cache entries by namespace; a name has 1 to 64 letters a to z, digits, _, . or -."
+            summary: "The same by namespace; a name has 1 to 64 letters a to z, digits, _, . or -."
         ),
         Section(name: "sessions", summary: "Keys and bounds of sessions."),
         Section(name: "limits", summary: "Bounds on what clients may ask and hold, and on what waits for Valkey."),

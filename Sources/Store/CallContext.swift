@@ -11,12 +11,15 @@ public struct CallContext: Sendable {
     public let deadline: Instant
     /// Who calls, by the kernel's word.
     public let userID: UInt32
+    /// Whether the caller set the deadline; one that it did not set leaves room for the call's own wait.
+    public let isDeadlineGiven: Bool
 
     /// Describes a call.
-    public init(call: CallID, lane: Int, deadline: Instant, userID: UInt32) {
+    public init(call: CallID, lane: Int, deadline: Instant, userID: UInt32, isDeadlineGiven: Bool = false) {
         self.call = call
         self.lane = lane
         self.deadline = deadline
         self.userID = userID
+        self.isDeadlineGiven = isDeadlineGiven
     }
 }

@@ -91,6 +91,23 @@ public final class Keyspace {
         buffer.append("\r\n")
     }
 
+    /// Appends a key's name and nothing else.
+    public func append(
+        nameTo buffer: inout ByteBuffer,
+        _ family: KeyFamily,
+        _ namespace: JSONString?,
+        _ key: ByteView
+    ) {
+        if !prefix.isEmpty { buffer.append(prefix) }
+        buffer.append(family.word)
+        if let namespace {
+            buffer.append(UInt8(ascii: "@"))
+            buffer.append(namespace.raw)
+        }
+        buffer.append(UInt8(ascii: ":"))
+        buffer.append(key)
+    }
+
     /// A key's name in Valkey.
     public func name(_ family: KeyFamily, _ namespace: JSONString?, _ key: ByteView) -> [UInt8] {
         stem(family, namespace?.raw.copy()) + key.copy()
@@ -136,19 +153,5 @@ public final class Keyspace {
     /// It also matches some names that are none of the family; ``isName(_:of:)`` tells them apart.
     public func glob(_ family: KeyFamily) -> [UInt8] {
         Glob.escaped(prefix + Array("\(family.word)".utf8)) + Array("[:@]*".utf8)
-    }
-}
-
-/// Valkey's glob patterns.
-public enum Glob {
-    /// `bytes` with a backslash before every byte that a pattern gives a meaning.
-    public static func escaped(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { byte in
-            switch byte {
-            case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\\"):
-                [UInt8(ascii: "\\"), byte]
-            default: [byte]
-            }
-        }
     }
 }

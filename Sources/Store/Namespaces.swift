@@ -2,14 +2,28 @@ import Bytes
 public import Contract
 public import JSON
 
+/// Where the entries of a namespace are kept.
+public enum CacheTier: String, CaseIterable, Sendable {
+    /// In Valkey, and copies of those that are read in the agent's memory.
+    case nearAndValkey = "near+valkey"
+    /// In Valkey alone.
+    case valkey
+
+    /// Whether copies are kept in the agent's memory.
+    public var hasNear: Bool { self != .valkey }
+}
+
 /// How the entries of one namespace behave.
 public struct NamespaceSettings: Equatable, Sendable {
     /// Life of an entry whose writer names none, in milliseconds; nil for no end.
     public var defaultLifeMilliseconds: Int64?
+    /// Where the entries are kept.
+    public var tier: CacheTier
 
     /// Settings with a default life.
-    public init(defaultLifeMilliseconds: Int64?) {
+    public init(defaultLifeMilliseconds: Int64?, tier: CacheTier = .nearAndValkey) {
         self.defaultLifeMilliseconds = defaultLifeMilliseconds
+        self.tier = tier
     }
 }
 
@@ -37,6 +51,14 @@ public struct Namespaces: Sendable {
         }
         return fallback
     }
+
+    /// The names of which copies are kept in the agent's memory; nil where all others are kept too.
+    public var nearNames: [[UInt8]]? {
+        fallback.tier.hasNear ? nil : named.filter { $0.settings.tier.hasNear }.map(\.name)
+    }
+
+    /// Whether copies of any entry are kept in the agent's memory.
+    public var hasNear: Bool { nearNames != [] }
 
     /// The life of an entry in milliseconds, or nil for no end.
     public func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {

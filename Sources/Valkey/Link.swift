@@ -38,7 +38,9 @@ public final class Link: TurnHandler {
     private(set) var breaker = CircuitBreaker()
     let credentials: Credentials
     let log: Log
-    private let configuration: LinkConfiguration
+    let configuration: LinkConfiguration
+    /// Tells of changes in the store, where somebody wants to know; it connects and ends with the link.
+    var tracker: Tracker?
     private var pipelines: [Pipeline] = []
     private var subscriberStorage: Subscriber?
     private var dirty: [Pipeline] = []
@@ -80,6 +82,7 @@ public final class Link: TurnHandler {
         isClosed = true
         if let probeTimer { EventLoop.reactor.timers.cancel(probeTimer) }
         for pipeline in pipelines { pipeline.close() }
+        tracker?.close()
         subscriberStorage?.close()
     }
 
@@ -194,10 +197,13 @@ extension Link {
         public var queuedBytes: Int
     }
 
+    /// Whether commands flow.
+    public var isConnected: Bool { pipelines.contains { $0.connection.isReady } }
+
     /// The link's present state.
     public var status: Status {
         Status(
-            isConnected: pipelines.contains { $0.connection.isReady },
+            isConnected: isConnected,
             breaker: breaker,
             server: server.name,
             version: server.version,
@@ -360,6 +366,7 @@ extension Link {
     private func connectOthers() {
         guard pipelines.contains(where: { $0.connection.isReady }) else { return }
         for pipeline in pipelines { pipeline.connection.connect() }
+        tracker?.connectIfWanted()
         subscriberStorage?.linkBecameReady()
     }
 

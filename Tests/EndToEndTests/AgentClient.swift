@@ -79,6 +79,13 @@ final class AgentClient {
         }
     }
 
+    /// The next message where it has come already, else nil.
+    func receivedMessage() throws -> String? {
+        if let message = try takeMessage() { return message }
+        _ = try readSome()
+        return try takeMessage()
+    }
+
     /// The next `count` messages.
     func receive(_ count: Int) async throws -> [String] {
         var messages: [String] = []

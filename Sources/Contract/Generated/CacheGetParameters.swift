@@ -15,16 +15,22 @@ public struct CacheGetParameters {
     public let fresh: Bool
     /// Return the life left as `ttl_ms` too.
     public let withTTL: Bool
+    /// Ask to be the one who computes a missing entry, for at most so long.
+    public let leaseMilliseconds: Int64?
+    /// Only with `lease_ms`: how long to wait for the value while another one computes it.
+    public let waitMilliseconds: Int64
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 4)
+        try arguments.checkCount(atMost: 6)
         var key: JSONString?
         var namespace: JSONString?
         var fresh: Bool?
         var withTTL: Bool?
+        var leaseMilliseconds: Int64?
+        var waitMilliseconds: Int64?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -34,6 +40,8 @@ public struct CacheGetParameters {
             case 1: try argument.value.decode(into: &namespace, named: "namespace", .namespace)
             case 2: try argument.value.decode(into: &fresh, named: "fresh")
             case 3: try argument.value.decode(into: &withTTL, named: "with_ttl")
+            case 4: try argument.value.decode(into: &leaseMilliseconds, named: "lease_ms", in: 1...3_600_000)
+            case 5: try argument.value.decode(into: &waitMilliseconds, named: "wait_ms", in: 0...3_600_000)
             default: try argument.checkMetadata()
             }
         }
@@ -42,6 +50,8 @@ public struct CacheGetParameters {
         self.namespace = namespace
         self.fresh = fresh ?? false
         self.withTTL = withTTL ?? false
+        self.leaseMilliseconds = leaseMilliseconds
+        self.waitMilliseconds = waitMilliseconds ?? 0
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -50,6 +60,8 @@ public struct CacheGetParameters {
         if name.equals("namespace") { return 1 }
         if name.equals("fresh") { return 2 }
         if name.equals("with_ttl") { return 3 }
+        if name.equals("lease_ms") { return 4 }
+        if name.equals("wait_ms") { return 5 }
         return -1
     }
 }

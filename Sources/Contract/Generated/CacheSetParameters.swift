@@ -23,12 +23,14 @@ public struct CacheSetParameters {
     public let text: JSONString?
     /// Bytes to store as they are, in Base64 with padding (RFC 4648 section 4).
     public let base64: JSONString?
+    /// The lease that cache.get gave for this key.
+    public let lease: JSONString?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 7)
+        try arguments.checkCount(atMost: 8)
         var key: JSONString?
         var value: JSONValue?
         var namespace: JSONString?
@@ -36,6 +38,7 @@ public struct CacheSetParameters {
         var condition: Condition?
         var text: JSONString?
         var base64: JSONString?
+        var lease: JSONString?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -48,6 +51,7 @@ public struct CacheSetParameters {
             case 4: try argument.value.decode(into: &condition, named: "condition")
             case 5: try argument.value.decode(into: &text, named: "text", .any)
             case 6: try argument.value.decode(into: &base64, named: "base64", .base64)
+            case 7: try argument.value.decode(into: &lease, named: "lease", .identifier)
             default: try argument.checkMetadata()
             }
         }
@@ -56,6 +60,7 @@ public struct CacheSetParameters {
         given += text != nil ? 1 : 0
         given += base64 != nil ? 1 : 0
         guard given == 1 else { throw .notExactlyOne("value", "or text or base64") }
+        if condition != nil, lease != nil { throw .notTogether("condition", "and lease") }
         self.key = key
         self.value = value
         self.namespace = namespace
@@ -63,6 +68,7 @@ public struct CacheSetParameters {
         self.condition = condition
         self.text = text
         self.base64 = base64
+        self.lease = lease
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -74,6 +80,7 @@ public struct CacheSetParameters {
         if name.equals("condition") { return 4 }
         if name.equals("text") { return 5 }
         if name.equals("base64") { return 6 }
+        if name.equals("lease") { return 7 }
         return -1
     }
 

@@ -20,6 +20,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheDelete
     /// Tells whether an entry exists.
     case cacheExists
+    /// Gives a lease of cache.get back without a value.
+    case cacheFail
     /// Reads one entry.
     case cacheGet
     /// Reads several entries.
@@ -34,6 +36,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheSet
     /// Writes several entries.
     case cacheSetMany
+    /// Tells what was counted in one namespace since the agent started.
+    case cacheStats
     /// Gives an entry another life.
     case cacheTouch
     /// Publishes a message to whoever is subscribed now.
@@ -90,9 +94,11 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.set") { return .cacheSet }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
+            if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
+            if bytes.equals("cache.stats") { return .cacheStats }
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
@@ -145,6 +151,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentSubscribe: "agent.subscribe"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
+        case .cacheFail: "cache.fail"
         case .cacheGet: "cache.get"
         case .cacheGetMany: "cache.get_many"
         case .cacheIncrement: "cache.increment"
@@ -152,6 +159,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheKeys: "cache.keys"
         case .cacheSet: "cache.set"
         case .cacheSetMany: "cache.set_many"
+        case .cacheStats: "cache.stats"
         case .cacheTouch: "cache.touch"
         case .channelPublish: "channel.publish"
         case .channelSubscribe: "channel.subscribe"
@@ -186,6 +194,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentSubscribe: .idempotent
         case .cacheDelete: .idempotent
         case .cacheExists: .read
+        case .cacheFail: .idempotent
         case .cacheGet: .read
         case .cacheGetMany: .read
         case .cacheIncrement: .nonIdempotent
@@ -193,6 +202,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheKeys: .read
         case .cacheSet: .idempotent
         case .cacheSetMany: .idempotent
+        case .cacheStats: .read
         case .cacheTouch: .idempotent
         case .channelPublish: .nonIdempotent
         case .channelSubscribe: .nonIdempotent

@@ -12,6 +12,7 @@ extension OpenRPC {
         case .agentSubscribe: agentSubscribe
         case .cacheDelete: cacheDelete
         case .cacheExists: cacheExists
+        case .cacheFail: cacheFail
         case .cacheGet: cacheGet
         case .cacheGetMany: cacheGetMany
         case .cacheIncrement: cacheIncrement
@@ -19,6 +20,7 @@ extension OpenRPC {
         case .cacheKeys: cacheKeys
         case .cacheSet: cacheSet
         case .cacheSetMany: cacheSetMany
+        case .cacheStats: cacheStats
         case .cacheTouch: cacheTouch
         case .channelPublish: channelPublish
         case .channelSubscribe: channelSubscribe
@@ -247,47 +249,98 @@ extension OpenRPC {
         "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
-    private static let cacheGet: StaticString = #"""
-        {"name":"cache.get","summary":"Reads one entry.","description":"One round trip. A miss is a result, not an \#
-        error. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the \#
-        very bytes that were stored.","paramStructure":"either","params":[{"name":"key","description":"Name of an \#
-        entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default \#
-        limit.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the name belongs \#
-        to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+    private static let cacheFail: StaticString = #"""
+        {"name":"cache.fail","summary":"Gives a lease of cache.get back without a value.","description":"One round \#
+        trip. The next caller who waits gets the lease at once. With `retry_after_ms` nobody gets it before that time \#
+        is over, and who asks gets a plain miss without waiting.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of \#
+        UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"lease","description":"The lease that \#
+        cache.get gave for this key.","required":true,"schema":{"description":"The lease that cache.get gave for this \#
+        key.","type":"string","minLength":1,"maxLength":128}},{"name":"namespace","description":"Namespace that the \#
+        name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
-        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"description":"Ask Valkey even where \#
-        this agent holds a copy.","type":"boolean","default":false}},{"name":"with_ttl","description":"Return the \#
-        life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean","default":false}}],\#
-        "result":{"name":"result","description":"The entry, or `hit` false.","schema":{"description":"What was found \#
-        under a key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
-        "text":{"description":"The stored bytes, UTF-8 but not JSON.","type":"string"},"base64":{"description":"The \#
-        stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
-        came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
-        null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
-        "degraded":{"description":"True where Valkey could not be asked: the entry may exist.","type":"boolean"}}}},\#
-        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
-        "examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss","params":[{"name":"key",\#
-        "value":"user:43"}],"result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"retry_after_ms",\#
+        "description":"How long nobody is to try again.","required":false,"schema":{"type":"integer","minimum":1,\#
+        "maximum":3600000}}],"result":{"name":"result","description":"Whether the lease was running.",\#
+        "schema":{"type":"object","required":["released"],"properties":{"released":{"description":"False where it had \#
+        ended before.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
+        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
+        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a lease that has ended",\#
+        "params":[{"name":"key","value":"report"},{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}],\#
+        "result":{"name":"result","value":{"released":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let cacheGet: StaticString = #"""
+        {"name":"cache.get","summary":"Reads one entry.","description":"Answered from the agent's memory where it \#
+        holds a copy, which `source` tells, else with one round trip. A copy is dropped as soon as Valkey tells that \#
+        the entry changed, and a client always reads its own writes. A miss is a result, not an error. With \#
+        `lease_ms` a miss makes the first caller, on all hosts, the one who computes: it gets a `lease`, and the \#
+        others wait up to `wait_ms` for the value, then get a plain miss. The lease ends with cache.set, cache.fail, \#
+        its time, or the connection that it was given to; the next one who waits gets it then. While Valkey is away \#
+        the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the very bytes that were stored.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an entry or \#
+        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
+        Its class gives the default life.","required":false,"schema":{"description":"Namespace that the name belongs \#
+        to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
+        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask Valkey even where this agent holds a \#
+        copy.","required":false,"schema":{"description":"Ask Valkey even where this agent holds a copy.",\#
+        "type":"boolean","default":false}},{"name":"with_ttl","description":"Return the life left as `ttl_ms` too.",\#
+        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
+        one who computes a missing entry, for at most so long.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
+        the value while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,\#
+        "maximum":3600000,"default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
+        "schema":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
+        as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
+        "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},"value":{"description":"A \#
+        JSON value of any kind, kept byte for byte as it was written."},"text":{"description":"The stored bytes, \#
+        UTF-8 but not JSON.","type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
+        "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
+        "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
+        "type":["integer","null"],"minimum":0},"lease":{"description":"The lease of whoever is to compute the missing \#
+        entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
+        be asked: the entry may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1002,"message":"The \#
+        deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end \#
+        within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else \#
+        `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too \#
+        much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work \#
+        is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,\#
+        "message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A \#
+        condition, version, limit or fence did not hold, or the stored value is of another kind."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],\#
+        "result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for \#
+        the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},\#
+        {"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
+        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
         "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
         "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
         "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
@@ -301,27 +354,29 @@ extension OpenRPC {
         """#
 
     private static let cacheGetMany: StaticString = #"""
-        {"name":"cache.get_many","summary":"Reads several entries.","description":"One round trip for all of them. \#
-        The answers come in the order of the keys; a key may stand more than once. While Valkey is away every answer \#
-        is a miss with `degraded`.","paramStructure":"either","params":[{"name":"keys","description":"Names of \#
-        entries, 1 to 1000 of them.","required":true,"schema":{"description":"Names of entries, 1 to 1000 of them.",\#
-        "type":"array","items":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","type":"string","minLength":1},"minItems":1,"maxItems":1000}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
-        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
-        {"name":"fresh","description":"Ask Valkey even where this agent holds a copy.","required":false,\#
-        "schema":{"description":"Ask Valkey even where this agent holds a copy.","type":"boolean","default":false}}],\#
-        "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
-        "required":["entries"],"properties":{"entries":{"type":"array","items":{"description":"What was found under a \#
-        key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
+        {"name":"cache.get_many","summary":"Reads several entries.","description":"One round trip for all that the \#
+        agent's memory does not hold. The answers come in the order of the keys; a key may stand more than once. \#
+        While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
+        "params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.","required":true,\#
+        "schema":{"description":"Names of entries, 1 to 1000 of them.","type":"array","items":{"description":"Name of \#
+        an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1},"minItems":1,"maxItems":1000}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask \#
+        Valkey even where this agent holds a copy.","required":false,"schema":{"description":"Ask Valkey even where \#
+        this agent holds a copy.","type":"boolean","default":false}}],"result":{"name":"result","description":"One \#
+        answer for each key, in order.","schema":{"type":"object","required":["entries"],\#
+        "properties":{"entries":{"type":"array","items":{"description":"What was found under a key. A value that is \#
+        JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as `base64`.","type":"object",\#
+        "required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
+        "value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
         "text":{"description":"The stored bytes, UTF-8 but not JSON.","type":"string"},"base64":{"description":"The \#
         stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
         came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
         null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
-        "degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
+        "lease":{"description":"The lease of whoever is to compute the missing entry: for cache.set, or cache.fail.",\#
+        "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
         "type":"boolean"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it \#
         must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
         message says what it must be."}},{"code":1002,"message":"The deadline passed first.",\#
@@ -482,13 +537,14 @@ extension OpenRPC {
     private static let cacheSet: StaticString = #"""
         {"name":"cache.set","summary":"Writes one entry.","description":"One round trip. Replaces value and life. \#
         Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only where it is \#
-        absent, or present, and `stored` says whether it was; the agent never repeats such a call by itself. Bytes \#
-        given as `text` or `base64` that happen to be JSON are read back as `value`.","paramStructure":"either",\#
-        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"value",\#
-        "description":"A JSON value of any kind, kept byte for byte as it was written.","required":false,\#
-        "schema":{"description":"A JSON value of any kind, kept byte for byte as it was written."}},\#
+        absent, or present, and `stored` says whether it was; the agent never repeats such a call by itself. With \#
+        `lease` it is written only while that lease runs, else the error is lease_void; without, a running lease of \#
+        the key ends. Bytes given as `text` or `base64` that happen to be JSON are read back as `value`.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an entry or \#
+        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"value","description":"A JSON value of any kind, kept byte for byte as it was written.",\#
+        "required":false,"schema":{"description":"A JSON value of any kind, kept byte for byte as it was written."}},\#
         {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
         Its class gives the default life.","required":false,"schema":{"description":"Namespace that the name belongs \#
         to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
@@ -501,7 +557,9 @@ extension OpenRPC {
         "required":false,"schema":{"description":"Bytes to store as they are, given as text.","type":"string"}},\#
         {"name":"base64","description":"Bytes to store as they are, in Base64 with padding (RFC 4648 section 4).",\#
         "required":false,"schema":{"description":"Bytes to store as they are, in Base64 with padding (RFC 4648 \#
-        section 4).","type":"string","contentEncoding":"base64"}}],"result":{"name":"result","description":"Whether \#
+        section 4).","type":"string","contentEncoding":"base64"}},{"name":"lease","description":"The lease that \#
+        cache.get gave for this key.","required":false,"schema":{"description":"The lease that cache.get gave for \#
+        this key.","type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Whether \#
         the entry was written.","schema":{"type":"object","required":["stored"],\#
         "properties":{"stored":{"description":"False only where `condition` did not hold.","type":"boolean"}}}},\#
         "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
@@ -522,19 +580,21 @@ extension OpenRPC {
         refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
         `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"a value with a life of a minute","params":[{"name":"key","value":"user:42"},\#
-        {"name":"value","value":{"name":"Ada"}},{"name":"ttl_ms","value":60000}],"result":{"name":"result",\#
-        "value":{"stored":true}}},{"name":"by position, without an end","params":[{"name":"key","value":"user:42"},\#
-        {"name":"value","value":[1,2]},{"name":"namespace","value":"people"},{"name":"ttl_ms","value":null}],\#
-        "result":{"name":"result","value":{"stored":true}}},{"name":"only where absent, and it is there",\#
-        "params":[{"name":"key","value":"once"},{"name":"value","value":2},{"name":"condition","value":"absent"}],\#
-        "result":{"name":"result","value":{"stored":false}}},{"name":"only where present, and it is there",\#
-        "params":[{"name":"key","value":"twice"},{"name":"value","value":2},{"name":"condition","value":"present"}],\#
-        "result":{"name":"result","value":{"stored":true}}},{"name":"null is a value","params":[{"name":"key",\#
-        "value":"nothing"},{"name":"value","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
-        {"name":"bytes as text","params":[{"name":"key","value":"page"},{"name":"text","value":"<p>hello</p>"}],\#
-        "result":{"name":"result","value":{"stored":true}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text","base64"]}]}
+        drains."}},{"code":1101,"message":"The compute lease is void.","data":{"kind":"lease_void","retryable":false,\#
+        "when":"The lease ended, or the entry was written or invalidated meanwhile."}}],"examples":[{"name":"a value \#
+        with a life of a minute","params":[{"name":"key","value":"user:42"},{"name":"value","value":{"name":"Ada"}},\#
+        {"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"stored":true}}},{"name":"by position, \#
+        without an end","params":[{"name":"key","value":"user:42"},{"name":"value","value":[1,2]},{"name":"namespace",\#
+        "value":"people"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"only where absent, and it is there","params":[{"name":"key","value":"once"},{"name":"value",\#
+        "value":2},{"name":"condition","value":"absent"}],"result":{"name":"result","value":{"stored":false}}},\#
+        {"name":"only where present, and it is there","params":[{"name":"key","value":"twice"},{"name":"value",\#
+        "value":2},{"name":"condition","value":"present"}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"null is a value","params":[{"name":"key","value":"nothing"},{"name":"value","value":null}],\#
+        "result":{"name":"result","value":{"stored":true}}},{"name":"bytes as text","params":[{"name":"key",\#
+        "value":"page"},{"name":"text","value":"<p>hello</p>"}],"result":{"name":"result","value":{"stored":true}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text",\#
+        "base64"]},{"at_most_one":["condition","lease"]}]}
         """#
 
     private static let cacheSetMany: StaticString = #"""
@@ -578,6 +638,42 @@ extension OpenRPC {
         drains."}}],"examples":[{"name":"two entries","params":[{"name":"entries","value":[{"key":"a","value":1,\#
         "ttl_ms":60000},{"key":"b","text":"<p>"}]}],"result":{"name":"result","value":{"stored":2}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let cacheStats: StaticString = #"""
+        {"name":"cache.stats","summary":"Tells what was counted in one namespace since the agent started.",\#
+        "description":"Never asks Valkey. Without a namespace it tells of the one that has no name; the sums over all \#
+        are in agent.stats. A namespace that no call has named yet has zeros; beyond 4095 of them all others are \#
+        counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
+        name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result",\#
+        "description":"Counts of this agent.","schema":{"type":"object","required":["hits","near_hits","misses",\#
+        "sets","invalidations","evictions","near","leases"],"properties":{"hits":{"description":"Reads that found an \#
+        entry, wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the \#
+        agent's memory answered.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.",\#
+        "type":"integer","minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
+        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
+        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
+        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
+        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
+        "leases":{"description":"Leases of this agent, over all namespaces.","type":"object","required":["granted",\#
+        "running","waiting"],"properties":{"granted":{"description":"Leases given since the start.","type":"integer",\#
+        "minimum":0},"running":{"description":"Leases that run.","type":"integer","minimum":0},\#
+        "waiting":{"description":"Calls that wait for a value.","type":"integer","minimum":0}}}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
+        agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
+        the agent drains."}}],"examples":[{"name":"a namespace that nobody has used","params":[{"name":"namespace",\#
+        "value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,"misses":0,"sets":0,\#
+        "invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,"running":0,\#
+        "waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace","value":"counted"}],\#
+        "result":{"name":"result","value":{"hits":1,"near_hits":0,"misses":1,"sets":1,"invalidations":0,"evictions":0,\#
+        "near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,"waiting":0}}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheTouch: StaticString = #"""

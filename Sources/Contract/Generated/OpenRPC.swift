@@ -121,23 +121,53 @@ public enum OpenRPC {
         "examples":[{"name":"there","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
         "value":{"exists":true}}},{"name":"not there","params":[{"name":"key","value":"user:43"}],\#
         "result":{"name":"result","value":{"exists":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.get","summary":"Reads one entry.","description":"One round trip. A miss \#
-        is a result, not an error. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. JSON is \#
-        returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
+        "x-deadline_ms":5000},{"name":"cache.fail","summary":"Gives a lease of cache.get back without a value.",\#
+        "description":"One round trip. The next caller who waits gets the lease at once. With `retry_after_ms` nobody \#
+        gets it before that time is over, and who asks gets a plain miss without waiting.","paramStructure":"either",\#
+        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"lease",\#
+        "description":"The lease that cache.get gave for this key.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lease"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"retry_after_ms","description":"How long nobody \#
+        is to try again.","required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}}],\#
+        "result":{"name":"result","description":"Whether the lease was running.","schema":{"type":"object",\#
+        "required":["released"],"properties":{"released":{"description":"False where it had ended before.",\#
+        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lease that has ended","params":[{"name":"key","value":"report"},{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.get","summary":"Reads one \#
+        entry.","description":"Answered from the agent's memory where it holds a copy, which `source` tells, else \#
+        with one round trip. A copy is dropped as soon as Valkey tells that the entry changed, and a client always \#
+        reads its own writes. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all \#
+        hosts, the one who computes: it gets a `lease`, and the others wait up to `wait_ms` for the value, then get a \#
+        plain miss. The lease ends with cache.set, cache.fail, its time, or the connection that it was given to; the \#
+        next one who waits gets it then. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. \#
+        JSON is returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
         "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
         "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace \#
         that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
         "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
         Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},\#
         {"name":"with_ttl","description":"Return the life left as `ttl_ms` too.","required":false,\#
-        "schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"The entry, or `hit` \#
-        false.","schema":{"$ref":"#/components/schemas/entry"}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
-        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
-        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
+        "schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the one who computes \#
+        a missing entry, for at most so long.","required":false,"schema":{"type":"integer","minimum":1,\#
+        "maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for the value \#
+        while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,\#
+        "default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
+        "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
+        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
+        {"name":"a miss for the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms",\#
+        "value":10000},{"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
         "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
         "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
         "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
@@ -149,15 +179,15 @@ public enum OpenRPC {
         "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
         "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads \#
-        several entries.","description":"One round trip for all of them. The answers come in the order of the keys; a \#
-        key may stand more than once. While Valkey is away every answer is a miss with `degraded`.",\#
-        "paramStructure":"either","params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
-        "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
-        "required":["entries"],"properties":{"entries":{"type":"array",\#
+        several entries.","description":"One round trip for all that the agent's memory does not hold. The answers \#
+        come in the order of the keys; a key may stand more than once. While Valkey is away every answer is a miss \#
+        with `degraded`.","paramStructure":"either","params":[{"name":"keys","description":"Names of entries, 1 to \#
+        1000 of them.","required":true,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh",\#
+        "description":"Ask Valkey even where this agent holds a copy.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/fresh"}}],"result":{"name":"result","description":"One answer for each \#
+        key, in order.","schema":{"type":"object","required":["entries"],"properties":{"entries":{"type":"array",\#
         "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -243,11 +273,12 @@ public enum OpenRPC {
         "cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.set",\#
         "summary":"Writes one entry.","description":"One round trip. Replaces value and life. Exactly one of `value`, \#
         `text` and `base64` is given. With `condition` the entry is written only where it is absent, or present, and \#
-        `stored` says whether it was; the agent never repeats such a call by itself. Bytes given as `text` or \#
-        `base64` that happen to be JSON are read back as `value`.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"value","description":"A JSON value of \#
-        any kind, kept byte for byte as it was written.","required":false,\#
+        `stored` says whether it was; the agent never repeats such a call by itself. With `lease` it is written only \#
+        while that lease runs, else the error is lease_void; without, a running lease of the key ends. Bytes given as \#
+        `text` or `base64` that happen to be JSON are read back as `value`.","paramStructure":"either",\#
+        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"value",\#
+        "description":"A JSON value of any kind, kept byte for byte as it was written.","required":false,\#
         "schema":{"$ref":"#/components/schemas/value"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
@@ -256,14 +287,16 @@ public enum OpenRPC {
         entry is absent, or present.","required":false,"schema":{"type":"string","enum":["absent","present"]}},\#
         {"name":"text","description":"Bytes to store as they are, given as text.","required":false,\#
         "schema":{"$ref":"#/components/schemas/text"}},{"name":"base64","description":"Bytes to store as they are, in \#
-        Base64 with padding (RFC 4648 section 4).","required":false,"schema":{"$ref":"#/components/schemas/base64"}}],\#
-        "result":{"name":"result","description":"Whether the entry was written.","schema":{"type":"object",\#
-        "required":["stored"],"properties":{"stored":{"description":"False only where `condition` did not hold.",\#
-        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        Base64 with padding (RFC 4648 section 4).","required":false,"schema":{"$ref":"#/components/schemas/base64"}},\#
+        {"name":"lease","description":"The lease that cache.get gave for this key.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease"}}],"result":{"name":"result","description":"Whether the entry \#
+        was written.","schema":{"type":"object","required":["stored"],"properties":{"stored":{"description":"False \#
+        only where `condition` did not hold.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/lease_void"}],\#
         "examples":[{"name":"a value with a life of a minute","params":[{"name":"key","value":"user:42"},\#
         {"name":"value","value":{"name":"Ada"}},{"name":"ttl_ms","value":60000}],"result":{"name":"result",\#
         "value":{"stored":true}}},{"name":"by position, without an end","params":[{"name":"key","value":"user:42"},\#
@@ -276,18 +309,18 @@ public enum OpenRPC {
         "value":"nothing"},{"name":"value","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
         {"name":"bytes as text","params":[{"name":"key","value":"page"},{"name":"text","value":"<p>hello</p>"}],\#
         "result":{"name":"result","value":{"stored":true}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text","base64"]}]},{"name":"cache.set_many",\#
-        "summary":"Writes several entries.","description":"One round trip for all of them. Each entry is written \#
-        whole or not at all; others may see some of them before the rest. Each has exactly one of `value`, `text` and \#
-        `base64`. Where a key stands twice, the later one stays.","paramStructure":"either",\#
-        "params":[{"name":"entries","description":"Entries to write, 1 to 1000 of them.","required":true,\#
-        "schema":{"description":"Entries to write, 1 to 1000 of them.","type":"array","minItems":1,"maxItems":1000,\#
-        "items":{"type":"object","required":["key"],"properties":{"key":{"$ref":"#/components/schemas/key"},\#
-        "value":{"$ref":"#/components/schemas/value"},"text":{"$ref":"#/components/schemas/text"},\#
-        "base64":{"$ref":"#/components/schemas/base64"},"ttl_ms":{"$ref":"#/components/schemas/ttl_ms"}},\#
-        "additionalProperties":false,"oneOf":[{"required":["value"]},{"required":["text"]},\#
-        {"required":["base64"]}]}}},{"name":"namespace","description":"Namespace that the name belongs to; without it,\#
-         the one that has no name. Its class gives the default life.","required":false,\#
+        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text","base64"]},{"at_most_one":["condition",\#
+        "lease"]}]},{"name":"cache.set_many","summary":"Writes several entries.","description":"One round trip for \#
+        all of them. Each entry is written whole or not at all; others may see some of them before the rest. Each has \#
+        exactly one of `value`, `text` and `base64`. Where a key stands twice, the later one stays.",\#
+        "paramStructure":"either","params":[{"name":"entries","description":"Entries to write, 1 to 1000 of them.",\#
+        "required":true,"schema":{"description":"Entries to write, 1 to 1000 of them.","type":"array","minItems":1,\#
+        "maxItems":1000,"items":{"type":"object","required":["key"],\#
+        "properties":{"key":{"$ref":"#/components/schemas/key"},"value":{"$ref":"#/components/schemas/value"},\#
+        "text":{"$ref":"#/components/schemas/text"},"base64":{"$ref":"#/components/schemas/base64"},\#
+        "ttl_ms":{"$ref":"#/components/schemas/ttl_ms"}},"additionalProperties":false,"oneOf":[{"required":["value"]},\#
+        {"required":["text"]},{"required":["base64"]}]}}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"How many \#
         entries were written.","schema":{"type":"object","required":["stored"],\#
         "properties":{"stored":{"type":"integer","minimum":0}}}},\#
@@ -298,11 +331,38 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"two entries","params":[{"name":"entries",\#
         "value":[{"key":"a","value":1,"ttl_ms":60000},{"key":"b","text":"<p>"}]}],"result":{"name":"result",\#
         "value":{"stored":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"cache.touch","summary":"Gives an entry another life.","description":"One round trip. The value stays \#
-        as it is.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
-        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms","description":"The new life in milliseconds \#
-        from now, at most 100 years; null for no end.","required":true,\#
+        {"name":"cache.stats","summary":"Tells what was counted in one namespace since the agent started.",\#
+        "description":"Never asks Valkey. Without a namespace it tells of the one that has no name; the sums over all \#
+        are in agent.stats. A namespace that no call has named yet has zeros; beyond 4095 of them all others are \#
+        counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
+        name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Counts of this \#
+        agent.","schema":{"type":"object","required":["hits","near_hits","misses","sets","invalidations","evictions",\#
+        "near","leases"],"properties":{"hits":{"description":"Reads that found an entry, wherever it was.",\#
+        "type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's memory answered.",\#
+        "type":"integer","minimum":0},"misses":{"description":"Reads that found none.","type":"integer","minimum":0},\#
+        "sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
+        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
+        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
+        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
+        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
+        "leases":{"description":"Leases of this agent, over all namespaces.","type":"object","required":["granted",\#
+        "running","waiting"],"properties":{"granted":{"description":"Leases given since the start.","type":"integer",\#
+        "minimum":0},"running":{"description":"Leases that run.","type":"integer","minimum":0},\#
+        "waiting":{"description":"Calls that wait for a value.","type":"integer","minimum":0}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a namespace that nobody has used",\#
+        "params":[{"name":"namespace","value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,\#
+        "misses":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,\#
+        "running":0,"waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace","value":"counted"}],\#
+        "result":{"name":"result","value":{"hits":1,"near_hits":0,"misses":1,"sets":1,"invalidations":0,"evictions":0,\#
+        "near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,"waiting":0}}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.touch","summary":"Gives an entry another life.",\#
+        "description":"One round trip. The value stays as it is.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms","description":"The new life in \#
+        milliseconds from now, at most 100 years; null for no end.","required":true,\#
         "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether there \#
@@ -770,28 +830,30 @@ public enum OpenRPC {
         section 4).","type":"string","contentEncoding":"base64"},"ttl_ms":{"description":"Life in milliseconds, at \#
         most 100 years; null for no end. Without it, the default of the namespace's class.","type":["integer","null"],\#
         "minimum":1,"maximum":3153600000000},"fresh":{"description":"Ask Valkey even where this agent holds a copy.",\#
-        "type":"boolean","default":false},"by":{"description":"What to add; negative to subtract.","type":"integer",\#
-        "minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},"request_id":{"description":"Name \#
-        of this request, of the caller's choice: within ten minutes the same name for the same key, from the same \#
-        user, gives the first outcome again instead of a second effect, through any agent. With other parameters it \#
-        is `conflict`.","type":"string","minLength":1,"maxLength":128},"pattern":{"description":"Glob over the whole \#
-        key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
-        itself.","type":"string","minLength":1},"field":{"description":"Name of a field.","type":"string"},\#
-        "entry":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
-        as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
-        "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
-        "value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, UTF-8 but not JSON.",\#
-        "type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
+        "type":"boolean","default":false},"lease":{"description":"The lease that cache.get gave for this key.",\#
+        "type":"string","minLength":1,"maxLength":128},"by":{"description":"What to add; negative to subtract.",\#
+        "type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},\#
+        "request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the same name \#
+        for the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
+        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128},\#
+        "pattern":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
+        several, `\\` before a character that stands for itself.","type":"string","minLength":1},\#
+        "field":{"description":"Name of a field.","type":"string"},"entry":{"description":"What was found under a \#
+        key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
+        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
+        "type":"boolean"},"value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, \#
+        UTF-8 but not JSON.","type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
         "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
         "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
-        "type":["integer","null"],"minimum":0},"degraded":{"description":"True where Valkey could not be asked: the \#
-        entry may exist.","type":"boolean"}}},"token":{"description":"What a client shows to be let into its session: \#
-        the text that `session.create` or `session.rotate` returned.","type":"string","minLength":1},\#
-        "handle":{"description":"Name of a session in lists, which gives no access; it changes with the token.",\#
-        "type":"string","minLength":1},"subject":{"description":"Whose session it is: text of the application's \#
-        choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
-        "session_namespace":{"description":"Namespace that the session belongs to; without it, the one that has no \#
-        name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
+        "type":["integer","null"],"minimum":0},"lease":{"description":"The lease of whoever is to compute the missing \#
+        entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
+        be asked: the entry may exist.","type":"boolean"}}},"token":{"description":"What a client shows to be let \#
+        into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
+        "minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it changes with \#
+        the token.","type":"string","minLength":1},"subject":{"description":"Whose session it is: text of the \#
+        application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1},"session_namespace":{"description":"Namespace that the session belongs to; without it, the one \#
+        that has no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
         "session_request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the \#
         same name, from the same user, gives the first outcome again instead of another token, through any agent. \#
         With other parameters it is `conflict`. The outcome is kept encrypted.","type":"string","minLength":1,\#

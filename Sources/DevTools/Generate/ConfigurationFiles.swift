@@ -71,6 +71,13 @@ struct ConfigurationFiles {
         properties[name] = .object(schema)
     }
 
+    /// The schema of an option that any namespace may have, without its default: that is what holds for all entries.
+    private static func schema(ofEveryNamespace option: Option) -> Document {
+        var members = option.schema.object ?? DocumentObject()
+        members["default"] = nil
+        return .object(members)
+    }
+
     /// The schema of an object that holds options, without them.
     private func section(_ name: String) -> DocumentObject {
         var schema = DocumentObject()
@@ -79,13 +86,12 @@ struct ConfigurationFiles {
         }
         schema["type"] = "object"
         if name == "namespaces" {
-            let life = Option.life(ofNamespace: "<name>").schema
-            var members = life.object ?? DocumentObject()
-            // What holds without it is the life of all other entries, whatever that is.
-            members["default"] = nil
+            var members = DocumentObject()
+            members["ttl_ms"] = Self.schema(ofEveryNamespace: .life(ofNamespace: "<name>"))
+            members["tier"] = Self.schema(ofEveryNamespace: .tier(ofNamespace: "<name>"))
             schema["patternProperties"] = [
                 "^[a-z0-9_.-]{1,64}$": [
-                    "type": "object", "additionalProperties": false, "properties": ["ttl_ms": .object(members)],
+                    "type": "object", "additionalProperties": false, "properties": .object(members),
                 ]
             ]
         }

@@ -57,7 +57,10 @@ struct ConfigurationPage {
         if let summary = Section.all.first(where: { $0.name == section })?.summary { text += summary + "\n\n" }
         text += "| option | must be | default | meaning |\n|---|---|---|---|\n"
         for option in Option.all where Self.section(of: option) == section { text += row(option, value(of: option)) }
-        if section == "namespaces" { text += row(.life(ofNamespace: "<name>"), "that of `cache.ttl_ms`") }
+        if section == "namespaces" {
+            text += row(.life(ofNamespace: "<name>"), "that of `cache.ttl_ms`")
+            text += row(.tier(ofNamespace: "<name>"), "that of `cache.tier`")
+        }
         return text
     }
 

@@ -1,0 +1,92 @@
+import Bytes
+public import Contract
+import EventLoop
+import JSON
+public import JSONRPC
+import Linux
+public import Store
+import Valkey
+
+extension Cache {
+    /// The error by which a script says that a lease has ended.
+    static let voidMark: StaticString = "SQUIREVOID"
+
+    /// Writes an entry under a lease: one round trip.
+    func setLeased(
+        _ value: ByteView,
+        _ key: ByteView,
+        _ life: Int64?,
+        _ namespace: JSONString?,
+        _ lease: JSONString,
+        _ context: CallContext
+    ) {
+        let token = lease.copy()
+        let leased = leases[near.name(namespace, key).copy()]
+        let isOwn = leased?.holder?.token == token
+        if isOwn { leases.ending[context.call] = leased }
+        sendWrite(.setLeased, .write, context, namespace, key) { command in
+            command.append(callOf: CacheScripts.setLeased, keys: 1, arguments: 4)
+            keyspace.append(to: &command, .cache, namespace, key)
+            token.withByteView { command.append(word: $0) }
+            StoredMark.append(value, to: &command)
+            append(life: life, to: &command)
+            command.append(word: isOwn && leased?.holder?.isLocal == true ? "1" : "0")
+        }
+    }
+
+    func answerSetLeased(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
+        leaseEnded(call, isReleased: reply.kind != .error || reply.isError(Cache.voidMark))
+        guard reply.kind == .error else { return answerSet(call, reply, namespace) }
+        guard reply.isError(Cache.voidMark) else { return calls.fail(call, RPCError(refusal: reply, .write)) }
+        calls.fail(
+            call,
+            RPCError(
+                .leaseVoid,
+                "the lease has ended: its time passed, or the entry was written or invalidated",
+                outcome: .notApplied
+            )
+        )
+    }
+
+    /// Answers `cache.fail`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the key is not usable.
+    public func fail(_ parameters: CacheFailParameters, _ context: CallContext) throws(RPCError) {
+        let key = try keyspace.resolve(parameters.key, parameter: "key")
+        let namespace = parameters.namespace
+        let token = parameters.lease.copy()
+        let leased = leases[near.name(namespace, key).copy()]
+        if leased?.holder?.token == token { leases.ending[context.call] = leased }
+        sendWrite(.fail, .idempotentWrite, context, namespace, key) { command in
+            command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
+            keyspace.append(to: &command, .cache, namespace, key)
+            token.withByteView { command.append(word: $0) }
+            append(life: parameters.retryAfterMilliseconds, to: &command)
+        }
+    }
+
+    func answerFail(_ call: CallID, _ reply: Reply) {
+        leaseEnded(call, isReleased: true)
+        calls.reply(call) { $0.append(reply.integer == 1 ? "{\"released\":true}" : "{\"released\":false}") }
+    }
+
+    /// What a call of `cache.get` wishes for that would compute; nil where it would not, or nobody waits for it.
+    func wish(_ parameters: CacheGetParameters, _ context: CallContext) -> LeaseWish? {
+        guard let lease = parameters.leaseMilliseconds, let peer = calls.peer(of: context.call) else { return nil }
+        let until = EventLoop.reactor.now.advanced(milliseconds: parameters.waitMilliseconds)
+        return LeaseWish(
+            call: context.call,
+            peer: peer,
+            lane: context.lane,
+            deadline: context.isDeadlineGiven
+                ? context.deadline : context.deadline.advanced(milliseconds: parameters.waitMilliseconds),
+            until: until,
+            leaseMilliseconds: lease
+        )
+    }
+}
+
+extension JSONString {
+    /// The text's bytes without its escapes; a lease has none.
+    fileprivate func copy() -> [UInt8] { raw.copy() }
+}

@@ -1,0 +1,267 @@
+import Bytes
+import Contract
+import EventLoop
+import JSON
+import JSONRPC
+import Linux
+import Store
+import Valkey
+
+/// One computes a missing entry, the others wait for it.
+///
+/// The lease lies in Valkey, in the place of the entry (``CacheScripts/lease``), so it holds for all agents. On this
+/// host one question for each key is on its way at a time, whoever waits; it is asked again when there is news of the
+/// key, which its lease, its value, and its removal are.
+extension Cache {
+    /// How often Valkey is asked where it does not tell of changes.
+    private static let untrackedInterval = Duration.milliseconds(50)
+    /// How long ending a lease may take whose holder has gone.
+    private static let releaseTimeout = Duration.seconds(5)
+
+    /// Has a call wait for an entry, or compute it.
+    func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
+        // Waiting calls must leave room for the one that brings the value.
+        guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
+            let message = "too many calls of this connection wait"
+            return calls.fail(wish.call, RPCError(.overloaded, message, isRetryable: true))
+        }
+        let key = leases.key(name, namespace)
+        key.waiters.append(wish)
+        if key.holder == nil, key.asked == nil, key.foreignEnd == .distantFuture { return ask(key) }
+        guard key.asked == nil else { return }
+        dismissLate(key)
+        arm(key)
+    }
+
+    /// Takes note of news of a key.
+    func leaseNews(_ name: ByteView) {
+        guard !leases.isEmpty, let key = leases[name.copy()] else { return }
+        renew(key)
+    }
+
+    /// Takes note that any key may have changed, or that changes are told no longer.
+    func leaseNewsOfAll() {
+        for key in leases.all { renew(key) }
+    }
+
+    private func renew(_ key: LeasedKey) {
+        if key.asked != nil {
+            key.isNews = true
+        } else {
+            ask(key)
+        }
+    }
+
+    // MARK: The question
+
+    /// Asks Valkey for the entry or the lease, on behalf of whoever has waited longest.
+    private func ask(_ key: LeasedKey) {
+        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        guard let first = key.waiters.first else { return forgetIfIdle(key) }
+        var generator = SystemRandomNumberGenerator()
+        let token = LeaseToken.make(&generator)
+        key.asked = token
+        key.isNews = false
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: Operation.lease.rawValue, detail: key.number),
+            effect: .idempotentWrite,
+            deadline: first.deadline
+        )
+        link.send(request, lane: first.lane) { command in
+            command.append(callOf: CacheScripts.lease, keys: 1, arguments: 2)
+            key.name.withByteView { command.append(word: $0) }
+            token.withByteView { command.append(word: $0) }
+            command.append(word: first.leaseMilliseconds)
+        }
+    }
+
+    func answerLease(_ number: UInt32, _ reply: Reply) {
+        guard let key = leases[number], let token = key.asked else { return }
+        key.asked = nil
+        key.foreignEnd = .distantFuture
+        if reply.kind == .error || reply.kind == .tooLarge {
+            return leaseFailed(key, RPCError(refusal: reply, .idempotentWrite))
+        }
+        var elements = reply.elements()
+        switch elements.next()?.integer {
+        case 1:
+            grant(key, token, isLocal: false)
+        case 2:
+            key.holder = nil
+            let value = elements.next()?.bytes ?? .empty
+            answerAll(key) { call in
+                countHit(key.namespace)
+                calls.reply(call) { append(hit: StoredMark.content(of: value), to: &$0) }
+            }
+        case 3:
+            let left = elements.next()?.integer ?? 0
+            let holder = elements.next()?.bytes.copy()
+            if key.holder?.token != holder { key.holder = nil }
+            if key.holder == nil { key.foreignEnd = Instant.now.advanced(milliseconds: max(left, 1)) }
+            if key.isNews { return ask(key) }
+            dismissLate(key)
+            arm(key)
+        default:
+            key.holder = nil
+            answerAll(key) { answerMiss($0, key.namespace) }
+        }
+    }
+
+    func failedLease(_ number: UInt32, _ failure: LinkFailure) {
+        guard let key = leases[number], let token = key.asked else { return }
+        key.asked = nil
+        key.foreignEnd = .distantFuture
+        if failure.code == .unavailable {
+            // One at a time on this host still, while Valkey is away.
+            if key.holder == nil { return grant(key, token, isLocal: true) }
+            dismissLate(key)
+            return arm(key)
+        }
+        leaseFailed(key, RPCError(failure))
+    }
+
+    private func leaseFailed(_ key: LeasedKey, _ error: RPCError) {
+        answerAll(key) { calls.fail($0, error) }
+    }
+
+    /// Gives the lease to whoever has waited longest.
+    private func grant(_ key: LeasedKey, _ token: [UInt8], isLocal: Bool) {
+        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        guard !key.waiters.isEmpty else {
+            if !isLocal { release(key, token) }
+            key.holder = nil
+            return forgetIfIdle(key)
+        }
+        let first = key.waiters.removeFirst()
+        leases.granted += 1
+        key.holder = LeasedKey.Holder(
+            token: token,
+            peer: first.peer,
+            end: Instant.now.advanced(milliseconds: first.leaseMilliseconds),
+            isLocal: isLocal
+        )
+        countMiss(key.namespace)
+        calls.reply(first.call) { result in
+            result.append("{\"hit\":false,\"lease\":\"")
+            result.append(token)
+            result.append(isLocal ? "\",\"degraded\":true}" : "\"}")
+        }
+        if key.isNews, !key.waiters.isEmpty { return ask(key) }
+        dismissLate(key)
+        arm(key)
+    }
+
+    // MARK: The end of a lease
+
+    /// Takes note that the call that ends a lease had its reply.
+    ///
+    /// - Parameters:
+    ///   - call: The call; one that ends none is left alone.
+    ///   - isReleased: Whether Valkey ended the lease with it.
+    func leaseEnded(_ call: CallID, isReleased: Bool) {
+        guard let key = leases.ending.removeValue(forKey: call) else { return }
+        if let holder = key.holder, !isReleased, !holder.isLocal { release(key, holder.token) }
+        key.holder = nil
+        renew(key)
+    }
+
+    /// Ends a lease whose holder has gone.
+    private func release(_ key: LeasedKey, _ token: [UInt8]) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: Operation.release.rawValue),
+            effect: .idempotentWrite,
+            deadline: Instant.now.advanced(by: Cache.releaseTimeout)
+        )
+        // Over the connection over which the next question goes, and so before it.
+        link.send(request, lane: key.waiters.first?.lane ?? 0) { command in
+            command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
+            key.name.withByteView { command.append(word: $0) }
+            token.withByteView { command.append(word: $0) }
+            command.append(word: "")
+        }
+    }
+
+    /// Passes on the leases of a connection that has gone.
+    func releaseLeases(of peer: Peer) {
+        guard !leases.isEmpty else { return }
+        for key in leases.all {
+            guard let holder = key.holder, holder.peer === peer else { continue }
+            key.waiters.removeAll { !calls.isWaiting($0.call) }
+            key.holder = nil
+            if !holder.isLocal { release(key, holder.token) }
+            renew(key)
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Answers all who wait, and forgets the key.
+    private func answerAll(_ key: LeasedKey, _ answer: (CallID) -> Void) {
+        let waiters = key.waiters
+        key.waiters = []
+        for waiter in waiters { answer(waiter.call) }
+        forgetIfIdle(key)
+    }
+
+    /// Answers those with a miss who would rather not wait on, and those with an error whose deadline comes first.
+    private func dismissLate(_ key: LeasedKey) {
+        let now = Instant.now
+        for waiter in key.waiters where waiter.end <= now {
+            if waiter.until <= now {
+                answerMiss(waiter.call, key.namespace)
+            } else {
+                calls.fail(waiter.call, RPCError(.deadlineExceeded, "the deadline passed while another computed"))
+            }
+        }
+        key.waiters.removeAll { $0.end <= now }
+    }
+
+    /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.
+    private func arm(_ key: LeasedKey) {
+        guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
+        var next = min(key.holder?.end ?? key.foreignEnd, key.waiters.map(\.end).min() ?? .distantFuture)
+        if !near.isTracked, !key.waiters.isEmpty, key.holder == nil {
+            next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
+        }
+        guard next != key.timerInstant else { return }
+        if let timer = key.timer { EventLoop.reactor.timers.cancel(timer) }
+        key.timerInstant = next
+        key.timer = EventLoop.reactor.timers.schedule(at: next) {
+            key.timer = nil
+            key.timerInstant = .distantFuture
+            self.timeCame(for: key)
+        }
+    }
+
+    private func timeCame(for key: LeasedKey) {
+        guard key.asked == nil else { return }
+        dismissLate(key)
+        let isOver = (key.holder?.end ?? key.foreignEnd) <= .now
+        if isOver { key.holder = nil }
+        if isOver || !near.isTracked { return ask(key) }
+        arm(key)
+    }
+
+    private func forgetIfIdle(_ key: LeasedKey) {
+        guard key.waiters.isEmpty, key.holder == nil, key.asked == nil else { return }
+        if let timer = key.timer { EventLoop.reactor.timers.cancel(timer) }
+        key.timer = nil
+        leases.remove(key)
+    }
+}
+
+/// The names of leases: 128 random bits in hexadecimal.
+enum LeaseToken {
+    static func make(_ generator: inout SystemRandomNumberGenerator) -> [UInt8] {
+        let digits = Array("0123456789abcdef".utf8)
+        return (0..<2).flatMap { _ in
+            var bits: UInt64 = generator.next()
+            return (0..<16).map { _ in
+                defer { bits >>= 4 }
+                return digits[Int(bits & 15)]
+            }
+        }
+    }
+}

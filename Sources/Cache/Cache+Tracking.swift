@@ -1,0 +1,38 @@
+public import Bytes
+public import JSONRPC
+public import Valkey
+
+extension Cache: TrackingObserver {
+    /// Begins to keep copies.
+    public func trackingBegan() {
+        near.begin()
+    }
+
+    /// Lets all copies go: their changes would not be told.
+    public func trackingEnded() {
+        near.stop()
+        leaseNewsOfAll()
+    }
+
+    /// Lets the copy of a key go.
+    public func keyChanged(_ key: ByteView) {
+        near.forget(key)
+        leaseNews(key)
+    }
+
+    /// Lets all copies go.
+    public func everythingChanged() {
+        near.forgetEverything()
+        leaseNewsOfAll()
+    }
+}
+
+extension Cache: PeerObserver {
+    /// Passes the connection's leases on.
+    public func peerClosed(_ peer: Peer) {
+        releaseLeases(of: peer)
+    }
+
+    /// The cache keeps nothing back.
+    public func peerDrained(_ peer: Peer) {}
+}

@@ -1,0 +1,95 @@
+import EventLoop
+import JSONRPC
+import Linux
+
+/// What a call asks for that would compute a missing entry.
+struct LeaseWish {
+    /// The call.
+    let call: CallID
+    /// Its connection.
+    let peer: Peer
+    /// Its lane.
+    let lane: Int
+    /// When it must have been answered.
+    let deadline: Instant
+    /// When it would rather have a plain miss than wait on.
+    let until: Instant
+    /// How long it would hold the lease, in milliseconds.
+    let leaseMilliseconds: Int64
+
+    /// When it is answered at the latest.
+    var end: Instant { min(until, deadline) }
+}
+
+/// An entry that is not there, and who computes it or waits for it.
+final class LeasedKey {
+    /// Who computes the entry on this host.
+    struct Holder {
+        let token: [UInt8]
+        let peer: Peer
+        let end: Instant
+        /// Whether the lease was given while Valkey was away, and is unknown there.
+        let isLocal: Bool
+    }
+
+    /// Full name of the entry's key.
+    let name: [UInt8]
+    /// Number of its namespace.
+    let namespace: UInt16
+    /// By what completions name it.
+    let number: UInt32
+    /// The one on this host who computes it.
+    var holder: Holder?
+    /// When the lease ends that runs elsewhere.
+    var foreignEnd = Instant.distantFuture
+    /// The lease that Valkey is being asked for.
+    var asked: [UInt8]?
+    /// Whether there was news since Valkey was asked.
+    var isNews = false
+    /// Who waits, the longest first.
+    var waiters: [LeaseWish] = []
+    var timer: TimerID?
+    var timerInstant = Instant.distantFuture
+
+    init(name: [UInt8], namespace: UInt16, number: UInt32) {
+        self.name = name
+        self.namespace = namespace
+        self.number = number
+    }
+}
+
+/// The entries that somebody on this host computes or waits for.
+struct LeaseTable: ~Copyable {
+    private var keys: [[UInt8]: LeasedKey] = [:]
+    private var numbers: [UInt32: LeasedKey] = [:]
+    private var last: UInt32 = 0
+    /// Keys by the calls that end their leases.
+    var ending: [CallID: LeasedKey] = [:]
+    /// Leases given since the start.
+    var granted: UInt64 = 0
+
+    init() {}
+
+    var isEmpty: Bool { keys.isEmpty }
+
+    var all: [LeasedKey] { Array(keys.values) }
+
+    subscript(name: [UInt8]) -> LeasedKey? { keys[name] }
+
+    subscript(number: UInt32) -> LeasedKey? { numbers[number] }
+
+    /// The key of a name, which is taken in where it is not there.
+    mutating func key(_ name: [UInt8], _ namespace: UInt16) -> LeasedKey {
+        if let known = keys[name] { return known }
+        repeat { last &+= 1 } while numbers[last] != nil
+        let key = LeasedKey(name: name, namespace: namespace, number: last)
+        keys[name] = key
+        numbers[last] = key
+        return key
+    }
+
+    mutating func remove(_ key: LeasedKey) {
+        keys[key.name] = nil
+        numbers[key.number] = nil
+    }
+}

@@ -1,0 +1,61 @@
+import Bytes
+import JSON
+
+/// Numbers for the namespaces that calls have named, and what was counted in each.
+///
+/// Whoever calls may name any namespace, so beyond ``numbersMax`` all others share the last number.
+struct NamespaceRegister: ~Copyable {
+    /// What was counted in one namespace since the start.
+    struct Counts {
+        /// Reads that found an entry, in the agent's memory or in Valkey.
+        var hits: UInt64 = 0
+        /// Of these, reads that the agent's memory answered.
+        var nearHits: UInt64 = 0
+        /// Reads that found none.
+        var misses: UInt64 = 0
+        /// Entries written.
+        var sets: UInt64 = 0
+        /// Entries removed by `cache.invalidate`.
+        var invalidations: UInt64 = 0
+    }
+
+    /// Most numbers; they fit into 12 bits.
+    static let numbersMax = 4096
+
+    private var names: [[UInt8]] = [[]]
+    private var index = NearIndex()
+    private let hash = NearHash()
+    /// What was counted, by number.
+    var counts = [Counts()]
+
+    init() {}
+
+    /// The number of a namespace, which gets one where it has none; 0 is that of the one without a name.
+    mutating func number(of namespace: JSONString?) -> UInt16 {
+        guard let namespace else { return 0 }
+        let name = namespace.raw
+        let hash = UInt32(truncatingIfNeeded: hash(name))
+        if let known = find(name, hash) { return known }
+        guard names.count < NamespaceRegister.numbersMax - 1 else {
+            if counts.count < NamespaceRegister.numbersMax { counts.append(Counts()) }
+            return UInt16(NamespaceRegister.numbersMax - 1)
+        }
+        let number = names.count
+        names.append(name.copy())
+        counts.append(Counts())
+        index.insert(hash, BlockReference(rawValue: UInt32(number)))
+        return UInt16(number)
+    }
+
+    /// The number of a namespace that some call has named, or nil.
+    func known(_ namespace: JSONString?) -> UInt16? {
+        guard let namespace else { return 0 }
+        return find(namespace.raw, UInt32(truncatingIfNeeded: hash(namespace.raw)))
+    }
+
+    private func find(_ name: ByteView, _ hash: UInt32) -> UInt16? {
+        let names = names
+        return index.find(hash) { names[Int($0.rawValue)].withByteView { $0.equals(name) } }
+            .map { UInt16($0.rawValue) }
+    }
+}

@@ -1,0 +1,241 @@
+import Bytes
+import EventLoop
+import JSON
+import Linux
+import Store
+
+/// Copies of entries in the agent's memory, and the rules by which none of them outlives what it is a copy of.
+///
+/// A copy is made of what a read brings from Valkey, while Valkey tells of every change (``TrackingObserver``). The
+/// reply and the news come over two connections, in no order, so each read takes note of a version when it is sent, and
+/// is kept only where the version is the same when its reply comes. Versions belong to stripes of names: news of a key,
+/// and the end of a write of this agent, move the version of its stripe on. While a write runs, nothing of its stripe is
+/// kept, and the copy went when the write was sent: so whoever writes reads what it wrote.
+@EventLoop
+final class NearCache {
+    /// A read whose value may be kept.
+    final class Fill {
+        fileprivate(set) var name = ByteBuffer()
+        fileprivate(set) var hash: UInt64 = 0
+        /// Number of the namespace.
+        fileprivate(set) var namespace: UInt16 = 0
+        /// Tells the read from others that had the same place before.
+        fileprivate(set) var generation: UInt64 = 0
+        fileprivate var version: UInt32 = 0
+        fileprivate var epoch: UInt32 = 0
+        fileprivate var sentAt = Instant.distantFuture
+        /// Life left in milliseconds as `PTTL` tells it, negative for no end; nil while it is not known.
+        var life: Int64?
+        /// What the caller wishes for where the entry is missing.
+        var wish: LeaseWish?
+    }
+
+    /// Number of stripes of names; 14 bits.
+    static let stripes = 1 << 14
+
+    /// Whether Valkey tells of every change.
+    private(set) var isTracked = false
+    /// News of changes since the start.
+    private(set) var changes: UInt64 = 0
+    private var table: NearTable
+    private let keyspace: Keyspace
+    private var scratch = ByteBuffer()
+    private var versions: [UInt32] = []
+    private var writes: [UInt32] = []
+    private var epoch: UInt32 = 0
+    private var fills: [Fill] = []
+    private var freeFills: [Int] = []
+    private var lists: [[UInt16]] = []
+    private var freeLists: [Int] = []
+
+    /// An empty cache of at most `bytesMax` bytes.
+    init(bytesMax: Int, keyspace: Keyspace) {
+        table = NearTable(bytesMax: bytesMax)
+        self.keyspace = keyspace
+    }
+
+    /// Whether copies may be used and made.
+    var isUsable: Bool { isTracked && table.bytesMax > 0 }
+
+    /// Entries held.
+    var count: Int { table.count }
+
+    /// Memory held, in bytes.
+    var bytes: Int { table.bytes }
+
+    /// What a namespace holds.
+    func share(of namespace: UInt16) -> NearTable.Share { table.share(of: namespace) }
+
+    // MARK: Names
+
+    /// The full name of an entry's key, lent until the next call of this method.
+    func name(_ namespace: JSONString?, _ key: ByteView) -> ByteView {
+        scratch.removeAll()
+        keyspace.append(nameTo: &scratch, .cache, namespace, key)
+        return scratch.view
+    }
+
+    /// The hash of a name, for the other methods.
+    func hash(_ name: ByteView) -> UInt64 { table.hash(name) }
+
+    private static func stripe(_ hash: UInt64) -> Int { Int(hash >> 40) & (stripes - 1) }
+
+    // MARK: Reading
+
+    /// Finds the copy of an entry; it is lent until this object is called again.
+    func find(_ name: ByteView, _ hash: UInt64) -> NearHit? {
+        table.find(name, hash, at: EventLoop.reactor.now)
+    }
+
+    /// Takes note of a read that is about to be sent.
+    ///
+    /// - Returns: The number of the note, which ``end(_:)`` takes back.
+    func beginFill(_ name: ByteView, _ hash: UInt64, _ namespace: UInt16) -> Int {
+        makeStripes()
+        let number = freeFills.popLast() ?? fills.count
+        if number == fills.count { fills.append(Fill()) }
+        let fill = fills[number]
+        fill.name.removeAll()
+        fill.name.append(name)
+        fill.hash = hash
+        fill.namespace = namespace
+        fill.version = versions[NearCache.stripe(hash)]
+        fill.epoch = epoch
+        fill.sentAt = .now
+        fill.life = nil
+        return number
+    }
+
+    /// The note of a read.
+    func fill(_ number: Int) -> Fill { fills[number] }
+
+    /// Takes note of the life that a read's entry has left.
+    func setLife(_ milliseconds: Int64, of number: Int, generation: UInt64) {
+        guard fills[number].generation == generation else { return }
+        fills[number].life = milliseconds
+    }
+
+    /// Whether what a read brought is known to be the newest, and may be kept.
+    ///
+    /// - Parameters:
+    ///   - fill: The note of the read.
+    ///   - count: Length of the value in bytes.
+    /// - Returns: Whether nothing spoke against it since the read was sent.
+    func mayStore(_ fill: Fill, _ count: Int) -> Bool {
+        let stripe = NearCache.stripe(fill.hash)
+        return isTracked && fill.epoch == epoch && fill.version == versions[stripe] && writes[stripe] == 0
+            && fill.life != nil && fill.life != 0 && count <= table.entryBytesMax
+    }
+
+    /// Keeps what a read brought, where ``mayStore(_:_:)`` says so.
+    ///
+    /// - Parameters:
+    ///   - fill: The note of the read.
+    ///   - value: The value as JSON text of one line.
+    ///   - form: Under which name it is handed out.
+    func store(_ fill: Fill, _ value: ByteView, _ form: NearForm) {
+        guard mayStore(fill, value.count), let life = fill.life else { return }
+        // Counted from before the question: never longer than Valkey would.
+        let expiry = life < 0 ? Instant.distantFuture : fill.sentAt.advanced(milliseconds: life)
+        table.store(fill.name.view, fill.hash, namespace: fill.namespace, value, form, expiry: expiry)
+    }
+
+    /// Ends a read, whatever came of it.
+    func end(_ number: Int) {
+        fills[number].generation &+= 1
+        if fills[number].wish != nil { fills[number].wish = nil }
+        freeFills.append(number)
+    }
+
+    // MARK: Writing
+
+    /// Takes note that an entry is about to be written, touched or removed.
+    ///
+    /// - Returns: The stripe, which ``endWrite(_:)`` takes back.
+    func beginWrite(_ name: ByteView) -> Int {
+        makeStripes()
+        let hash = table.hash(name)
+        table.remove(name, hash)
+        let stripe = NearCache.stripe(hash)
+        writes[stripe] += 1
+        return stripe
+    }
+
+    /// Ends a write, whatever came of it.
+    func endWrite(_ stripe: Int) {
+        writes[stripe] -= 1
+        versions[stripe] &+= 1
+    }
+
+    /// Begins a write of several entries.
+    ///
+    /// - Returns: The number of its list, which ``endWrites(_:)`` takes back.
+    func beginWrites() -> Int {
+        let number = freeLists.popLast() ?? lists.count
+        if number == lists.count { lists.append([]) }
+        return number
+    }
+
+    /// Takes note of one of the entries of a write.
+    func addWrite(_ name: ByteView, to number: Int) {
+        let stripe = beginWrite(name)
+        lists[number].append(UInt16(stripe))
+    }
+
+    /// Ends a write of several entries, whatever came of it.
+    func endWrites(_ number: Int) {
+        for stripe in lists[number] { endWrite(Int(stripe)) }
+        lists[number].removeAll(keepingCapacity: true)
+        freeLists.append(number)
+    }
+
+    private func makeStripes() {
+        guard versions.isEmpty else { return }
+        versions = Array(repeating: 0, count: NearCache.stripes)
+        writes = Array(repeating: 0, count: NearCache.stripes)
+    }
+
+    // MARK: News
+
+    /// Begins to keep copies.
+    func begin() {
+        isTracked = true
+    }
+
+    /// Lets everything go, and keeps nothing until ``begin()``.
+    func stop() {
+        isTracked = false
+        forgetEverything()
+    }
+
+    /// Lets the copy of a key go, and what is being read of it unkept.
+    func forget(_ name: ByteView) {
+        changes += 1
+        let hash = table.hash(name)
+        table.remove(name, hash)
+        if !versions.isEmpty { versions[NearCache.stripe(hash)] &+= 1 }
+    }
+
+    /// Lets what is being read unkept.
+    func forgetReads() {
+        epoch &+= 1
+    }
+
+    /// Lets everything go, and what is being read unkept.
+    func forgetEverything() {
+        epoch &+= 1
+        table.removeAll()
+    }
+
+    /// Lets copies go, some pages of them at a time.
+    ///
+    /// - Parameters:
+    ///   - start: First page, 0 in the first call.
+    ///   - isSought: Receives a name, lent.
+    /// - Returns: The page to go on with, or nil after the last.
+    func forget(from start: Int, _ isSought: (ByteView) -> Bool) -> Int? {
+        let end = start + 16
+        table.remove(inPages: start..<end) { _, name in isSought(name) }
+        return end < table.pageNumbers ? end : nil
+    }
+}
