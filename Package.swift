@@ -134,7 +134,7 @@ let package = Package(
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
-        tests("CacheTests", ["Bytes", "Cache", "EventLoop", "Linux", "Store", "TestSupport"]),
+        tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests("SessionsTests", ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"]),

@@ -140,7 +140,7 @@ struct ComputeOnceTests {
         try await withAgent { agent in
             let computer = try agent.connect()
             let other = try agent.connect()
-            let short = #"{"key":"k","lease_ms":150}"#
+            let short = #"{"key":"k","lease_ms":2000}"#
             #expect(try await computer.result(of: "cache.get", short)["lease"] != nil)
             let asked = Instant.now
             let patient = #"{"key":"k","lease_ms":1,"wait_ms":30}"#

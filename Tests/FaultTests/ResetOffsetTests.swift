@@ -51,7 +51,10 @@ struct ResetOffsetTests {
     private static func withRig<Result>(_ body: (Rig) async throws -> Result) async throws -> Result {
         try await withValkeyServer { server in
             try await withFaultProxy(to: .unix(server.socketPath)) { proxy in
-                try await withDaemon(arguments: ["--valkey", proxy.address.url]) { daemon in
+                // News of changes comes over a connection of its own, and could take the reset that is meant for a reply.
+                let environment = ["SQUIRE_CACHE_NEAR_BYTES": "0"]
+                let arguments = ["--valkey", proxy.address.url]
+                return try await withDaemon(arguments: arguments, environment: environment) { daemon in
                     try await body(Rig(proxy: proxy, daemon: daemon))
                 }
             }

@@ -47,7 +47,10 @@ struct SliceTests {
         try await Machine.alone {
             try await withValkeyServer { server in
                 try await withFaultProxy(to: .unix(server.socketPath)) { toValkey in
-                    try await withDaemon(arguments: ["--valkey", toValkey.address.url]) { daemon in
+                    // Which replies come from memory depends on when the news of changes comes.
+                    let environment = ["SQUIRE_CACHE_NEAR_BYTES": "0"]
+                    let arguments = ["--valkey", toValkey.address.url]
+                    return try await withDaemon(arguments: arguments, environment: environment) { daemon in
                         let front = StreamAddress.unix("\(server.directory)/agent.sock")
                         return try await withFaultProxy(to: .unix(daemon.socketPath), at: front) { toAgent in
                             toValkey.faults = faults

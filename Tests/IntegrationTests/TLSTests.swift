@@ -173,7 +173,9 @@ struct TLSTests {
     func readSizes() async throws {
         try await TLSFixture.with { fixture in
             try await fixture.withServer { server, port in
-                try await fixture.withAgent("valkeys://localhost:\(port)") { agent in
+                // The value alone is asked for, with one command.
+                let options = ["SQUIRE_CACHE_TIER": "valkey"]
+                try await fixture.withAgent("valkeys://localhost:\(port)", options: options) { agent in
                     try await agent.becomeConnected()
                     // The kernel gives a connection that takes much at once a buffer that holds it.
                     try server.command("SET", "cache:large", "\"" + String(repeating: "s", count: 4 << 20) + "\"")

@@ -31,7 +31,7 @@ final class NearCache {
     }
 
     /// Number of stripes of names; 14 bits.
-    static let stripes = 1 << 14
+    nonisolated static let stripes = 1 << 14
 
     /// Whether Valkey tells of every change.
     private(set) var isTracked = false
