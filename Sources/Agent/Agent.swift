@@ -206,7 +206,9 @@ final class Agent {
                 await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
             }
             self.server.closeAll()
-            await self.stores.stop(grace: self.configuration.shutdown.grace)
+            // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
+            let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
+            await self.stores.stop(grace: max(left, .seconds(1)))
             self.finish()
         }
     }

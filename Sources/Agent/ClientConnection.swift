@@ -21,6 +21,11 @@ final class ClientConnection: DescriptorHandler {
     private var isEnding = false
     /// Whether input was left alone because too much is owed or running.
     private var isStalled = false
+    /// Whether messages are being served, which are lent from a buffer that must not change meanwhile.
+    private var isServing = false
+    /// Whether the client has gone in both directions; what it had sent is still served.
+    private var isGone = false
+    private var isClosed = false
     /// Whether the server has been asked to let this connection go on.
     private var isResuming = false
 
@@ -44,16 +49,26 @@ final class ClientConnection: DescriptorHandler {
 
     func descriptorReady(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush(peer) }
-        guard registration != nil, !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
+        guard !isClosed, !isGone, !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }
         guard wanted.contains(.readable) else {
-            // The socket is not read now, so only its end is told: nobody is there to take what is owed.
-            if !readiness.isDisjoint(with: [.hungUp, .failed]) { close() }
+            // The socket is not read now, so only its end is told.
+            if !readiness.isDisjoint(with: [.hungUp, .failed]) { clientLeft() }
             return
         }
         read()
     }
 
     private func read() {
+        switch receiveOnce() {
+        case .bytes: receive()
+        case .wouldBlock: return
+        case .end: inputEnded()
+        case .failed: close()
+        }
+    }
+
+    /// Reads once into the buffer that all connections share.
+    private func receiveOnce() -> Transfer {
         ClientConnection.readBuffer.removeAll()
         var transfer = Transfer.wouldBlock
         _ = unsafe ClientConnection.readBuffer.withSpareCapacity(ClientConnection.readBytes) { memory, _ in
@@ -61,12 +76,22 @@ final class ClientConnection: DescriptorHandler {
             if case .bytes(let count) = transfer { return count }
             return 0
         }
-        switch transfer {
-        case .bytes: receive()
-        case .wouldBlock: return
-        case .end: inputEnded()
-        case .failed: close()
-        }
+        return transfer
+    }
+
+    /// Serves what a client had sent before it left; what it is owed is dropped.
+    ///
+    /// The kernel holds no more than a socket's buffer of it, which is taken in at once: a socket that was closed by the
+    /// other side would be ready for ever.
+    private func clientLeft() {
+        guard let registration, !isServing else { return close() }
+        while case .bytes = receiveOnce() { peer.input.append(ClientConnection.readBuffer.view) }
+        EventLoop.reactor.remove(registration)
+        self.registration = nil
+        isGone = true
+        peer.output.removeAll(keepingCapacityUpTo: 0)
+        inputEnded()
+        resumeIfPossible()
     }
 
     /// Takes in what was read: from the shared buffer where nothing waits in the connection's own.
@@ -76,6 +101,7 @@ final class ClientConnection: DescriptorHandler {
             return process()
         }
         let consumed = process(ClientConnection.readBuffer.view)
+        guard !isClosed else { return }
         peer.input.append(ClientConnection.readBuffer.view.dropFirst(consumed))
         updateInterest()
     }
@@ -83,6 +109,8 @@ final class ClientConnection: DescriptorHandler {
     /// Works on what waits in the connection's own buffer.
     private func process() {
         let consumed = process(peer.input.view)
+        // A connection that closed meanwhile left the buffer alone until here.
+        guard !isClosed else { return peer.input.removeAll(keepingCapacityUpTo: 0) }
         peer.input.consume(consumed)
         if peer.input.isEmpty { peer.input.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes) }
         updateInterest()
@@ -93,7 +121,9 @@ final class ClientConnection: DescriptorHandler {
     /// - Returns: How many bytes they were.
     private func process(_ bytes: ByteView) -> Int {
         var consumed = 0
-        while !isEnding {
+        isServing = true
+        defer { isServing = false }
+        while !isEnding, !isClosed {
             isStalled = isHeldBack
             if isStalled { return consumed }
             switch peer.decoder.next(bytes.dropFirst(consumed)) {
@@ -121,7 +151,9 @@ final class ClientConnection: DescriptorHandler {
     /// Whether the client must first wait for replies, or take some.
     private var isHeldBack: Bool {
         let limits = server.calls.limits
-        return peer.runningCalls >= limits.runningMax || peer.output.count >= limits.outputBytesHigh
+        // What running calls will bring counts too: it cannot be stopped once it is under way.
+        return peer.runningCalls >= limits.runningMax
+            || peer.output.count + peer.runningReplyBytes >= limits.outputBytesHigh
     }
 
     private func updateInterest() {
@@ -137,7 +169,7 @@ final class ClientConnection: DescriptorHandler {
     /// Goes on after the connection was stalled.
     func resume() {
         isResuming = false
-        guard registration != nil else { return }
+        guard !isClosed else { return }
         process()
         finishIfDone()
     }
@@ -145,7 +177,8 @@ final class ClientConnection: DescriptorHandler {
     /// Sends what the client is owed, as far as the kernel takes it.
     func flush(_ peer: Peer) {
         // The peer may have been marked by a connection that has gone and whose place this one took.
-        guard peer === self.peer, registration != nil else { return }
+        guard peer === self.peer, !isClosed else { return }
+        if isGone { peer.output.removeAll(keepingCapacityUpTo: 0) }
         while hasOutputToSend {
             switch descriptor.write(peer.output.view) {
             case .bytes(let count):
@@ -156,7 +189,7 @@ final class ClientConnection: DescriptorHandler {
                 want(wanted.union(.writable))
                 return resumeIfPossible()
             case .end, .failed:
-                return close()
+                return clientLeft()
             }
         }
         peer.isBlocked = false
@@ -195,8 +228,9 @@ final class ClientConnection: DescriptorHandler {
 
     /// Closes a connection whose client has ended its input and has been told everything.
     private func finishIfDone() {
-        guard registration != nil, peer.output.isEmpty else { return }
-        if isEnding || (isInputEnded && peer.runningCalls == 0 && peer.bindings == 0 && !isStalled) { close() }
+        guard !isClosed, peer.output.isEmpty else { return }
+        let isOwedNothing = peer.runningCalls == 0 && peer.bindings == 0
+        if isEnding || (isInputEnded && (isGone || isOwedNothing) && !isStalled) { close() }
     }
 
     /// Says a last word and closes.
@@ -208,11 +242,12 @@ final class ClientConnection: DescriptorHandler {
 
     /// Closes now; what runs goes on, its answers are dropped.
     func close() {
-        guard let registration else { return }
-        self.registration = nil
-        EventLoop.reactor.remove(registration)
+        guard !isClosed else { return }
+        isClosed = true
+        if let registration { EventLoop.reactor.remove(registration) }
+        registration = nil
         server.calls.closed(peer)
-        peer.input.removeAll(keepingCapacityUpTo: 0)
+        if !isServing { peer.input.removeAll(keepingCapacityUpTo: 0) }
         peer.output.removeAll(keepingCapacityUpTo: 0)
         server.forget(peer.index)
     }

@@ -91,7 +91,13 @@ final class Dispatcher {
             guard let id = request.id else { return }
             return calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
         }
-        let call = calls.begin(peer, id: request.id, method: Int(method.rawValue), batch: batch)
+        let call = calls.begin(
+            peer,
+            id: request.id,
+            method: Int(method.rawValue),
+            batch: batch,
+            isBulky: method.returnsStoredValues
+        )
         do throws(RPCError) {
             try perform(method, request.arguments, call, peer)
         } catch {
@@ -212,6 +218,14 @@ final class Dispatcher {
 extension Method {
     /// Whether the method walks through a store, which takes longer than a round trip.
     fileprivate var isSweep: Bool { deadlineMilliseconds > Method.cacheGet.deadlineMilliseconds }
+
+    /// Whether replies carry what is stored, and so may be large.
+    fileprivate var returnsStoredValues: Bool {
+        switch self {
+        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .sessionGet: true
+        default: false
+        }
+    }
 
     /// Whether the method tells about the agent and so is answered to its end.
     fileprivate var isServedWhileDraining: Bool {

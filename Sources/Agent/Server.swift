@@ -14,7 +14,6 @@ final class Server: DescriptorHandler, TurnHandler {
     }
 
     let calls: CallTable
-    let parser: RequestParser
     let dispatcher: Dispatcher
     private(set) var counts = Counts()
     private let listener: FileDescriptor
@@ -39,7 +38,6 @@ final class Server: DescriptorHandler, TurnHandler {
         self.calls = calls
         self.dispatcher = dispatcher
         self.log = log
-        parser = RequestParser(limits: calls.limits)
     }
 
     /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.

@@ -73,7 +73,12 @@ extension Cache {
         var stored = 0
         var elements = reply.elements()
         while let element = elements.next() {
-            if element.kind == .error { return calls.fail(call, RPCError(refusal: element, .idempotentWrite)) }
+            if element.kind == .error {
+                var error = RPCError(refusal: element, .idempotentWrite)
+                // The transaction ran: others of its entries are written.
+                error.outcome = .unknown
+                return calls.fail(call, error)
+            }
             stored += 1
         }
         countSets(stored, UInt16(detail >> 20))

@@ -30,6 +30,8 @@ public final class CallTable {
         var batch: Batch?
         var id = CallIdentifier()
         var method = 0
+        /// Bytes that the reply is expected to have; 0 where it is known to be short.
+        var expected = 0
     }
 
     /// Counts of calls and errors by method.
@@ -71,8 +73,15 @@ public final class CallTable {
     ///   - id: The id as written, or nil for a notification, which gets no reply.
     ///   - method: The method's number, 0 ..< the count that ``init(limits:methods:)`` was given.
     ///   - batch: The batch that it is an element of.
+    ///   - isBulky: Whether the reply carries stored values, and so may be large.
     /// - Returns: The call's name.
-    public func begin(_ peer: Peer, id: ByteView?, method: Int, batch: Batch?) -> CallID {
+    public func begin(
+        _ peer: Peer,
+        id: ByteView?,
+        method: Int,
+        batch: Batch?,
+        isBulky: Bool = false
+    ) -> CallID {
         let index: Int
         if let free = freeSlots.popLast() {
             index = free
@@ -87,6 +96,9 @@ public final class CallTable {
             batch.remaining += 1
             slots[index].batch = batch
         }
+        let expected = isBulky ? peer.expectedReplyBytes : 0
+        slots[index].expected = expected
+        peer.runningReplyBytes += expected
         peer.runningCalls += 1
         running += 1
         return CallID(slot: index, generation: slots[index].generation)
@@ -111,6 +123,7 @@ public final class CallTable {
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
+            if slot.isBulky { slot.peer.tookBulkyReply(of: buffer.count - start) }
             guard buffer.count >= end else { return }
             buffer.truncate(to: start)
             buffer.append("\"error\":")
@@ -201,7 +214,9 @@ public final class CallTable {
         dirtyPeers.append(peer)
     }
 
-    private func end(_ call: CallID) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int)? {
+    private func end(
+        _ call: CallID
+    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool)? {
         let index = call.slot
         guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
         let batch = slots[index].batch
@@ -210,9 +225,10 @@ public final class CallTable {
         slots[index].peer = nil
         if batch != nil { slots[index].batch = nil }
         freeSlots.append(index)
+        peer.runningReplyBytes -= slots[index].expected
         peer.runningCalls -= 1
         running -= 1
-        return (peer, batch, id, slots[index].method)
+        return (peer, batch, id, slots[index].method, slots[index].expected > 0)
     }
 
     /// Frames a reply: straight into the connection's output where a line is all it takes.

@@ -14,6 +14,10 @@ public final class Peer {
     public let index: Int
     /// Who connected, by the kernel's word.
     public let userID: UInt32
+    /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one a guess.
+    public internal(set) var expectedReplyBytes = 16 << 10
+    /// Bytes that the replies to the calls that run are expected to have.
+    public internal(set) var runningReplyBytes = 0
     /// What is bound to the connection, such as subscriptions: while it is more than 0, a client that has ended its
     /// input is still served.
     public var bindings = 0
@@ -27,6 +31,11 @@ public final class Peer {
     public var hasBacklog = false
     /// Whether the peer stands among ``CallTable/takeDirtyPeers()``.
     var isDirty = false
+
+    /// Learns from a reply to a read how large the next may be.
+    func tookBulkyReply(of bytes: Int) {
+        expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, 1)
+    }
 
     /// Begins a connection.
     public init(index: Int, userID: UInt32, limits: RPCLimits) {

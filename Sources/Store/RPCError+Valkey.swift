@@ -76,6 +76,7 @@ extension RPCError {
     /// Refusals that pass by themselves, or once the operator has seen to the server.
     private static let passingRefusals = [
         "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY", "NOSCRIPT", "OOM",
+        "MISCONF",
     ]
 
     /// What an operator can do about a refusal.
@@ -83,6 +84,8 @@ extension RPCError {
         switch word {
         case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"
         case "NOAUTH", "WRONGPASS": "; the agent's user or password is not the server's (valkey.password_file)"
+        case "MISCONF": "; the server cannot write to its disk: see its log, and whether the disk is full"
+        case "OOM": "; the server is at its maxmemory"
         default: ""
         }
     }

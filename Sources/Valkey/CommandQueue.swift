@@ -20,6 +20,8 @@ struct CommandQueue: ~Copyable {
         case result(CommandRecord, refusal: [UInt8]?)
         /// Nobody asked for it.
         case unexpected
+        /// It answers a command that has not left whole: the server has given the connection up.
+        case premature
     }
 
     /// A command whose receiver is to be told that it gets no reply.
@@ -29,6 +31,9 @@ struct CommandQueue: ~Copyable {
         /// Whether its bytes may have left in vain, which speaks against the server.
         let isTransport: Bool
     }
+
+    /// Times that a connection may break while a command is being sent, before it is taken for the cause.
+    private static let interruptionsMax = 2
 
     private var log = ByteBuffer()
     private var sent = 0
@@ -65,16 +70,20 @@ struct CommandQueue: ~Copyable {
             if reply.kind == .error { refusal = reply.bytes.copy() }
             return .partial
         }
+        guard isFirstSent else { return .premature }
         let record = removeFirst()
         let refusal = refusal
         self.refusal = nil
         return .result(record, refusal: reply.isError("EXECABORT") ? refusal : nil)
     }
 
-    /// The encoded form of the command whose reply comes next.
+    /// The encoded form of the command whose reply comes next; nil where none was sent whole.
     var first: (record: CommandRecord, command: ByteView)? {
-        records.isEmpty ? nil : (records[0], log.view.prefix(records[0].length))
+        isFirstSent ? (records[0], log.view.prefix(records[0].length)) : nil
     }
+
+    /// Whether a command waits for its reply of which every byte has left.
+    private var isFirstSent: Bool { !records.isEmpty && records[0].length <= sent }
 
     /// Puts the first command last, with a command before it whose reply is passed over: its script is loaded anew.
     mutating func repeatFirst(after preparation: (inout ByteBuffer) -> Void) {
@@ -119,6 +128,7 @@ struct CommandQueue: ~Copyable {
 
     private mutating func removeFirst() -> CommandRecord {
         let record = records.removeFirst()
+        precondition(record.length <= sent, "a command that has not left whole was answered")
         log.consume(record.length)
         sent -= record.length
         return record
@@ -161,8 +171,8 @@ extension CommandQueue {
 
     /// Decides the fate of each command after the connection broke: nothing is sent any more.
     ///
-    /// A command that was not sent whole stays, as does one that may be sent again while the budget allows it. The
-    /// order of those that stay is kept.
+    /// A command that was not sent whole stays, unless connections keep breaking over it, as does one that may be sent
+    /// again while the budget allows it. The order of those that stay is kept.
     ///
     /// - Returns: The others.
     mutating func interrupt(_ budget: inout RetryBudget) -> [Failure] {
@@ -170,14 +180,25 @@ extension CommandQueue {
         var offset = 0
         for position in 0..<records.count {
             let record = records[position]
+            let start = offset
             offset += record.length
-            guard offset <= sent else { continue }
-            records[position].wasSent = true
+            // Whatever was answered in part is answered anew.
             records[position].repliesLeft = record.replies
+            let isWhole = offset <= sent
+            if isWhole {
+                records[position].wasSent = true
+            } else if start < sent {
+                records[position].interruptions += 1
+            }
             if record.isAbandoned { continue }
-            if record.effect != .write, budget.spend() { continue }
+            if isWhole {
+                if record.effect != .write, budget.spend() { continue }
+            } else if records[position].interruptions < CommandQueue.interruptionsMax {
+                continue
+            }
             records[position].isAbandoned = true
-            failures.append(Failure(record: record, outcome: record.outcomeWhenSent, isTransport: true))
+            let outcome = isWhole ? record.outcomeWhenSent : record.outcomeWhenUnsent
+            failures.append(Failure(record: record, outcome: outcome, isTransport: true))
         }
         // What was sent in part was not executed: it begins anew, and what was given up does not.
         sent = 0

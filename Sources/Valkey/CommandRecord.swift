@@ -20,6 +20,8 @@ struct CommandRecord {
     let isReloaded: Bool
     /// Times that the server said that it would not execute it now.
     private(set) var attempts: Int
+    /// Connections that broke while it was being sent.
+    var interruptions = 0
     /// Whether all its bytes were once given to a connection that broke.
     var wasSent: Bool
     /// Whether the receiver has been told already; the record only keeps the replies' order.

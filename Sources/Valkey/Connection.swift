@@ -178,6 +178,13 @@ final class Connection: DescriptorHandler {
         unsafe user.connectionEnded(Ending(reason: reason, wasReady: wasReady, isReplyTooLarge: isReplyTooLarge))
     }
 
+    /// Ends a connection that takes no more, after its server's last words, which may lie in the socket.
+    func endAfterBrokenSend() {
+        let socket = socket
+        read()
+        if socket === self.socket { end("the connection broke while sending") }
+    }
+
     /// Ends the connection for good.
     func close() {
         closeSocket()

@@ -80,7 +80,7 @@ final class Pipeline: ConnectionUser {
         isDirty = false
         guard connection.isReady, !queue.isSent else { return }
         queue.markSent(connection.send(queue.unsent))
-        if connection.isBroken { connection.end("the connection broke while sending") }
+        if connection.isBroken { connection.endAfterBrokenSend() }
     }
 
     /// Ends the pipeline: queued commands fail.
@@ -153,6 +153,7 @@ extension Pipeline {
         switch queue.receive(reply) {
         case .partial: return
         case .unexpected: connection.end("it sent a reply that nobody asked for")
+        case .premature: refusedWhileSending(reply)
         case .result(let record, let refusal):
             link.countReply()
             guard !record.isAbandoned else { return }
@@ -163,6 +164,12 @@ extension Pipeline {
                 answer(record, reply)
             }
         }
+    }
+
+    /// Takes the answer to a command that has not left whole: the server refuses it, and what follows with it.
+    private func refusedWhileSending(_ reply: Reply) {
+        if reply.kind == .error, let record = queue.abandonFirst() { answer(record, reply) }
+        connection.end("it gave the connection up in the middle of a command")
     }
 
     private func answer(_ record: CommandRecord, _ reply: Reply) {

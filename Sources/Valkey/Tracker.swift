@@ -109,7 +109,7 @@ public final class Tracker: ConnectionUser {
 // MARK: The connection's news
 
 extension Tracker {
-    var connectionMayConnect: Bool { !isClosed && !prefixes.isEmpty && link.isConnected }
+    var connectionMayConnect: Bool { !isClosed && !prefixes.isEmpty && link.isConnected && link.isPassable }
 
     var connectionScripts: [String] { [] }
 
@@ -212,7 +212,8 @@ extension Tracker {
         if silence >= Tracker.silenceMax {
             return connection.end("it has been silent for \(silence / 1_000_000) ms")
         }
-        if silence >= Tracker.silenceBeforePing, !isPinged {
+        // While the breaker is open one probe is on the wire, the link's.
+        if silence >= Tracker.silenceBeforePing, !isPinged, link.isPassable {
             isPinged = true
             output.append(command: "PING")
             flush()

@@ -1,4 +1,7 @@
 import Agent
 import Glibc
 
-exit(Program.run(Array(CommandLine.arguments.dropFirst())))
+let status = Program.run(Array(CommandLine.arguments.dropFirst()))
+// A helper thread may still read certificates: exit(3) would take OpenSSL down under it.
+fflush(nil)
+_exit(status)

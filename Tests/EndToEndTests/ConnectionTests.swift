@@ -78,6 +78,25 @@ struct ConnectionTests {
         }
     }
 
+    @Test("that is closed by its client at once still has all that it had sent carried out")
+    func fireAndForget() async throws {
+        try await withAgent { agent in
+            let other = try agent.connect()
+            do {
+                let client = try agent.connect()
+                let sent = (0..<2500).map {
+                    #"{"jsonrpc":"2.0","method":"cache.set","params":["left\#($0)",1]}"# + "\n"
+                }
+                try await client.send(bytes: Array(sent.joined().utf8))
+            }
+            try await waitUntil("everything that was sent is stored") {
+                let keys = (2400..<2500).map { "\"left\($0)\"" }.joined(separator: ",")
+                let entries = try await other.result(of: "cache.get_many", "[[\(keys)]]")["entries"]?.array ?? []
+                return entries.count == 100 && entries.allSatisfy { $0["hit"] == true }
+            }
+        }
+    }
+
     @Test("that is half closed still gets its replies, and then its end", arguments: AgentClient.Framing.allCases)
     func halfClosed(framing: AgentClient.Framing) async throws {
         try await withAgent { agent in

@@ -13,33 +13,28 @@ struct SlowReaderTests {
         }
     }
 
-    @Test("is cut beyond the limit, and nobody else notices")
-    func cut() async throws {
+    @Test("is owed little, however much it asks for, and nobody else notices")
+    func bounded() async throws {
         try await withAgent { agent in
             let other = try agent.connect()
             _ = try await other.result(of: "cache.set", #"["big",\#(Self.value)]"#)
             let before = try agent.residentBytes
             let stuck = try agent.connect()
-            // The agent may close the connection while this is still being sent.
-            try? await stuck.send(bytes: Self.gets(5000))
-            try await waitUntil("the client that does not read is gone") {
+            // What the socket's buffer takes; the agent stops reading long before it has served that much.
+            try await stuck.send(bytes: Array(Self.gets(5000).prefix(100_000)))
+            try await waitUntil("the agent has stopped reading") {
                 #expect(try await other.result(of: "agent.ping") == ["pong": true])
-                return try await other.result(of: "agent.stats")["connections"]?["open"] == 1
+                return try await other.result(of: "agent.stats")["calls"]?["running"] == 0
             }
-            // The limit of 32 MiB, twice for the moment in which the buffer grows, and what Valkey sent meanwhile.
-            #expect(try agent.residentBytesPeak - before < 120 << 20)
-            try await waitUntil("the calls have ended and their memory is given back") {
-                guard try await other.result(of: "agent.stats")["calls"]?["running"] == 0 else { return false }
-                return try agent.residentBytes - before < 16 << 20
-            }
-            _ = try await stuck.receiveToEnd()
+            // A megabyte is owed when reading stops; what ran by then comes on top.
+            #expect(try agent.residentBytesPeak - before < 48 << 20)
+            #expect(try await other.result(of: "agent.stats")["connections"]?["open"] == 2)
         }
     }
 
     @Test("is kept and not read from while little is owed to it")
     func heldBack() async throws {
-        // A reply from memory could overtake those that Valkey was asked for.
-        let limits = #"{"limits": {"output_bytes_high": 65536, "running_max": 16}, "cache": {"tier": "valkey"}}"#
+        let limits = #"{"limits": {"output_bytes_high": 65536, "running_max": 16}}"#
         try await withAgent(configuration: limits) { agent in
             let other = try agent.connect()
             _ = try await other.result(of: "cache.set", #"["big",\#(Self.value)]"#)
@@ -55,9 +50,10 @@ struct SlowReaderTests {
             #expect(try agent.residentBytesPeak < 64 << 20)
             try await slow.send(bytes: Array(requests.dropFirst(60_000)))
             let end = #","result":{"hit":true,"value":\#(Self.value),"source":"valkey"}}"#
-            for id in 0..<count {
-                let reply = try await slow.receive()
-                #expect(reply == #"{"jsonrpc":"2.0","id":\#(id)"# + end)
+            var expected = Set((0..<count).map { #"{"jsonrpc":"2.0","id":\#($0)"# + end })
+            for _ in 0..<count {
+                let reply = try await slow.receive().replacing(#""near""#, with: #""valkey""#)
+                #expect(expected.remove(reply) != nil)
             }
             #expect(try agent.residentBytesPeak < 64 << 20)
         }
@@ -70,9 +66,13 @@ struct SlowReaderTests {
             _ = try await client.result(of: "cache.set", #"["big",\#(Self.value)]"#)
             let count = 300
             try await client.send(bytes: Self.gets(count))
-            for id in 0..<count {
-                #expect(try await client.receive().hasPrefix(#"{"jsonrpc":"2.0","id":\#(id),"result":{"hit":true,"#))
+            var ids = Set<Int64>()
+            for _ in 0..<count {
+                let reply = try Document.parse(try await client.receive())
+                #expect(reply["result"]?["hit"] == true)
+                if let id = reply["id"]?.integer { ids.insert(id) }
             }
+            #expect(ids == Set(0..<Int64(count)))
         }
     }
 

@@ -200,6 +200,51 @@ struct CommandQueueTests {
         check(result(&queue) == 1)
     }
 
+    @Test("begins a transaction anew that was sent and answered in part when the connection broke")
+    func partlySentTransaction() {
+        var queue = CommandQueue()
+        add(&queue, 1, .idempotentWrite, bytes: 100, replies: 3)
+        add(&queue, 2)
+        queue.markSent(60)
+        _ = queue.receive(Self.ok)
+        _ = queue.receive(Self.ok)
+        var budget = RetryBudget()
+        check(queue.interrupt(&budget).isEmpty)
+        queue.markSent(110)
+        check(result(&queue) == nil)
+        check(result(&queue) == nil)
+        check(result(&queue) == 1)
+        check(result(&queue) == 2)
+    }
+
+    @Test("takes no reply for a command that has not left whole")
+    func prematureReply() {
+        var queue = CommandQueue()
+        add(&queue, 1, .write)
+        queue.markSent(9)
+        guard case .premature = queue.receive(Self.ok) else {
+            Issue.record("a command that was sent in part was answered")
+            return
+        }
+        check(queue.first == nil)
+        check(queue.count == 1 && queue.unsent.count == 1)
+    }
+
+    @Test("gives a command up over which connections keep breaking")
+    func deadlyCommand() {
+        var queue = CommandQueue()
+        add(&queue, 1, .write)
+        add(&queue, 2)
+        var budget = RetryBudget()
+        queue.markSent(5)
+        check(queue.interrupt(&budget).isEmpty)
+        queue.markSent(5)
+        let failures = queue.interrupt(&budget)
+        check(failures.map(\.record.completion.operation) == [1])
+        check(failures.map(\.outcome) == [.notApplied])
+        check(bytes(queue) == [UInt8](repeating: 2, count: 10))
+    }
+
     @Test("puts the first command last, with its preparation before it")
     func repetition() {
         var queue = CommandQueue()
