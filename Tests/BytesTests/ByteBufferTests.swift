@@ -145,7 +145,7 @@ struct ByteBufferTests {
 
     @Test("does what an array does, whatever is done to it", arguments: 0..<20 as Range<UInt64>)
     func model(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var buffer = ByteBuffer()
         var array: [UInt8] = []
         for step in 0..<2000 {
@@ -158,7 +158,7 @@ struct ByteBufferTests {
         }
     }
 
-    private func change(_ buffer: inout ByteBuffer, _ array: inout [UInt8], _ random: inout SeededRandom) {
+    private func change(_ buffer: inout ByteBuffer, _ array: inout [UInt8], _ random: inout SeededGenerator) {
         let byte = UInt8.random(in: 0...255, using: &random)
         switch Int.random(in: 0..<10, using: &random) {
         case 0:

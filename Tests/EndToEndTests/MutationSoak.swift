@@ -28,7 +28,7 @@ struct MutationSoak {
         }
     }
 
-    private func mutated(_ seeds: [[UInt8]], _ random: inout SeededRandom) -> [UInt8] {
+    private func mutated(_ seeds: [[UInt8]], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = seeds.randomElement(using: &random) ?? []
         for _ in 0..<Int.random(in: 0...3, using: &random) {
             let index = Int.random(in: 0...bytes.count, using: &random)
@@ -47,7 +47,7 @@ struct MutationSoak {
     func mutations() async throws {
         let seeds = try seeds()
         try await withAgent { agent in
-            var random = SeededRandom(seed: 2026)
+            var random = SeededGenerator(seed: 2026)
             let end = Instant.now.advanced(by: Soak.duration(.seconds(30)))
             while Instant.now < end {
                 let client = try agent.connect()

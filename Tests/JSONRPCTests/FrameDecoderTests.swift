@@ -31,7 +31,7 @@ struct FrameDecoderTests {
                     return isFirst ? cut : view.count
                 }
             }
-            var random = SeededRandom(seed: 1)
+            var random = SeededGenerator(seed: 1)
             for round in 0..<20 {
                 check("random pieces, round \(round)") { Int.random(in: 1...10, using: &random) }
             }
@@ -197,7 +197,7 @@ struct FrameDecoderTests {
 
     @Test("gives the same frames of random streams, whatever the pieces", arguments: 0..<40 as Range<UInt64>)
     func randomStreams(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let parts = [
             "{}", "\n", "\r\n", "\r", " ", "Content-Length: ", "2", "11", "\r\n\r\n", "\n\n", "x", "xxxxxxxxxxx", ":",
             "Content-Type: a\r\n", "GET ", "POST ", "C", "G", "0",

@@ -102,7 +102,7 @@ struct JSONWriterTests {
 
     @Test("writes strings that the scanner reads back as the same", arguments: 0..<50 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let scalars = (0..<200).compactMap { _ in
             Unicode.Scalar(UInt32.random(in: 0...UInt32.random(in: 1...0x10ffff, using: &random), using: &random))
         }

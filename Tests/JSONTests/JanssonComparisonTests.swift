@@ -9,7 +9,7 @@ struct JanssonComparisonTests {
     func random(block: UInt64) {
         // A run of its own each time; the seed of a failure is in its message.
         let seed = UInt64.random(in: 0...UInt64.max) / 16 &* block
-        var generator = JSONGenerator(SeededRandom(seed: seed))
+        var generator = JSONGenerator(SeededGenerator(seed: seed))
         for round in 0..<1500 {
             let text = generator.text()
             for candidate in [text, generator.mutate(text), generator.mutate(text)] {
@@ -22,7 +22,7 @@ struct JanssonComparisonTests {
 
     @Test("accepts every text that the generator makes", arguments: 0..<20 as Range<UInt64>)
     func generated(seed: UInt64) {
-        var generator = JSONGenerator(SeededRandom(seed: seed))
+        var generator = JSONGenerator(SeededGenerator(seed: seed))
         for _ in 0..<100 {
             let text = generator.text()
             guard case .failure(let fault) = scan(text) else { continue }

@@ -271,7 +271,7 @@ struct CommandQueueTests {
 
     @Test("matches a model over random operations", arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
     func model(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var queue = CommandQueue()
         var budget = RetryBudget(share: 1, most: 1_000_000)
         var expected: [UInt32] = []
