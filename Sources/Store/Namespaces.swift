@@ -46,8 +46,8 @@ public struct Namespaces: Sendable {
     public func settings(of namespace: JSONString?) -> NamespaceSettings {
         guard let namespace, !named.isEmpty else { return fallback }
         let raw = namespace.raw
-        for (name, settings) in named where name.count == raw.count {
-            if name.withByteView({ $0.equals(raw) }) { return settings }
+        for index in named.indices where named[index].name.count == raw.count {
+            if named[index].name.withByteView({ $0.equals(raw) }) { return named[index].settings }
         }
         return fallback
     }
