@@ -33,7 +33,11 @@ struct NamespaceRegister: ~Copyable {
     /// The number of a namespace, which gets one where it has none; 0 is that of the one without a name.
     mutating func number(of namespace: JSONString?) -> UInt16 {
         guard let namespace else { return 0 }
-        let name = namespace.raw
+        return number(named: namespace.raw)
+    }
+
+    /// The number of the namespace that is called so, which gets one where it has none.
+    mutating func number(named name: ByteView) -> UInt16 {
         let hash = UInt32(truncatingIfNeeded: hash(name))
         if let known = find(name, hash) { return known }
         guard names.count < NamespaceRegister.numbersMax - 1 else {
@@ -45,6 +49,11 @@ struct NamespaceRegister: ~Copyable {
         counts.append(Counts())
         index.insert(hash, BlockReference(rawValue: UInt32(number)))
         return UInt16(number)
+    }
+
+    /// The name of a namespace; nil for the one without a name, and for all that share the last number.
+    func name(of number: UInt16) -> [UInt8]? {
+        number > 0 && Int(number) < names.count ? names[Int(number)] : nil
     }
 
     /// The number of a namespace that some call has named, or nil.
