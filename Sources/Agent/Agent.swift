@@ -78,10 +78,14 @@ final class Agent {
         )
         dispatcher = Dispatcher(
             calls: calls,
-            cache: cache,
-            sessions: sessions,
-            channels: channels,
-            agent: methods,
+            features: Features(
+                agent: methods,
+                rpc: Discovery(calls: calls),
+                cache: cache,
+                hash: Hashes(cache),
+                session: sessions,
+                channel: channels
+            ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(

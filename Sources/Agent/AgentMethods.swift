@@ -10,9 +10,10 @@ import Linux
 import Observability
 import Resilience
 import Sessions
+import Store
 import Valkey
 
-/// What the agent tells of itself, by `agent.*` and `rpc.discover`, without ever asking or awaiting Valkey.
+/// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
 @EventLoop
 final class AgentMethods {
     private let calls: CallTable
@@ -53,22 +54,28 @@ final class AgentMethods {
         }
     }
 
-    /// Answers a call of one of these methods.
-    func answer(_ method: Method, _ call: CallID) {
-        calls.reply(call) { result in
-            switch method {
-            case .agentPing: result.append("{\"pong\":true}")
-            case .agentHealth: appendHealth(to: &result)
-            case .agentStats: appendStatistics(to: &result)
-            case .agentConfig: appendConfiguration(to: &result)
-            case .rpcDiscover: result.append(OpenRPC.document)
-            default: preconditionFailure("\(method.name) is not a method of the agent")
-            }
-        }
+    /// Answers `agent.ping`.
+    func ping(_ context: CallContext) {
+        calls.reply(context.call) { $0.append("{\"pong\":true}") }
+    }
+
+    /// Answers `agent.health`.
+    func health(_ context: CallContext) {
+        calls.reply(context.call) { appendHealth(to: &$0) }
+    }
+
+    /// Answers `agent.stats`.
+    func stats(_ context: CallContext) {
+        calls.reply(context.call) { appendStatistics(to: &$0) }
+    }
+
+    /// Answers `agent.config`.
+    func config(_ context: CallContext) {
+        calls.reply(context.call) { appendConfiguration(to: &$0) }
     }
 
     /// Answers `agent.breaker`.
-    func breaker(_ parameters: AgentBreakerParameters, _ call: CallID) {
+    func breaker(_ parameters: AgentBreakerParameters, _ context: CallContext) {
         let link = parameters.store == .cache ? stores.cacheLink : stores.stateLink
         switch parameters.action {
         case .open: link.setBreaker(.forcedOpen)
@@ -76,7 +83,7 @@ final class AgentMethods {
         case .auto: link.setBreaker(.automatic)
         case nil: break
         }
-        calls.reply(call) { append(breakerOf: link, to: &$0) }
+        calls.reply(context.call) { append(breakerOf: link, to: &$0) }
     }
 
     private func append(breakerOf link: Link, to result: inout ByteBuffer) {
@@ -107,8 +114,8 @@ final class AgentMethods {
     }
 
     /// Answers `agent.subscribe`.
-    func subscribe(_ call: CallID) {
-        events.subscribe(call)
+    func subscribe(_ context: CallContext) {
+        events.subscribe(context.call)
     }
 
     private func appendHealth(to result: inout ByteBuffer) {

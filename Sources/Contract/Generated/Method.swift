@@ -237,4 +237,34 @@ public enum Method: UInt8, CaseIterable, Sendable {
         default: 5000
         }
     }
+
+    /// What stands before the point in a method's name: the feature that it belongs to.
+    public enum Group: String, CaseIterable, Sendable {
+        /// The methods `agent.*`.
+        case agent
+        /// The methods `cache.*`.
+        case cache
+        /// The methods `channel.*`.
+        case channel
+        /// The methods `hash.*`.
+        case hash
+        /// The methods `rpc.*`.
+        case rpc
+        /// The methods `session.*`.
+        case session
+    }
+
+    /// The feature that the method belongs to.
+    public var group: Group {
+        switch self {
+        case .agentBreaker, .agentConfig, .agentHealth, .agentPing, .agentStats, .agentSubscribe: .agent
+        case .cacheDelete, .cacheExists, .cacheFail, .cacheGet, .cacheGetMany, .cacheIncrement, .cacheInvalidate, .cacheKeys, .cacheSet, .cacheSetMany, .cacheStats, .cacheTouch:
+            .cache
+        case .channelPublish, .channelSubscribe, .channelUnsubscribe: .channel
+        case .hashDelete, .hashGet, .hashGetAll, .hashIncrement, .hashSet: .hash
+        case .rpcDiscover: .rpc
+        case .sessionCreate, .sessionDestroy, .sessionDestroyAll, .sessionGet, .sessionKeys, .sessionList, .sessionRekey, .sessionRotate, .sessionTouch, .sessionUpdate:
+            .session
+        }
+    }
 }
