@@ -159,7 +159,7 @@ let package = Package(
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),
         tests(
             "EndToEndTests",
-            ["Bytes", "DevTools", "JSON", "Linux", "TestSupport", "rpc", "squired"],
+            ["Bytes", "DevTools", "JSON", "Linux", "LinuxTestProgram", "TestSupport", "rpc", "squired"],
             exclude: ["Clients"]
         ),
     ]
