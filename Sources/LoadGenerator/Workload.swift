@@ -61,7 +61,7 @@ public struct Workload: Sendable, Equatable {
     /// Time over which calls are counted.
     public var duration = Duration.seconds(5)
     /// Life of the entries, in milliseconds.
-    public var lifeMilliseconds = 600_000
+    public var lifeMilliseconds = 3_600_000
     /// What the name of each key begins with.
     public var keyPrefix = "bench:"
     /// What all choices are drawn from.

@@ -41,7 +41,7 @@ enum BenchHelp {
           --prepared          use the entries that an earlier run left
           --help              this text
 
-        Keys begin with bench: and live ten minutes. With --rate a call's time counts from when it was due.
+        Keys begin with bench: and live an hour. With --rate a call's time counts from when it was due.
 
         """
 }
