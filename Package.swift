@@ -47,7 +47,8 @@ let package = Package(
         .executable(name: "rpc", targets: ["rpc"]),
     ],
     targets: [
-        // C libraries: a module map and a header each, imported by one Swift target each.
+        // C: a module map and a header each, imported by one Swift target each.
+        .systemLibrary(name: "CBytes"),
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CLinux"),
@@ -57,7 +58,7 @@ let package = Package(
         module("Bytes"),
         module("Crypto", ["Bytes", "COpenSSL"]),
         module("Linux", ["Bytes", "CLinux"]),
-        module("JSON", ["Bytes", "CJansson"]),
+        module("JSON", ["Bytes", "CBytes", "CJansson"]),
         module("Observability", ["Bytes", "JSON", "Linux"]),
 
         // Mechanism: knows neither Valkey nor any method.

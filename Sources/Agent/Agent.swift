@@ -118,10 +118,19 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
