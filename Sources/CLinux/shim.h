@@ -75,6 +75,32 @@ static inline int squire_unix_connect(int descriptor, const uint8_t *path, size_
     return connect(descriptor, (struct sockaddr *)&address, sizeof address);
 }
 
+// Sends a datagram to the Unix socket at a path; -1 with errno where it is not taken at once.
+static inline ssize_t squire_unix_send(
+    int descriptor, const uint8_t *path, size_t length, const uint8_t *bytes, size_t count) {
+    struct sockaddr_un address;
+    if (squire_unix_address(path, length, &address) != 0) return -1;
+    return sendto(
+        descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, sizeof address);
+}
+
+static inline int squire_loopback_bind(int descriptor, int is_ipv6, uint16_t port) {
+    if (is_ipv6) {
+        struct sockaddr_in6 address;
+        memset(&address, 0, sizeof address);
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(port);
+        return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+    }
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
 static inline int squire_connect(int descriptor, const struct sockaddr_storage *address, socklen_t length) {
     return connect(descriptor, (const struct sockaddr *)address, length);
 }

@@ -32,6 +32,17 @@ struct CallIdentifier {
         }
     }
 
+    /// Whether the id was written like `other`; a notification's is like none.
+    func equals(_ other: ByteView) -> Bool {
+        guard length == other.count else { return false }
+        if let long { return long.withByteView { $0.equals(other) } }
+        return unsafe withUnsafeBytes(of: words) { own in
+            unsafe other.withUnsafeBytes { bytes, count in
+                unsafe own.prefix(count).elementsEqual(UnsafeBufferPointer(start: bytes, count: count))
+            }
+        }
+    }
+
     /// Appends the id as it was written.
     func append(to buffer: inout ByteBuffer) {
         if let long {

@@ -1,4 +1,5 @@
 public import Bytes
+public import Linux
 
 /// Names a call that runs; stale once it was answered.
 public struct CallID: Hashable, Sendable {
@@ -24,34 +25,56 @@ public struct CallID: Hashable, Sendable {
 /// write the result straight into the connection's output. A call is answered once: the first answer frees its slot,
 /// and a later one finds a newer generation and is dropped, as is one for a connection that has gone.
 public final class CallTable {
-    private struct Slot {
+    struct Slot {
         var generation: UInt32 = 0
+        /// Whether ``CallTable/traces`` has its trace.
+        var isTraced = false
         var peer: Peer?
         var batch: Batch?
         var id = CallIdentifier()
         var method = 0
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        /// When the turn began in which it came.
+        var began = Instant.distantFuture
+    }
+
+    /// A call that has left its slot.
+    private struct Ended {
+        let peer: Peer
+        let batch: Batch?
+        let id: CallIdentifier
+        let method: Int
+        let isBulky: Bool
+        let nanoseconds: Int64
+        let trace: TraceContext?
     }
 
     /// Counts of calls and errors by method.
     public struct Count: Sendable {
         /// Calls answered, notifications included.
-        public var calls: UInt64 = 0
+        public var calls: UInt64
         /// Calls answered with an error.
-        public var errors: UInt64 = 0
+        public var errors: UInt64
     }
 
     /// Bounds of the connections served.
     public let limits: RPCLimits
-    /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
-    public private(set) var counts: [Count]
+    /// Counts and durations by the method numbers that ``begin(_:id:method:batch:isBulky:)`` was given.
+    public private(set) var meter: CallMeter
     /// Calls that run now, over all connections.
     public private(set) var running = 0
-    private var slots: [Slot] = []
+    /// A call that took as long, in nanoseconds, is told to ``observer``.
+    public var slowNanoseconds = Int64.max
+    /// Told of calls that failed or were slow.
+    public var observer: (any CallObserver)?
+    private(set) var slots: [Slot] = []
+    private var traces: [Int: TraceContext] = [:]
+    private let clock: TurnClock
     private var freeSlots: [Int] = []
     private var dirtyPeers: [Peer] = []
     var observers: [any PeerObserver] = []
+    var cancellers: [any CallCanceller] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
     private var scratch = ByteBuffer()
@@ -61,9 +84,23 @@ public final class CallTable {
     /// - Parameters:
     ///   - limits: Bounds of the connections served.
     ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
-    public init(limits: RPCLimits, methods: Int) {
+    ///   - clock: Tells when the loop's present turn began.
+    public init(limits: RPCLimits, methods: Int, clock: TurnClock = TurnClock()) {
         self.limits = limits
-        counts = [Count](repeating: Count(), count: methods)
+        self.clock = clock
+        meter = CallMeter(methods: methods)
+    }
+
+    /// Counts by the numbers of methods.
+    public var counts: [Count] {
+        meter.durations.indices.map { Count(calls: meter.count(of: $0), errors: meter.failureCount(of: $0)) }
+    }
+
+    /// Takes note that the present turn's answers have left.
+    ///
+    /// - Parameter time: Tells the present moment; asked where something was answered, and once.
+    public func turnEnded(_ time: () -> Instant = { .now }) {
+        meter.turnEnded(clock.now, clock: time)
     }
 
     /// Begins a call.
@@ -92,6 +129,7 @@ public final class CallTable {
         slots[index].peer = peer
         slots[index].id.set(id)
         slots[index].method = method
+        slots[index].began = clock.now
         if let batch {
             batch.remaining += 1
             slots[index].batch = batch
@@ -102,6 +140,18 @@ public final class CallTable {
         peer.runningCalls += 1
         running += 1
         return CallID(slot: index, generation: slots[index].generation)
+    }
+
+    /// Says where a call belongs in its caller's trace.
+    public func setTrace(_ trace: TraceContext, of call: CallID) {
+        guard slots[call.slot].generation == call.generation else { return }
+        slots[call.slot].isTraced = true
+        traces[call.slot] = trace
+    }
+
+    /// The number of a running call's method, or nil where it was answered.
+    public func method(of call: CallID) -> Int? {
+        isWaiting(call) ? slots[call.slot].method : nil
     }
 
     /// Whether somebody still waits for the call's answer.
@@ -117,7 +167,6 @@ public final class CallTable {
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
         let limits = limits
         send(slot.peer, slot.batch, slot.id) { buffer, end in
             let start = buffer.count
@@ -127,30 +176,54 @@ public final class CallTable {
             guard buffer.count >= end else { return }
             buffer.truncate(to: start)
             buffer.append("\"error\":")
+            meter.failed(slot.method, "too_large")
             RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
         }
+        if slot.nanoseconds >= slowNanoseconds { tell(slot, nil) }
     }
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
         guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
-        counts[slot.method].errors += 1
+        meter.failed(slot.method, error.kind)
         send(slot.peer, slot.batch, slot.id) { buffer, _ in
+            buffer.append("\"error\":")
+            error.append(to: &buffer, trace: slot.trace)
+        }
+        tell(slot, error.kind)
+    }
+
+    private func tell(_ call: Ended, _ failure: StaticString?) {
+        guard let observer else { return }
+        observer.ended(
+            NotableCall(
+                method: call.method,
+                failure: failure,
+                nanoseconds: call.nanoseconds,
+                isSlow: call.nanoseconds >= slowNanoseconds,
+                userID: call.peer.userID,
+                trace: call.trace
+            )
+        )
+    }
+
+    /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
+    public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+        meter.failed(nil, error.kind)
+        answer(peer, id: id, batch: batch) { buffer in
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
     }
 
-    /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
-    public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+    /// Answers what is no call of a method, such as the cancelling of one; its id is null where it has none.
+    ///
+    /// - Parameter write: Appends the member `result` or `error`.
+    public func answer(_ peer: Peer, id: ByteView?, batch: Batch?, _ write: (inout ByteBuffer) -> Void) {
         var identifier = CallIdentifier()
         identifier.set(id ?? ByteView("null"))
         batch?.remaining += 1
-        send(peer, batch, identifier) { buffer, _ in
-            buffer.append("\"error\":")
-            error.append(to: &buffer)
-        }
+        send(peer, batch, identifier) { buffer, _ in write(&buffer) }
     }
 
     /// Sends a notification that nobody asked for now, such as news of a subscription.
@@ -214,9 +287,7 @@ public final class CallTable {
         dirtyPeers.append(peer)
     }
 
-    private func end(
-        _ call: CallID
-    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool)? {
+    private func end(_ call: CallID) -> Ended? {
         let index = call.slot
         guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
         let batch = slots[index].batch
@@ -228,7 +299,22 @@ public final class CallTable {
         peer.runningReplyBytes -= slots[index].expected
         peer.runningCalls -= 1
         running -= 1
-        return (peer, batch, id, slots[index].method, slots[index].expected > 0)
+        let (method, began, now) = (slots[index].method, slots[index].began, clock.now)
+        meter.ended(method, began, in: now)
+        return Ended(
+            peer: peer,
+            batch: batch,
+            id: id,
+            method: method,
+            isBulky: slots[index].expected > 0,
+            nanoseconds: now.nanoseconds(since: began),
+            trace: slots[index].isTraced ? takeTrace(index) : nil
+        )
+    }
+
+    private func takeTrace(_ index: Int) -> TraceContext? {
+        slots[index].isTraced = false
+        return traces.removeValue(forKey: index)
     }
 
     /// Frames a reply: straight into the connection's output where a line is all it takes.
