@@ -13,6 +13,12 @@ public struct CallMeter: ~Copyable {
         public let method: Int?
         /// The error's name.
         public let kind: String
+
+        /// Names a failure.
+        public init(method: Int?, kind: String) {
+            self.method = method
+            self.kind = kind
+        }
     }
 
     /// Most calls that wait for the turn's end to be counted.

@@ -5,18 +5,18 @@ import Testing
 
 @Suite("Trace contexts")
 struct TraceContextTests {
-    private func context(_ text: String) -> TraceContext? { text.withByteView { TraceContext($0) } }
+    private func read(_ text: String) -> TraceContext? { text.withByteView { TraceContext($0) } }
 
     @Test("are read and shown as they were written")
     func ids() throws {
-        let context = try #require(context("00-0af7651916cd43dd8448eb211c80319c-00ad6b7169203331-01"))
+        let context = try #require(read("00-0af7651916cd43dd8448eb211c80319c-00ad6b7169203331-01"))
         #expect(context.traceID == "0af7651916cd43dd8448eb211c80319c")
         #expect(context.spanID == "00ad6b7169203331")
         #expect(context.flags == 1)
         #expect(
-            self.context("00-00000000000000000000000000000001-b7ad6b7169203331-00")?.traceID.hasSuffix("001") == true
+            read("00-00000000000000000000000000000001-b7ad6b7169203331-00")?.traceID.hasSuffix("001") == true
         )
-        #expect(self.context("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") != nil)
+        #expect(read("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") != nil)
     }
 
     @Test(
@@ -34,7 +34,7 @@ struct TraceContextTests {
         ]
     )
     func ignored(text: String) {
-        #expect(context(text) == nil)
+        #expect(read(text) == nil)
     }
 
     @Test("stand in the error's data of their call, and of no other")
@@ -42,7 +42,7 @@ struct TraceContextTests {
         let calls = CallTable(limits: RPCLimits(), methods: 1)
         let peer = Peer(index: 0, userID: 0, limits: calls.limits)
         let error = RPCError(code: 1001, kind: "unavailable", message: "nobody there", details: [("n", "1")])
-        let trace = try #require(context("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+        let trace = try #require(read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
         let traced = calls.begin(peer, id: ByteView("1"), method: 0, batch: nil)
         calls.setTrace(trace, of: traced)
         calls.fail(traced, error)
