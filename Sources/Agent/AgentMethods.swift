@@ -112,7 +112,7 @@ final class AgentMethods {
 
     /// Tells subscribers that the agent ends, and how long running calls have.
     func tellClosing(grace: Duration) {
-        events.closing(grace: grace.wholeMilliseconds)
+        events.closing(grace: grace.wholeMilliseconds, to: server?.peers ?? [])
     }
 
     /// Answers `agent.subscribe`.

@@ -31,11 +31,16 @@ extension CallTable {
     public func running(_ peer: Peer, id: ByteView) -> [CallID] {
         var left = peer.runningCalls
         var found: [CallID] = []
-        for index in slots.indices {
+        for index in 0..<slotCount {
             guard left > 0 else { break }
-            guard slots[index].peer === peer else { continue }
+            let slot = unsafe slots[index]
+            guard slot.isRunning, unsafe slot.peer?.toOpaque() == Unmanaged.passUnretained(peer).toOpaque() else {
+                continue
+            }
             left -= 1
-            if slots[index].id.equals(id) { found.append(CallID(slot: index, generation: slots[index].generation)) }
+            let isMeant =
+                slot.id.isLong ? longIDs[index].map { $0.withByteView(id.equals) } == true : slot.id.equals(id)
+            if isMeant { found.append(CallID(slot: index, generation: slot.generation)) }
         }
         return found
     }

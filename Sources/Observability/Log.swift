@@ -53,7 +53,7 @@ public final class Log: Sendable {
         var level: Level
         var format: Format
         var dropped: UInt64 = 0
-        var journal: DatagramSender?
+        var journal: JournalSocket?
     }
 
     private let descriptor: Int32
@@ -119,8 +119,8 @@ public final class Log: Sendable {
     }
 
     private func sendToJournal(_ level: Level, _ message: StaticString, _ fields: Fields) -> Bool {
-        let journal = lock.withLock { () -> DatagramSender? in
-            if unsafe settings.journal == nil { unsafe settings.journal = try? DatagramSender(path: journalPath) }
+        let journal = lock.withLock { () -> JournalSocket? in
+            if unsafe settings.journal == nil { unsafe settings.journal = JournalSocket(journalPath) }
             return unsafe settings.journal
         }
         guard let journal else { return false }

@@ -52,10 +52,9 @@ final class TelemetryServer {
             }
         case .unix(let path):
             do throws(ListeningSocket.Fault) {
-                var made = try ListeningSocket(path: path, mode: mode)
-                let descriptor = made.takeDescriptor()
-                socket = consume made
-                return descriptor
+                let made = try ListeningSocket(name: "telemetry", path: path, mode: mode)
+                socket = made
+                return made.takeDescriptor()
             } catch {
                 throw Fault(description: error.description)
             }
@@ -66,7 +65,8 @@ final class TelemetryServer {
     func close() {
         server?.close()
         server = nil
-        if let socket = socket.take() { socket.removeFile() }
+        socket?.removeFile()
+        socket = nil
     }
 
     private func answer(_ request: HTTPServer.Request) -> HTTPServer.Response {
