@@ -95,7 +95,8 @@ let package = Package(
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
-        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "RPCClient"]),
+        module("LoadGenerator", ["Bytes", "Linux"]),
+        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient"]),
 
         // Programs.
         program("squired", ["Agent"]),
@@ -140,6 +141,7 @@ let package = Package(
             "ConfigurationTests",
             ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport", "Valkey"]
         ),
+        tests("LoadGeneratorTests", ["Bytes", "Linux", "LoadGenerator"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),

@@ -33,6 +33,7 @@ extension NotableCall {
     /// What a record tells of the call.
     ///
     /// - Parameter suppressed: Records of the same kind that were not written since the last one.
+    /// - Returns: Names and values; the trace only where there is one.
     fileprivate func fields(suppressed: UInt64) -> Log.Fields {
         let name = "\(Method.allCases[method].name)"
         let outcome = failure.map { "\($0)" } ?? "ok"

@@ -15,7 +15,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
@@ -50,6 +52,22 @@ static inline int squire_epoll_wait(int epoll, squire_event *events, int timeout
     }
     return count;
 }
+
+// The same with a time in nanoseconds (epoll_pwait2(2), Linux 5.11); where the kernel has it not, rounded up.
+static inline int squire_epoll_wait_precisely(int epoll, squire_event *events, int64_t nanoseconds) {
+    struct epoll_event raw[SQUIRE_EVENTS_MAX];
+    struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    int count = (int)syscall(SYS_epoll_pwait2, epoll, raw, SQUIRE_EVENTS_MAX, &limit, NULL, (size_t)0);
+    if (count < 0 && errno == ENOSYS) return squire_epoll_wait(epoll, events, (int)((nanoseconds + 999999) / 1000000));
+    for (int index = 0; index < count; index += 1) {
+        events[index].token = raw[index].data.u64;
+        events[index].events = raw[index].events;
+    }
+    return count;
+}
+
+// prctl(2) is variadic, which Swift cannot call.
+static inline void squire_minimize_timer_slack(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
 
 // Fills a Unix socket address; 0, or -1 with errno ENAMETOOLONG where the path has more than 107 bytes.
 static inline int squire_unix_address(const uint8_t *path, size_t length, struct sockaddr_un *address) {

@@ -27,6 +27,7 @@ extension CallTable {
     /// - Parameters:
     ///   - peer: The connection.
     ///   - id: The id as its call has it, byte for byte.
+    /// - Returns: Their names; more than one only where a client uses an id twice.
     /// - Complexity: O(n) of the most calls that ever ran at once; it ends where the connection's last one was seen.
     public func running(_ peer: Peer, id: ByteView) -> [CallID] {
         var left = peer.runningCalls

@@ -291,7 +291,11 @@ public final class CallTable {
 
     /// Answers what is no call of a method, such as the cancelling of one; its id is null where it has none.
     ///
-    /// - Parameter write: Appends the member `result` or `error`.
+    /// - Parameters:
+    ///   - peer: The connection.
+    ///   - id: The id as written, or nil.
+    ///   - batch: The batch that it is an element of.
+    ///   - write: Appends the member `result` or `error`.
     public func answer(_ peer: Peer, id: ByteView?, batch: Batch?, _ write: (inout ByteBuffer) -> Void) {
         let call = begin(peer, id: id ?? ByteView("null"), method: 0, batch: batch)
         guard let slot = end(call) else { return }

@@ -25,7 +25,7 @@ public final class HTTPServer: DescriptorHandler {
 
     /// An answer.
     public struct Response {
-        /// Status, 200 ... 599.
+        /// The status, from 200 to 599.
         public var status: UInt32
         /// The header `Content-Type`.
         public var contentType: StaticString

@@ -28,6 +28,7 @@ final class TelemetryServer {
     /// - Parameters:
     ///   - address: Where.
     ///   - socketMode: Permissions of a Unix socket's file.
+    /// - Throws: ``Fault``.
     func start(_ address: TelemetryAddress, socketMode: UInt32) throws(Fault) {
         let listener = try listen(address, socketMode)
         do {
