@@ -52,6 +52,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CMicroHTTPD"),
         .systemLibrary(name: "COpenSSL"),
 
         // Ground: bytes, the kernel, JSON text, digests, logs.
@@ -63,9 +64,10 @@ let package = Package(
 
         // Mechanism: knows neither Valkey nor any method.
         module("EventLoop", ["Linux"]),
-        module("JSONRPC", ["Bytes", "JSON"]),
+        module("JSONRPC", ["Bytes", "JSON", "Linux", "Observability"]),
         module("Resilience", ["Linux"]),
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
+        module("Telemetry", ["Bytes", "CMicroHTTPD", "EventLoop", "Linux"]),
 
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
@@ -90,7 +92,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
+                "Linux", "Observability", "Resilience", "Sessions", "Store", "Telemetry", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -131,8 +133,9 @@ let package = Package(
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
-        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
+        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport"]),
         tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
+        tests("ObservabilityTests", ["Bytes", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(

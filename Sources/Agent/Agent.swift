@@ -26,6 +26,7 @@ final class Agent {
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
+    private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     private var service: ServiceManager?
     private var signals: SignalWatcher?
@@ -44,7 +45,13 @@ final class Agent {
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
-        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        calls = CallTable(
+            limits: configuration.limits.connection,
+            methods: Method.allCases.count,
+            clock: EventLoop.reactor.clock
+        )
+        calls.observer = CallLog(log: log)
+        calls.slowNanoseconds = configuration.log.slowNanoseconds
         let keyspace = Keyspace(
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
@@ -96,6 +103,7 @@ final class Agent {
             log: log
         )
         methods.server = server
+        telemetry = TelemetryServer(methods)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -117,6 +125,13 @@ final class Agent {
             try server.start()
         } catch {
             return fail("clients cannot be accepted", error.reason)
+        }
+        if let address = configuration.telemetry.listen {
+            do throws(TelemetryServer.Fault) {
+                try telemetry.start(address, socketMode: configuration.socket.mode)
+            } catch {
+                return fail("metrics cannot be served", error.description)
+            }
         }
         EventLoop.reactor.timers.schedule(after: .seconds(1)) {
             ProcessMemory.releaseStartupCode()
@@ -173,6 +188,7 @@ final class Agent {
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
@@ -251,9 +267,15 @@ final class Agent {
     }
 
     private func finish() {
+        telemetry.close()
         for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
+}
+
+extension Configuration.Log {
+    /// From which duration on a call is slow, in nanoseconds.
+    fileprivate var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

@@ -94,6 +94,23 @@ static inline int squire_unix_connect(int descriptor, const uint8_t *path, size_
     return connect(descriptor, (struct sockaddr *)&address, sizeof address);
 }
 
+static inline int squire_loopback_bind(int descriptor, int is_ipv6, uint16_t port) {
+    if (is_ipv6) {
+        struct sockaddr_in6 address;
+        memset(&address, 0, sizeof address);
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(port);
+        return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+    }
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
 // Sends one datagram to a Unix socket without waiting; a path that begins with @ is one of the abstract namespace
 // (unix(7)). The bytes sent, or -1 with errno.
 static inline ssize_t squire_unix_send(

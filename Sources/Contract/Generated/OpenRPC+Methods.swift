@@ -7,6 +7,7 @@ extension OpenRPC {
         case .agentBreaker: agentBreaker
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
+        case .agentLogLevel: agentLogLevel
         case .agentPing: agentPing
         case .agentStats: agentStats
         case .agentSubscribe: agentSubscribe
@@ -129,6 +130,27 @@ extension OpenRPC {
         "mode":"standalone","server":"valkey","version":"8.0.1"},"state":{"connected":true,"breaker":"closed",\#
         "mode":"standalone","server":"valkey","version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read",\#
         "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentLogLevel: StaticString = #"""
+        {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
+        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
+        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
+        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
+        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
+        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
+        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
+        "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
+        configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
+        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let agentPing: StaticString = #"""

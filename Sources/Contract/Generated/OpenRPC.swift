@@ -61,9 +61,24 @@ public enum OpenRPC {
         "stores":{"cache":{"connected":true,"breaker":"closed","mode":"standalone","server":"valkey",\#
         "version":"8.0.1"},"state":{"connected":true,"breaker":"closed","mode":"standalone","server":"valkey",\#
         "version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"agent.ping","summary":"Answers at once.","description":"Shows that the agent takes calls. Valkey is \#
-        not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"Always the same.",\#
-        "schema":{"type":"object","required":["pong"],"properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
+        {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
+        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
+        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
+        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
+        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
+        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
+        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"everything, for a while",\#
+        "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
+        "configured":"info"}}},{"name":"back to what is configured","params":[{"name":"level","value":"info"}],\#
+        "result":{"name":"result","value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.ping","summary":"Answers at once.",\#
+        "description":"Shows that the agent takes calls. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"Always the same.","schema":{"type":"object","required":["pong"],\#
+        "properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a ping","params":[],\#
         "result":{"name":"result","value":{"pong":true}}},{"name":"the same by position","params":[],\#
