@@ -5,6 +5,8 @@ public import Linux
 public struct Console {
     /// Whether a person reads the output: values are then indented.
     let isTerminal: Bool
+    /// Whether a person reads what the command says about its work: it then tells how far it has come.
+    let isErrorTerminal: Bool
     /// Descriptor of standard input.
     let input: Int32
     private let writeOutput: ([UInt8]) -> SystemError?
@@ -14,16 +16,19 @@ public struct Console {
     ///
     /// - Parameters:
     ///   - isTerminal: Whether a person reads the output.
+    ///   - isErrorTerminal: Whether a person reads what the command says about its work.
     ///   - input: Descriptor of standard input; stays the caller's.
     ///   - writeOutput: Receives what the command answers; returns why it could not be written.
     ///   - writeError: Receives what the command says about its work.
     public init(
         isTerminal: Bool,
+        isErrorTerminal: Bool = false,
         input: Int32,
         writeOutput: @escaping ([UInt8]) -> SystemError?,
         writeError: @escaping ([UInt8]) -> Void
     ) {
         self.isTerminal = isTerminal
+        self.isErrorTerminal = isErrorTerminal
         self.input = input
         self.writeOutput = writeOutput
         self.writeError = writeError
@@ -33,6 +38,7 @@ public struct Console {
     public static var process: Console {
         Console(
             isTerminal: StandardStream.output.isTerminal,
+            isErrorTerminal: StandardStream.error.isTerminal,
             input: StandardStream.input.rawValue,
             writeOutput: { write($0, to: .output) },
             // Where nobody hears complaints there is nobody to complain to.
