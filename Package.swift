@@ -85,6 +85,10 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Responses",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -92,7 +96,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Telemetry", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -149,6 +153,7 @@ let package = Package(
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
+        tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

@@ -9,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -23,6 +24,7 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let responses: Responses
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -74,11 +76,18 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        responses = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            responses: responses,
             stores: stores,
             configuration: configuration,
             log: log
@@ -91,7 +100,8 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -190,6 +200,7 @@ final class Agent {
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
+        responses.namespaces = Namespaces(next.cache)
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
