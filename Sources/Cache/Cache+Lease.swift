@@ -112,7 +112,7 @@ extension Cache {
         guard let key = leases[number], let token = key.asked else { return }
         key.asked = nil
         key.foreignEnd = .distantFuture
-        if failure.code == .unavailable {
+        if failure.code == .unavailable, settings(ofNumber: key.namespace).missesWhileAway {
             // One at a time on this host still, while Valkey is away.
             if key.holder == nil { return grant(key, token, isLocal: true) }
             dismissLate(key)

@@ -68,7 +68,10 @@ public final class Cache: ReplyReceiver {
     let near: NearCache
     /// How namespaces behave; may be replaced while calls run.
     public var namespaces: Namespaces {
-        didSet { tracker?.setPrefixes(trackedPrefixes) }
+        didSet {
+            registerNames()
+            tracker?.setPrefixes(trackedPrefixes)
+        }
     }
     private var tracker: Tracker?
     var register = NamespaceRegister()
@@ -100,6 +103,7 @@ public final class Cache: ReplyReceiver {
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
+        registerNames()
         if nearBytesMax > 0 { tracker = Tracker(link: link, prefixes: trackedPrefixes, observer: self) }
     }
 
@@ -108,6 +112,17 @@ public final class Cache: ReplyReceiver {
         if let names = namespaces.nearNames { return names.map { keyspace.stem(.cache, $0) } }
         let stem = keyspace.stem(.cache, nil)
         return [stem, stem.dropLast() + [UInt8(ascii: "@")]]
+    }
+
+    /// Gives the namespaces that are configured numbers of their own, however many others are named later.
+    private func registerNames() {
+        for name in namespaces.names { name.withByteView { _ = register.number(named: $0) } }
+    }
+
+    /// How the namespace of a number behaves.
+    func settings(ofNumber number: UInt16) -> NamespaceSettings {
+        guard let name = register.name(of: number) else { return namespaces.settings(of: nil) }
+        return name.withByteView { namespaces.settings(named: $0) }
     }
 
     var depthMax: Int { calls.limits.depthMax }
@@ -204,10 +219,12 @@ extension Cache {
         switch operation {
         case .life, .release: return
         case .lease: return failedLease(completion.detail, failure)
-        case .getMany where isAway:
+        case .getMany where isAway && settings(ofNumber: batches[Int(completion.detail)].namespace).missesWhileAway:
             return answerManyDegraded(call, Int(completion.detail))
         case .get where isAway, .getWithLife where isAway, .fill where isAway, .fillWithLife where isAway:
-            return answerDegraded(call, operation, completion.detail)
+            if missesWhileAway(operation, completion.detail) {
+                return answerDegraded(call, operation, completion.detail)
+            }
         // The outcome is remembered: repeating the request does no harm, whatever became of it.
         case .increment where WriteDetail(rawValue: completion.detail).isRemembered:
             error.isRetryable = true
@@ -218,6 +235,12 @@ extension Cache {
         leaseEnded(call, isReleased: false)
         endRead(operation, completion.detail)
         calls.fail(call, error)
+    }
+
+    /// Whether a read that Valkey cannot answer is a miss in its namespace.
+    private func missesWhileAway(_ operation: Operation, _ detail: UInt32) -> Bool {
+        let isFill = operation == .fill || operation == .fillWithLife
+        return settings(ofNumber: isFill ? near.fill(Int(detail)).namespace : UInt16(detail)).missesWhileAway
     }
 
     private func operation(of completion: Completion) -> Operation {

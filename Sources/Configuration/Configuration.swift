@@ -123,39 +123,6 @@ extension Configuration {
         public var stateAppendFsync = "everysec"
     }
 
-    /// How cache entries behave.
-    public struct Cache: Equatable, Sendable {
-        /// Memory for copies of entries, in bytes; 0 for none.
-        public var nearBytes = 64 << 20
-        /// Where entries are kept whose namespace does not say: `near+valkey` or `valkey`.
-        public var tier = "near+valkey"
-        /// Where entries are kept by namespace, instead of ``tier``.
-        public var namespaceTiers: [String: String] = [:]
-
-        /// Life of an entry whose writer and namespace name none; nil for no end.
-        public var life: Duration? = .seconds(300)
-        /// Lives by namespace, instead of ``life``; nil for no end.
-        public var namespaceLives: [String: Duration?] = [
-            "response": .seconds(3600), "session": .seconds(86_400), "context": .seconds(1800),
-            "metadata": .seconds(300),
-        ]
-
-        /// The life of entries in a namespace; nil for no end.
-        subscript(lifeIn namespace: String) -> Duration? {
-            get { namespaceLives[namespace] ?? life }
-            set { namespaceLives.updateValue(newValue, forKey: namespace) }
-        }
-
-        /// Where the entries of a namespace are kept.
-        subscript(tierIn namespace: String) -> String {
-            get { namespaceTiers[namespace] ?? tier }
-            set { namespaceTiers[namespace] = newValue }
-        }
-
-        /// The namespaces that are named.
-        public var namespaces: Set<String> { Set(namespaceLives.keys).union(namespaceTiers.keys) }
-    }
-
     /// Keys and bounds of sessions.
     public struct Sessions: Equatable, Sendable {
         /// Files of the master keys, the primary one's first; empty for systemd's credentials or the agent's own key.

@@ -4,7 +4,7 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + stores + access + embedded + lives + sessions + connectionLimits + agentLimits + [
+        host + stores + access + embedded + entries + sessions + connectionLimits + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -104,58 +104,4 @@ extension Option {
             "When the embedded state store's log reaches the disk: once a second, or before each reply."
         ),
     ]
-
-    private static let lives: [Option] =
-        [
-            Option(
-                "cache.near_bytes",
-                \.cache.nearBytes,
-                .count(0...64 << 30),
-                "Memory for copies of entries that are read, which are kept in step with Valkey; 0 for none. It is taken "
-                    + "as it is needed."
-            ),
-            Option(
-                "cache.tier",
-                \.cache.tier,
-                .choice(tiers),
-                "Where entries are kept: in Valkey and, those that are read, in the agent's memory too; or in Valkey alone."
-            ),
-            Option(
-                "cache.ttl_ms",
-                \.cache.life,
-                .life,
-                variables: [.seconds("CACHE_TTL_DEFAULT")],
-                "Life of a cache entry whose writer names none, in namespaces that have no life of their own."
-            ),
-        ]
-        + ["response", "session", "context", "metadata"].map { name in
-            Option.life(ofNamespace: name, variables: [.seconds("CACHE_TTL_" + name.uppercased())])
-        }
-
-    /// Where entries may be kept.
-    static let tiers = ["near+valkey", "valkey"]
-
-    /// Where the entries of a namespace are kept.
-    public static func tier(ofNamespace name: String) -> Option {
-        Option(
-            "namespaces.\(name).tier",
-            \.cache[tierIn: name],
-            .choice(tiers),
-            "Where cache entries in the namespace `\(name)` are kept."
-        )
-    }
-
-    /// The options of a namespace.
-    static func all(ofNamespace name: String) -> [Option] { [life(ofNamespace: name), tier(ofNamespace: name)] }
-
-    /// The life of entries in a namespace.
-    public static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
-        Option(
-            "namespaces.\(name).ttl_ms",
-            \.cache[lifeIn: name],
-            .life,
-            variables: variables,
-            "Life of a cache entry in the namespace `\(name)` whose writer names none."
-        )
-    }
 }

@@ -29,6 +29,7 @@ public struct CallID: Hashable, Sendable {
 /// call was answered.
 @safe
 public final class CallTable {
+    @safe
     private struct Slot {
         var generation: UInt32 = 0
         var method: UInt16 = 0
@@ -37,7 +38,8 @@ public final class CallTable {
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
         var id = CallIdentifier()
-        unowned(unsafe) var peer: Peer?
+        /// Kept by the table; counting references here would cost atomic operations a call.
+        var peer: Unmanaged<Peer>?
     }
 
     /// Counts of calls and errors by method.
@@ -51,7 +53,9 @@ public final class CallTable {
     /// Bounds of the connections served.
     public let limits: RPCLimits
     /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
-    public private(set) var counts: [Count]
+    public var counts: [Count] { unsafe Array(UnsafeBufferPointer(start: tallies, count: methods)) }
+    private let tallies: UnsafeMutablePointer<Count>
+    private let methods: Int
     /// Calls that run now, over all connections.
     public private(set) var running = 0
     private var slots: UnsafeMutablePointer<Slot>
@@ -77,12 +81,15 @@ public final class CallTable {
     ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
     public init(limits: RPCLimits, methods: Int) {
         self.limits = limits
-        counts = [Count](repeating: Count(), count: methods)
+        self.methods = methods
+        unsafe tallies = .allocate(capacity: methods)
+        unsafe tallies.initialize(repeating: Count(), count: methods)
         unsafe slots = .allocate(capacity: slotCapacity)
     }
 
     deinit {
         unsafe slots.deallocate()
+        unsafe tallies.deallocate()
     }
 
     /// Begins a call.
@@ -104,7 +111,7 @@ public final class CallTable {
         let index = freeSlots.popLast() ?? addSlot()
         let slot = unsafe slots + index
         unsafe slot.pointee.isRunning = true
-        unsafe slot.pointee.peer = peer
+        unsafe slot.pointee.peer = Unmanaged.passUnretained(peer)
         unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
         unsafe slot.pointee.id.set(id)
         if let id, unsafe slot.pointee.id.isLong { longIDs[index] = id.copy() }
@@ -145,7 +152,7 @@ public final class CallTable {
         assert(call.slot < slotCount)
         let slot = unsafe slots + call.slot
         guard unsafe slot.pointee.isRunning, unsafe slot.pointee.generation == call.generation,
-            let peer = unsafe slot.pointee.peer, !peer.isClosed
+            let peer = unsafe slot.pointee.peer?.takeUnretainedValue(), !peer.isClosed
         else { return nil }
         return peer
     }
@@ -156,27 +163,55 @@ public final class CallTable {
     ///   - call: The call; one that was answered is left alone.
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
-        guard let slot = end(call), let peer = unsafe slot.peer else { return }
-        counts[Int(slot.method)].calls += 1
-        let limits = limits
-        let isBulky = slot.expected > 0
+        guard let slot = end(call), let reference = unsafe slot.peer else { return }
+        unsafe tallies[Int(slot.method)].calls += 1
+        unsafe reference._withUnsafeGuaranteedRef { peer in
+            guard isPlain(slot, peer) else { return replyOtherwise(peer, slot, call, write) }
+            markDirty(peer)
+            if slot.id.isAbsent { return }
+            let end = peer.output.count + limits.replyBytesMax
+            peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
+            slot.id.append(to: &peer.output)
+            peer.output.append(UInt8(ascii: ","))
+            let start = peer.output.count
+            peer.output.append("\"result\":")
+            write(&peer.output)
+            if slot.expected > 0 { peer.tookBulkyReply(of: peer.output.count - start) }
+            if peer.output.count >= end { refuse(&peer.output, from: start) }
+            peer.output.append("}\n")
+        }
+    }
+
+    /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
+    @inline(__always)
+    private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
+        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && peer.decoder.framing != .contentLength
+    }
+
+    @inline(never)
+    private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            if isBulky { peer.tookBulkyReply(of: buffer.count - start) }
-            guard buffer.count >= end else { return }
-            buffer.truncate(to: start)
-            buffer.append("\"error\":")
-            RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
+            if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
+            if buffer.count >= end { refuse(&buffer, from: start) }
         }
+    }
+
+    /// Puts an error in the place of a result that is too large.
+    @inline(never)
+    private func refuse(_ buffer: inout ByteBuffer, from start: Int) {
+        buffer.truncate(to: start)
+        buffer.append("\"error\":")
+        RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
     }
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
-        guard let slot = end(call), let peer = unsafe slot.peer else { return }
-        counts[Int(slot.method)].calls += 1
-        counts[Int(slot.method)].errors += 1
+        guard let slot = end(call), let peer = unsafe slot.peer?.takeUnretainedValue() else { return }
+        unsafe tallies[Int(slot.method)].calls += 1
+        unsafe tallies[Int(slot.method)].errors += 1
         send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer)
@@ -261,37 +296,18 @@ public final class CallTable {
         unsafe slots[index].isRunning = false
         unsafe slots[index].generation &+= 1
         freeSlots.append(index)
-        peer.runningReplyBytes -= slot.expected
-        peer.runningCalls -= 1
+        unsafe peer._withUnsafeGuaranteedRef { peer in
+            peer.runningReplyBytes -= slot.expected
+            peer.runningCalls -= 1
+        }
         running -= 1
         return slot
     }
 
-    /// Frames a reply: straight into the connection's output where a line is all it takes.
+    /// Frames a reply in whatever way its connection wants it, or drops it.
     ///
     /// What `write` appends is too long where it reaches the offset that it is given.
     private func send(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer, Int) -> Void) {
-        if peer.isClosed || slot.isInBatch || slot.id.isLong || peer.decoder.framing == .contentLength {
-            return sendOtherwise(peer, slot, call, write)
-        }
-        markDirty(peer)
-        if slot.id.isAbsent { return }
-        let end = peer.output.count + limits.replyBytesMax
-        peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
-        slot.id.append(to: &peer.output)
-        peer.output.append(UInt8(ascii: ","))
-        write(&peer.output, end)
-        peer.output.append("}\n")
-    }
-
-    /// Frames a reply that is more than a line with a short id, or drops it.
-    @inline(never)
-    private func sendOtherwise(
-        _ peer: Peer,
-        _ slot: Slot,
-        _ call: CallID,
-        _ write: (inout ByteBuffer, Int) -> Void
-    ) {
         let batch = slot.isInBatch ? batches.removeValue(forKey: call.slot) : nil
         let long = slot.id.isLong ? longIDs.removeValue(forKey: call.slot) : nil
         if peer.isClosed { return forget(peer) }

@@ -295,21 +295,22 @@ extension OpenRPC {
         `lease_ms` a miss makes the first caller, on all hosts, the one who computes: it gets a `lease`, and the \#
         others wait up to `wait_ms` for the value, then get a plain miss. The lease ends with cache.set, cache.fail, \#
         its time, or the connection that it was given to; the next one who waits gets it then. While Valkey is away \#
-        the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the very bytes that were stored.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an entry or \#
-        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"description":"Namespace that the name belongs \#
-        to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
-        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask Valkey even where this agent holds a \#
-        copy.","required":false,"schema":{"description":"Ask Valkey even where this agent holds a copy.",\#
-        "type":"boolean","default":false}},{"name":"with_ttl","description":"Return the life left as `ttl_ms` too.",\#
-        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
-        one who computes a missing entry, for at most so long.","required":false,"schema":{"type":"integer",\#
-        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
-        the value while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,\#
-        "maximum":3600000,"default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
+        the answer is `{\"hit\": false, \"degraded\": true}`, or the error unavailable where the namespace's \#
+        `degraded` is `error`. JSON is returned as the very bytes that were stored.","paramStructure":"either",\#
+        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
+        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
+        {"name":"fresh","description":"Ask Valkey even where this agent holds a copy.","required":false,\#
+        "schema":{"description":"Ask Valkey even where this agent holds a copy.","type":"boolean","default":false}},\#
+        {"name":"with_ttl","description":"Return the life left as `ttl_ms` too.","required":false,\#
+        "schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the one who computes \#
+        a missing entry, for at most so long.","required":false,"schema":{"type":"integer","minimum":1,\#
+        "maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for the value \#
+        while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,\#
+        "default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
         "schema":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
         as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
         "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},"value":{"description":"A \#
@@ -321,36 +322,39 @@ extension OpenRPC {
         entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
         be asked: the entry may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is \#
         missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1002,"message":"The \#
-        deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end \#
-        within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else \#
-        `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too \#
-        much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work \#
-        is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
-        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
-        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,\#
-        "message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A \#
-        condition, version, limit or fence did not hold, or the stored value is of another kind."}},{"code":1009,\#
-        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
-        refused while the agent drains."}}],"examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],\#
-        "result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for \#
-        the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},\#
-        {"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
-        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
-        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
-        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
-        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
-        "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
-        JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
-        "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the command.",\#
+        "data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; `data.valkey` is its \#
+        first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies on does not hold.",\#
+        "data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence did not hold, or the \#
+        stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for the one who is to \#
+        compute","params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},{"name":"wait_ms",\#
+        "value":5000}],"result":{"name":"result","value":{"hit":false,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},\#
+        {"name":"a miss","params":[{"name":"key","value":"user:43"}],"result":{"name":"result",\#
+        "value":{"hit":false}}},{"name":"by position, in a namespace","params":[{"name":"key","value":"user:42"},\#
+        {"name":"namespace","value":"people"}],"result":{"name":"result","value":{"hit":true,"value":[1,2],\#
+        "source":"valkey"}}},{"name":"with the life left","params":[{"name":"key","value":"job"},{"name":"with_ttl",\#
+        "value":true}],"result":{"name":"result","value":{"hit":true,"value":"running","source":"valkey",\#
+        "ttl_ms":60000}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},\#
+        {"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve",\#
+        "source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not JSON","params":[{"name":"key",\#
+        "value":"page"}],"result":{"name":"result","value":{"hit":true,"text":"<p>hello</p>","source":"valkey"}}},\#
+        {"name":"bytes that are not text","params":[{"name":"key","value":"image"}],"result":{"name":"result",\#
+        "value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let cacheGetMany: StaticString = #"""
@@ -379,22 +383,24 @@ extension OpenRPC {
         "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
         "type":"boolean"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it \#
         must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"two there, one not","params":[{"name":"keys","value":["a","missing","b"]}],\#
-        "result":{"name":"result","value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},\#
-        {"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"two there, one not","params":[{"name":"keys",\#
+        "value":["a","missing","b"]}],"result":{"name":"result","value":{"entries":[{"hit":true,"value":1,\#
+        "source":"valkey"},{"hit":false},{"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheIncrement: StaticString = #"""

@@ -146,33 +146,34 @@ public enum OpenRPC {
         reads its own writes. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all \#
         hosts, the one who computes: it gets a `lease`, and the others wait up to `wait_ms` for the value, then get a \#
         plain miss. The lease ends with cache.set, cache.fail, its time, or the connection that it was given to; the \#
-        next one who waits gets it then. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. \#
-        JSON is returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},\#
-        {"name":"with_ttl","description":"Return the life left as `ttl_ms` too.","required":false,\#
-        "schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the one who computes \#
-        a missing entry, for at most so long.","required":false,"schema":{"type":"integer","minimum":1,\#
-        "maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for the value \#
-        while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,\#
-        "default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
+        next one who waits gets it then. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`, \#
+        or the error unavailable where the namespace's `degraded` is `error`. JSON is returned as the very bytes that \#
+        were stored.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: \#
+        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask Valkey even where this \#
+        agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},{"name":"with_ttl",\#
+        "description":"Return the life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean",\#
+        "default":false}},{"name":"lease_ms","description":"Ask to be the one who computes a missing entry, for at \#
+        most so long.","required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms",\#
+        "description":"Only with `lease_ms`: how long to wait for the value while another one computes it.",\#
+        "required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}}],\#
+        "result":{"name":"result","description":"The entry, or `hit` false.",\#
         "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
-        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
-        {"name":"a miss for the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms",\#
-        "value":10000},{"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
-        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
-        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
-        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
-        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
+        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for the one who is to compute",\#
+        "params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":5000}],\#
+        "result":{"name":"result","value":{"hit":false,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss",\#
+        "params":[{"name":"key","value":"user:43"}],"result":{"name":"result","value":{"hit":false}}},{"name":"by \#
+        position, in a namespace","params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],\#
+        "result":{"name":"result","value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left",\#
+        "params":[{"name":"key","value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
         "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
         "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
         JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
@@ -189,70 +190,70 @@ public enum OpenRPC {
         "schema":{"$ref":"#/components/schemas/fresh"}}],"result":{"name":"result","description":"One answer for each \#
         key, in order.","schema":{"type":"object","required":["entries"],"properties":{"entries":{"type":"array",\#
         "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"two there, one not","params":[{"name":"keys","value":["a","missing","b"]}],\#
-        "result":{"name":"result","value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},\#
-        {"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.increment","summary":"Adds to a number.","description":"One round trip, \#
-        atomic. An entry that does not exist counts as 0. What is stored must be an integer of 64 bits, and the sum \#
-        too: anything else is `conflict` and stays as it is. Without `ttl_ms` a new entry gets the life of its \#
-        namespace's class and an existing one keeps its own; with it, both get that life.","paramStructure":"either",\#
-        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"by",\#
-        "description":"What to add; negative to subtract.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in milliseconds from \#
-        now, at most 100 years; null for no end.","required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}},\#
-        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
-        name for the same key, from the same user, gives the first outcome again instead of a second effect, through \#
-        any agent. With other parameters it is `conflict`.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result","description":"The new \#
-        number.","schema":{"type":"object","required":["value"],"properties":{"value":{"description":"The sum.",\#
-        "type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a first count","params":[{"name":"key",\#
-        "value":"visits"}],"result":{"name":"result","value":{"value":1}}},{"name":"minus two",\#
-        "params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],"result":{"name":"result",\#
-        "value":{"value":8}}},{"name":"by position","params":[{"name":"key","value":"visits"},{"name":"by",\#
-        "value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same request twice",\#
-        "params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],"result":{"name":"result",\#
-        "value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"cache.invalidate","summary":"Deletes the entries and hashes of a pattern, of a namespace, or all.",\#
-        "description":"`namespace` scopes `pattern`; alone it clears the namespace. Without `namespace`, `pattern` \#
-        means the namespace that has no name. `all` clears every entry and hash of every namespace, nothing else, and \#
-        stands alone; a policy may reserve it for operators. The keys are swept in bounded batches, so that other \#
-        calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes \#
-        first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
-        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
-        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"all","description":"Clear the whole cache.",\#
-        "required":false,"schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"How \#
-        many were deleted.","schema":{"type":"object","required":["invalidated"],\#
-        "properties":{"invalidated":{"description":"Entries and hashes deleted.","type":"integer","minimum":0}}}},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"two there, one not",\#
+        "params":[{"name":"keys","value":["a","missing","b"]}],"result":{"name":"result",\#
+        "value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},{"hit":true,"value":"two",\#
+        "source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"cache.increment","summary":"Adds to a number.","description":"One round trip, atomic. An entry that \#
+        does not exist counts as 0. What is stored must be an integer of 64 bits, and the sum too: anything else is \#
+        `conflict` and stays as it is. Without `ttl_ms` a new entry gets the life of its namespace's class and an \#
+        existing one keeps its own; with it, both get that life.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"by","description":"What to add; \#
+        negative to subtract.","required":false,"schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms",\#
+        "description":"Life in milliseconds from now, at most 100 years; null for no end.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"request_id","description":"Name of this request, of \#
+        the caller's choice: within ten minutes the same name for the same key, from the same user, gives the first \#
+        outcome again instead of a second effect, through any agent. With other parameters it is `conflict`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"The new number.","schema":{"type":"object","required":["value"],\#
+        "properties":{"value":{"description":"The sum.","type":"integer"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a pattern","params":[{"name":"pattern",\#
-        "value":"user:*"}],"result":{"name":"result","value":{"invalidated":2}}},{"name":"a namespace",\#
-        "params":[{"name":"namespace","value":"people"}],"result":{"name":"result","value":{"invalidated":2}}},\#
-        {"name":"everything","params":[{"name":"all","value":true}],"result":{"name":"result",\#
-        "value":{"invalidated":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
-        "x-rules":[{"at_least_one":["pattern","namespace","all"]},{"at_most_one":["all","pattern"]},\#
-        {"at_most_one":["all","namespace"]}]},{"name":"cache.keys","summary":"Lists the keys of a namespace.",\#
-        "description":"One round trip for each page of the walk. A key that is there from the first page to the last \#
-        is listed at least once, seldom more than once; one that comes or goes meanwhile may or may not be. A page \#
-        may be empty before the end. Keys that are not UTF-8 are left out, and hashes are not listed.",\#
-        "paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the name belongs to; \#
-        without it, the one that has no name. Its class gives the default life.","required":false,\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        first count","params":[{"name":"key","value":"visits"}],"result":{"name":"result","value":{"value":1}}},\#
+        {"name":"minus two","params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],\#
+        "result":{"name":"result","value":{"value":8}}},{"name":"by position","params":[{"name":"key",\#
+        "value":"visits"},{"name":"by","value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same \#
+        request twice","params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],\#
+        "result":{"name":"result","value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.invalidate","summary":"Deletes the entries and hashes of a pattern, of a \#
+        namespace, or all.","description":"`namespace` scopes `pattern`; alone it clears the namespace. Without \#
+        `namespace`, `pattern` means the namespace that has no name. `all` clears every entry and hash of every \#
+        namespace, nothing else, and stands alone; a policy may reserve it for operators. The keys are swept in \#
+        bounded batches, so that other calls go on; what is written while the sweep runs may stay. The deadline is 60 \#
+        s by default; where it passes first, `data.done` of the error says how many were deleted.",\#
+        "paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole key: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"all",\#
+        "description":"Clear the whole cache.","required":false,"schema":{"type":"boolean","default":false}}],\#
+        "result":{"name":"result","description":"How many were deleted.","schema":{"type":"object",\#
+        "required":["invalidated"],"properties":{"invalidated":{"description":"Entries and hashes deleted.",\#
+        "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a pattern","params":[{"name":"pattern","value":"user:*"}],"result":{"name":"result",\#
+        "value":{"invalidated":2}}},{"name":"a namespace","params":[{"name":"namespace","value":"people"}],\#
+        "result":{"name":"result","value":{"invalidated":2}}},{"name":"everything","params":[{"name":"all",\#
+        "value":true}],"result":{"name":"result","value":{"invalidated":2}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern","namespace","all"]},\#
+        {"at_most_one":["all","pattern"]},{"at_most_one":["all","namespace"]}]},{"name":"cache.keys","summary":"Lists \#
+        the keys of a namespace.","description":"One round trip for each page of the walk. A key that is there from \#
+        the first page to the last is listed at least once, seldom more than once; one that comes or goes meanwhile \#
+        may or may not be. A page may be empty before the end. Keys that are not UTF-8 are left out, and hashes are \#
+        not listed.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
         `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
         itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
