@@ -55,6 +55,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -158,6 +159,7 @@ final class Agent {
         log.level = next.log.level
         log.format = next.log.format
         cache.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
