@@ -76,7 +76,7 @@ let package = Package(
         module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
-        module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
         module(
             "Sessions",
             [

@@ -65,6 +65,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -201,6 +202,7 @@ final class Agent {
         calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
         responses.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
