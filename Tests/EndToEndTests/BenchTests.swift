@@ -17,7 +17,7 @@ struct BenchTests {
         /// A figure of each round of a server.
         func figures(_ name: String, of target: Int = 0) throws -> [Double] {
             let rounds = try #require(targets[target]["rounds"]?.array)
-            return try rounds.map { try #require($0.object?[name]?.double ?? $0.object?[name]?.integer.map(Double.init)) }
+            return try rounds.map { try #require($0.object?[name]?.number) }
         }
     }
 
