@@ -92,8 +92,10 @@ extension RPCError {
         "MISCONF",
     ]
 
-    /// What an operator can do about a refusal.
-    private static func advice(_ word: String) -> String {
+    /// What an operator can do about a refusal, in words that follow it; empty where its name says it all.
+    ///
+    /// - Parameter word: The first word of Valkey's error.
+    public static func advice(_ word: String) -> String {
         switch word {
         case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"
         case "NOAUTH", "WRONGPASS": "; the agent's user or password is not the server's (valkey.password_file)"

@@ -10,14 +10,17 @@ struct BenchTests {
         let targets: [DocumentObject]
 
         init(_ text: String) throws {
-            let document = try Document(parsing: text)
-            targets = try #require(document.object?["targets"]?.array).compactMap(\.object)
+            let document = try Document.parse(text)
+            targets = try #require(document.object?["targets"]?.array).compactMap { $0.object }
         }
 
         /// A figure of each round of a server.
         func figures(_ name: String, of target: Int = 0) throws -> [Double] {
             let rounds = try #require(targets[target]["rounds"]?.array)
-            return try rounds.map { try #require($0.object?[name]?.number) }
+            return try rounds.map { round in
+                let figure = round.object?[name]?.number
+                return try #require(figure)
+            }
         }
     }
 
