@@ -47,7 +47,8 @@ let package = Package(
         .executable(name: "rpc", targets: ["rpc"]),
     ],
     targets: [
-        // C libraries: a module map and a header each, imported by one Swift target each.
+        // C: a module map and a header each, imported by one Swift target each.
+        .systemLibrary(name: "CBytes"),
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CLinux"),
@@ -58,7 +59,7 @@ let package = Package(
         module("Bytes"),
         module("Crypto", ["Bytes", "COpenSSL"]),
         module("Linux", ["Bytes", "CLinux"]),
-        module("JSON", ["Bytes", "CJansson"]),
+        module("JSON", ["Bytes", "CBytes", "CJansson"]),
         module("Observability", ["Bytes", "JSON", "Linux"]),
 
         // Mechanism: knows neither Valkey nor any method.
@@ -75,7 +76,7 @@ let package = Package(
         module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
 
         // Features: one target for each family of methods; none imports another.
-        module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
         module(
             "Sessions",
             [
@@ -84,6 +85,10 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Responses",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -91,7 +96,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Telemetry", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -148,6 +153,7 @@ let package = Package(
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
+        tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

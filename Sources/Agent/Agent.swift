@@ -9,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -23,6 +24,7 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let responses: Responses
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -63,6 +65,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -74,11 +77,18 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        responses = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            responses: responses,
             stores: stores,
             configuration: configuration,
             log: log
@@ -91,7 +101,8 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -133,10 +144,19 @@ final class Agent {
                 return fail("metrics cannot be served", error.description)
             }
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -181,6 +201,8 @@ final class Agent {
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
+        responses.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.

@@ -9,6 +9,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -20,6 +21,7 @@ final class AgentMethods {
     let cache: Cache
     let sessions: Sessions
     let channels: Channels
+    let responses: Responses
     let stores: Stores
     let log: Log
     /// The configuration in force, for `agent.config`.
@@ -39,6 +41,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        responses: Responses,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -47,6 +50,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.responses = responses
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -218,6 +222,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -227,6 +232,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendResponses(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let counts = responses.counts
+        groups.begin("responses", &result)
+        groups.add("hits", counts.hits, &result)
+        groups.add("misses", counts.misses, &result)
+        groups.add("degraded", counts.degraded, &result)
+        groups.add("stored", counts.stored, &result)
+        groups.add("incomplete", counts.incomplete, &result)
+        groups.add("leases", counts.leases, &result)
+        groups.add("waiting", UInt64(responses.waiting), &result)
+        groups.add("replayed", counts.replayed, &result)
+        groups.add("chunks", counts.chunks, &result)
+        groups.add("replay_bytes", UInt64(responses.replayBytes), &result)
     }
 
     private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {

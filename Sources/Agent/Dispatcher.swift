@@ -142,7 +142,7 @@ extension Method {
     /// Whether replies carry what is stored, and so may be large.
     fileprivate var returnsStoredValues: Bool {
         switch self {
-        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .sessionGet: true
+        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .responseGet, .sessionGet: true
         default: false
         }
     }

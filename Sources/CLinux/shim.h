@@ -1,6 +1,7 @@
 // What the kernel offers and Swift's Glibc module does not show, and the few calls whose C types Swift cannot spell.
 #pragma once
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -210,3 +211,14 @@ static inline void squire_ignore_signal(int signal_number) { signal(signal_numbe
 
 #include "child_process.h"
 #include "directory.h"
+
+// Has the allocator map blocks of `map` bytes and more by themselves, and keep up to `trim` bytes at the heap's end.
+static inline void squire_keep_memory(int map, int trim) {
+    mallopt(M_MMAP_THRESHOLD, map);
+    mallopt(M_TRIM_THRESHOLD, trim);
+}
+
+// Gives the kernel back what is free at the heap's end, where it is more than `limit` bytes.
+static inline void squire_release_memory(size_t limit) {
+    if (mallinfo2().keepcost > limit) malloc_trim(limit);
+}

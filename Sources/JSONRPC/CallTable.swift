@@ -340,6 +340,17 @@ public final class CallTable {
         }
     }
 
+    /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
+    public func identifier(of call: CallID) -> [UInt8]? {
+        guard isWaiting(call) else { return nil }
+        let id = unsafe slots[call.slot].id
+        if id.isAbsent { return nil }
+        if id.isLong { return longIDs[call.slot] }
+        var buffer = ByteBuffer()
+        id.append(to: &buffer)
+        return buffer.view.copy()
+    }
+
     /// Takes note that all of a batch's elements were begun.
     public func finish(_ batch: Batch) {
         complete(batch)

@@ -30,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -58,6 +58,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Looks for the stored response to a request to a language model.
+    case responseGet
+    /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
+    case responseInvalidate
+    /// Stores the response to a request to a language model.
+    case responsePut
+    /// Tells what stored responses saved.
+    case responseStats
     /// Returns the description of every method.
     case rpcDiscover
     /// Begins a session.
@@ -110,6 +118,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("response.get") { return .responseGet }
+            if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
@@ -121,6 +131,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
@@ -136,6 +147,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("response.invalidate") { return .responseInvalidate }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -173,6 +185,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .responseGet: "response.get"
+        case .responseInvalidate: "response.invalidate"
+        case .responsePut: "response.put"
+        case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
@@ -217,6 +233,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .responseGet: .read
+        case .responseInvalidate: .idempotent
+        case .responsePut: .idempotent
+        case .responseStats: .read
         case .rpcDiscover: .read
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
@@ -253,6 +273,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `response.*`.
+        case response
         /// The methods `rpc.*`.
         case rpc
         /// The methods `session.*`.
@@ -289,6 +311,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
+        case .responseGet: .response
+        case .responseInvalidate: .response
+        case .responsePut: .response
+        case .responseStats: .response
         case .rpcDiscover: .rpc
         case .sessionCreate: .session
         case .sessionDestroy: .session
