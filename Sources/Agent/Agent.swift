@@ -28,6 +28,7 @@ final class Agent {
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
+    private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     private var service: ServiceManager?
     private var signals: SignalWatcher?
@@ -46,7 +47,13 @@ final class Agent {
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
-        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        calls = CallTable(
+            limits: configuration.limits.connection,
+            methods: Method.allCases.count,
+            clock: EventLoop.reactor.clock
+        )
+        calls.observer = CallLog(log: log)
+        calls.slowNanoseconds = configuration.log.slowNanoseconds
         let keyspace = Keyspace(
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
@@ -58,6 +65,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -106,6 +114,7 @@ final class Agent {
             log: log
         )
         methods.server = server
+        telemetry = TelemetryServer(methods)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -128,10 +137,26 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        if let address = configuration.telemetry.listen {
+            do throws(TelemetryServer.Fault) {
+                try telemetry.start(address, socketMode: configuration.socket.mode)
+            } catch {
+                return fail("metrics cannot be served", error.description)
+            }
+        }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -174,8 +199,10 @@ final class Agent {
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
         responses.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
@@ -253,9 +280,15 @@ final class Agent {
     }
 
     private func finish() {
+        telemetry.close()
         for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
+}
+
+extension Configuration.Log {
+    /// From which duration on a call is slow, in nanoseconds.
+    fileprivate var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

@@ -17,16 +17,18 @@ import Valkey
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
 @EventLoop
 final class AgentMethods {
-    private let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let responses: Responses
-    private let stores: Stores
-    private let log: Log
+    let calls: CallTable
+    let cache: Cache
+    let sessions: Sessions
+    let channels: Channels
+    let responses: Responses
+    let stores: Stores
+    let log: Log
     /// The configuration in force, for `agent.config`.
     var configuration: Configuration
     private let started = Instant.now
+    /// When the agent was made, in Unix time.
+    let startedAtMilliseconds = WallClock.milliseconds
     private let events: AgentEvents
     /// Where connections are counted; set once the server is there.
     ///
@@ -122,10 +124,16 @@ final class AgentMethods {
         events.subscribe(context.call)
     }
 
-    private func appendHealth(to result: inout ByteBuffer) {
+    /// Whether the agent takes calls; a store that is away is told as degraded, and does not count.
+    var isReady: Bool { server.map { !$0.dispatcher.isDraining } ?? false }
+
+    /// Appends what `agent.health` answers.
+    func appendHealth(to result: inout ByteBuffer) {
         let cache = stores.cacheLink.status
         let state = stores.stateLink.status
-        result.append("{\"live\":true,\"ready\":true,\"degraded\":")
+        result.append("{\"live\":true,\"ready\":")
+        result.append(jsonBoolean: isReady)
+        result.append(",\"degraded\":")
         result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
         result.append(",\"stores\":{\"cache\":")
         append(store: cache, to: &result)

@@ -11,6 +11,8 @@ struct NamespaceRegister: ~Copyable {
         var hits: UInt64 = 0
         /// Of these, reads that the agent's memory answered.
         var nearHits: UInt64 = 0
+        /// Reads that found an entry whose life is over, and got it.
+        var staleHits: UInt64 = 0
         /// Reads that found none.
         var misses: UInt64 = 0
         /// Entries written.

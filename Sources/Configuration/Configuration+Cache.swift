@@ -19,6 +19,8 @@ extension Configuration {
 
         /// Memory for copies of entries, in bytes; 0 for none.
         public var nearBytes = 64 << 20
+        /// Keys that the sweep behind invalidated tags looks at in a second; 0 for no sweep.
+        public var sweepKeysPerSecond = 1000
         /// What holds for every namespace that does not say otherwise.
         public var common = Behavior()
         /// What namespaces say otherwise.

@@ -27,6 +27,13 @@ extension Option {
                 "What a read is while Valkey is away: a miss that says so, or the error `unavailable`."
             ),
             Option(
+                "cache.sweep_keys_per_second",
+                \.cache.sweepKeysPerSecond,
+                .count(0...1_000_000),
+                "Keys that are looked at in a second after tags were invalidated, to remove what has them; 0 for leaving it "
+                    + "to the entries' lives and to eviction."
+            ),
+            Option(
                 "cache.ttl_ms",
                 \.cache.life,
                 .life,

@@ -9,6 +9,7 @@ enum Help {
           rpc METHOD --help       what a method does, takes and returns
           rpc describe METHOD     the same as JSON (OpenRPC)
           rpc template METHOD     its params as JSON, to be filled in
+          rpc bench               measures the agent under a load; rpc bench --help
           rpc -                   requests from standard input, a line each; replies to standard output
           rpc cache.dump [FILE]   writes cache entries, a line each; --help says more
           rpc cache.load FILE     writes the entries of such a file into the cache

@@ -40,7 +40,7 @@ public struct RPCCommand {
     /// - Returns: The exit status; whatever went wrong was said on standard error.
     public func run(_ arguments: [String]) -> Int32 {
         do throws(CommandError) {
-            if arguments.first == "bench" { return try bench(Array(arguments.dropFirst())).rawValue }
+            if let words = BenchOptions.words(in: arguments) { return try bench(words).rawValue }
             return try perform(try Invocation(arguments)).rawValue
         } catch {
             console.complain(error.text)

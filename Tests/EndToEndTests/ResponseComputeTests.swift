@@ -192,6 +192,41 @@ struct ResponseComputeTests {
         }
     }
 
+    @Test("also when news is missed because the connection that tells it breaks at that very moment")
+    func missedNews() async throws {
+        try await withTwo { first, second in
+            for round in 0..<20 {
+                let prompt = #""model":"m","scope":"s","prompt":"\#(round)""#
+                let computer = try first.connect()
+                let next = try second.connect()
+                let get = #"{\#(prompt),"lease_ms":60000,"wait_ms":60000}"#
+                let lease = try #require(try await computer.result(of: "response.get", get)["lease"]?.string)
+                try await begin(next, get)
+                try await waitUntil("the next waits") { try await waiting(second) == 1 }
+                try first.server.command("CLIENT", "KILL", "TYPE", "pubsub")
+                let put = #"{\#(prompt),"response":\#(round),"lease":"\#(lease)"}"#
+                #expect(try await computer.result(of: "response.put", put)["stored"] == true)
+                #expect(try await result(next)["response"]?.integer == Int64(round))
+            }
+        }
+    }
+
+    @Test("and those who wait have a miss, or the lease, when Valkey goes away or comes back with nothing")
+    func restart() async throws {
+        try await withAgent { agent in
+            let computer = try agent.connect()
+            let next = try agent.connect()
+            #expect(try await computer.result(of: "response.get", Self.get)["lease"] != nil)
+            try await begin(next)
+            try await waitUntil("the next waits") { try await waiting(agent) == 1 }
+            agent.server.kill()
+            try await agent.server.start()
+            let result = try await result(next)
+            #expect(result["hit"] == false)
+            #expect(result["lease"] != nil || result["degraded"] == true)
+        }
+    }
+
     @Test("also where Valkey refuses to tell of news: then those who wait look from time to time")
     func untold() async throws {
         try await withAgent { agent in

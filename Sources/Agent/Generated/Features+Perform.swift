@@ -23,6 +23,8 @@ extension Features {
         case .agentHealth:
             _ = try decode(NoParameters.init, arguments)
             agent.health(context)
+        case .agentLogLevel:
+            try agent.logLevel(decode(AgentLogLevelParameters.init, arguments), context)
         case .agentPing:
             _ = try decode(NoParameters.init, arguments)
             agent.ping(context)

@@ -10,6 +10,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentConfig
     /// Tells whether the agent and its stores are well.
     case agentHealth
+    /// Tells or sets how much the agent logs.
+    case agentLogLevel
     /// Answers at once.
     case agentPing
     /// Returns the agent's counters.
@@ -28,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -134,6 +136,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
+            if bytes.equals("agent.log_level") { return .agentLogLevel }
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
@@ -158,6 +161,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
+        case .agentLogLevel: "agent.log_level"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
@@ -205,6 +209,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
+        case .agentLogLevel: .idempotent
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
@@ -282,6 +287,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .agent
         case .agentConfig: .agent
         case .agentHealth: .agent
+        case .agentLogLevel: .agent
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
