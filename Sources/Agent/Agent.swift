@@ -26,7 +26,8 @@ final class Agent {
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
-    private var socket: ListeningSocket
+    private let sockets: [ListeningSocket]
+    private var service: ServiceManager?
     private var signals: SignalWatcher?
     private var isStopping = false
     private var exitStatus: Int32 = 0
@@ -41,7 +42,7 @@ final class Agent {
     init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
-        socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
+        sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
         calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
         let keyspace = Keyspace(
@@ -89,13 +90,14 @@ final class Agent {
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(
-            listener: socket.takeDescriptor(),
+            sockets,
             connectionsMax: configuration.limits.connectionsMax,
             calls: calls,
             dispatcher: dispatcher,
             log: log
         )
         methods.server = server
+        service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
     /// Watches for signals, starts the stores, then serves.
@@ -118,7 +120,9 @@ final class Agent {
             return fail("clients cannot be accepted", error.reason)
         }
         EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
-        log.notice("squired serves", ["socket": configuration.socket.path, "version": "\(OpenRPC.version)"])
+        service?.ready()
+        let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
+        log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -142,6 +146,9 @@ final class Agent {
 
     /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
     private func reload() {
+        guard !isStopping else { return }
+        service?.reloading()
+        defer { service?.ready() }
         let next: Configuration
         do throws(ConfigurationError) {
             next = try configuration.reloaded()
@@ -204,23 +211,40 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
-        methods.tellClosing(grace: configuration.shutdown.grace)
+        let grace = configuration.shutdown.grace
+        service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
+        methods.tellClosing(grace: grace)
         channels.close()
         Task { @EventLoop in
-            let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
-            while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {
-                await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
-            }
+            let deadline = Instant.now.advanced(by: grace)
+            await self.drain(until: deadline)
             self.server.closeAll()
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
-            await self.stores.stop(grace: max(left, .seconds(1)))
+            await self.stores.stop(grace: max(left, Agent.storesGrace))
             self.finish()
         }
     }
 
+    /// What stores have at least to end in order.
+    private static let storesGrace = Duration.seconds(1)
+
+    /// Waits until running calls have ended and clients have taken their replies; then takes no more from anybody, and
+    /// waits for the replies to what had come.
+    private func drain(until deadline: Instant) async {
+        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+        server.finishReceiving()
+        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+    }
+
+    private func pause(until deadline: Instant, _ condition: @EventLoop () -> Bool) async {
+        while !condition(), Instant.now < deadline {
+            await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
+        }
+    }
+
     private func finish() {
-        socket.removeFile()
+        for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
 }

@@ -110,7 +110,7 @@ final class AgentMethods {
 
     /// Tells subscribers that the agent ends, and how long running calls have.
     func tellClosing(grace: Duration) {
-        events.closing(grace: grace.wholeMilliseconds)
+        events.closing(grace: grace.wholeMilliseconds, to: server?.peers ?? [])
     }
 
     /// Answers `agent.subscribe`.
@@ -189,12 +189,13 @@ final class AgentMethods {
         groups.add("refused", server?.counts.refused ?? 0, &result)
         groups.begin("calls", &result)
         groups.add("running", UInt64(calls.running), &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].calls > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].calls, &result)
+        let counts = calls.counts
+        for method in Method.allCases where counts[Int(method.rawValue)].calls > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].calls, &result)
         }
         groups.begin("errors", &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].errors > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].errors, &result)
+        for method in Method.allCases where counts[Int(method.rawValue)].errors > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].errors, &result)
         }
         groups.begin("cache", &result)
         groups.add("hits", cache.counts.hits, &result)

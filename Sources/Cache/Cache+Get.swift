@@ -15,8 +15,8 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
         let number = register.number(of: namespace)
-        let wish = wish(parameters, context)
-        guard wish != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear else {
+        guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
+        else {
             let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, detail.rawValue)
         }
@@ -26,8 +26,21 @@ extension Cache {
             guard hit.form == .guarded else {
                 return answer(hit, context.call, number, withLife: parameters.withTTL)
             }
-            if answerGuarded(hit, name, context.call, number, withLife: parameters.withTTL, wish) { return }
+            if answerGuarded(hit, name, parameters, context, number) { return }
         }
+        fill(parameters, key, context, name, hash, number)
+    }
+
+    /// Reads an entry of which there is no copy, to keep one, or to have it computed where it is missing.
+    private func fill(
+        _ parameters: CacheGetParameters,
+        _ key: ByteView,
+        _ context: CallContext,
+        _ name: ByteView,
+        _ hash: UInt64,
+        _ number: UInt16
+    ) {
+        let wish = wish(parameters, context)
         // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
         if let wish, !parameters.fresh, let leased = leases[name.copy()], !leased.isRefresh {
             return join(leased.name, number, wish)
@@ -36,7 +49,7 @@ extension Cache {
         near.fill(fill).wish = wish
         near.fill(fill).deadline = context.deadline
         near.fill(fill).isFresh = parameters.fresh
-        if !parameters.withTTL { askLife(of: fill, namespace, key, context) }
+        if !parameters.withTTL { askLife(of: fill, parameters.namespace, key, context) }
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }
 

@@ -65,8 +65,7 @@ struct NamespaceRegister: ~Copyable {
     }
 
     private func find(_ name: ByteView, _ hash: UInt32) -> UInt16? {
-        let names = names
-        return index.find(hash) { names[Int($0.rawValue)].withByteView { $0.equals(name) } }
+        index.find(hash) { names[Int($0.rawValue)].withByteView { $0.equals(name) } }
             .map { UInt16($0.rawValue) }
     }
 }

@@ -79,6 +79,12 @@ public enum Socket {
         _ = shutdown(descriptor.number, Int32(SHUT_WR))
     }
 
+    /// Tells the other side that nothing more is taken: what it sent already can still be read, what it sends from now on
+    /// fails (`EPIPE`).
+    public static func finishReceiving(_ descriptor: borrowing FileDescriptor) {
+        _ = shutdown(descriptor.number, Int32(SHUT_RD))
+    }
+
     private static func make(_ family: Int32) throws(SystemError) -> FileDescriptor {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let number = socket(family, type, 0)

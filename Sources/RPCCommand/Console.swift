@@ -7,6 +7,8 @@ public struct Console {
     let isTerminal: Bool
     /// Descriptor of standard input.
     let input: Int32
+    /// Descriptor of standard output, whose reader may go before the answers end; nil where nobody can.
+    let output: Int32?
     private let writeOutput: ([UInt8]) -> SystemError?
     private let writeError: ([UInt8]) -> Void
 
@@ -15,16 +17,19 @@ public struct Console {
     /// - Parameters:
     ///   - isTerminal: Whether a person reads the output.
     ///   - input: Descriptor of standard input; stays the caller's.
+    ///   - output: Descriptor of standard output, where it is one; stays the caller's.
     ///   - writeOutput: Receives what the command answers; returns why it could not be written.
     ///   - writeError: Receives what the command says about its work.
     public init(
         isTerminal: Bool,
         input: Int32,
+        output: Int32? = nil,
         writeOutput: @escaping ([UInt8]) -> SystemError?,
         writeError: @escaping ([UInt8]) -> Void
     ) {
         self.isTerminal = isTerminal
         self.input = input
+        self.output = output
         self.writeOutput = writeOutput
         self.writeError = writeError
     }
@@ -34,6 +39,7 @@ public struct Console {
         Console(
             isTerminal: StandardStream.output.isTerminal,
             input: StandardStream.input.rawValue,
+            output: StandardStream.output.rawValue,
             writeOutput: { write($0, to: .output) },
             // Where nobody hears complaints there is nobody to complain to.
             writeError: { _ = write($0, to: .error) }

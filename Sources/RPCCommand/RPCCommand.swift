@@ -40,6 +40,7 @@ public struct RPCCommand {
     /// - Returns: The exit status; whatever went wrong was said on standard error.
     public func run(_ arguments: [String]) -> Int32 {
         do throws(CommandError) {
+            if arguments.first == "bench" { return try bench(Array(arguments.dropFirst())).rawValue }
             return try perform(try Invocation(arguments)).rawValue
         } catch {
             console.complain(error.text)
@@ -73,6 +74,14 @@ public struct RPCCommand {
             return try stream.run()
         }
         return .done
+    }
+
+    private func bench(_ words: [String]) throws(CommandError) -> ExitStatus {
+        guard !words.contains("--help"), !words.contains("-h") else {
+            try console.write(BenchHelp.text)
+            return .done
+        }
+        return try Bench(try BenchOptions(words), environment, console).run()
     }
 
     private func list(_ prefix: String) throws(CommandError) {

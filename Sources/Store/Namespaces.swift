@@ -51,8 +51,8 @@ public struct Namespaces: Sendable {
 
     /// The settings of the namespace that is called so.
     public func settings(named raw: ByteView) -> NamespaceSettings {
-        for (name, settings) in named where name.count == raw.count {
-            if name.withByteView({ $0.equals(raw) }) { return settings }
+        for index in named.indices where named[index].name.count == raw.count {
+            if named[index].name.withByteView({ $0.equals(raw) }) { return named[index].settings }
         }
         return fallback
     }

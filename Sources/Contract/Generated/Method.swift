@@ -257,14 +257,43 @@ public enum Method: UInt8, CaseIterable, Sendable {
     /// The feature that the method belongs to.
     public var group: Group {
         switch self {
-        case .agentBreaker, .agentConfig, .agentHealth, .agentPing, .agentStats, .agentSubscribe: .agent
-        case .cacheDelete, .cacheExists, .cacheFail, .cacheGet, .cacheGetMany, .cacheIncrement, .cacheInvalidate, .cacheKeys, .cacheSet, .cacheSetMany, .cacheStats, .cacheTouch:
-            .cache
-        case .channelPublish, .channelSubscribe, .channelUnsubscribe: .channel
-        case .hashDelete, .hashGet, .hashGetAll, .hashIncrement, .hashSet: .hash
+        case .agentBreaker: .agent
+        case .agentConfig: .agent
+        case .agentHealth: .agent
+        case .agentPing: .agent
+        case .agentStats: .agent
+        case .agentSubscribe: .agent
+        case .cacheDelete: .cache
+        case .cacheExists: .cache
+        case .cacheFail: .cache
+        case .cacheGet: .cache
+        case .cacheGetMany: .cache
+        case .cacheIncrement: .cache
+        case .cacheInvalidate: .cache
+        case .cacheKeys: .cache
+        case .cacheSet: .cache
+        case .cacheSetMany: .cache
+        case .cacheStats: .cache
+        case .cacheTouch: .cache
+        case .channelPublish: .channel
+        case .channelSubscribe: .channel
+        case .channelUnsubscribe: .channel
+        case .hashDelete: .hash
+        case .hashGet: .hash
+        case .hashGetAll: .hash
+        case .hashIncrement: .hash
+        case .hashSet: .hash
         case .rpcDiscover: .rpc
-        case .sessionCreate, .sessionDestroy, .sessionDestroyAll, .sessionGet, .sessionKeys, .sessionList, .sessionRekey, .sessionRotate, .sessionTouch, .sessionUpdate:
-            .session
+        case .sessionCreate: .session
+        case .sessionDestroy: .session
+        case .sessionDestroyAll: .session
+        case .sessionGet: .session
+        case .sessionKeys: .session
+        case .sessionList: .session
+        case .sessionRekey: .session
+        case .sessionRotate: .session
+        case .sessionTouch: .session
+        case .sessionUpdate: .session
         }
     }
 }
