@@ -47,24 +47,27 @@ let package = Package(
         .executable(name: "rpc", targets: ["rpc"]),
     ],
     targets: [
-        // C libraries: a module map and a header each, imported by one Swift target each.
+        // C: a module map and a header each, imported by one Swift target each.
+        .systemLibrary(name: "CBytes"),
         .systemLibrary(name: "CHiredis"),
         .systemLibrary(name: "CJansson"),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CMicroHTTPD"),
         .systemLibrary(name: "COpenSSL"),
 
         // Ground: bytes, the kernel, JSON text, digests, logs.
         module("Bytes"),
         module("Crypto", ["Bytes", "COpenSSL"]),
         module("Linux", ["Bytes", "CLinux"]),
-        module("JSON", ["Bytes", "CJansson"]),
+        module("JSON", ["Bytes", "CBytes", "CJansson"]),
         module("Observability", ["Bytes", "JSON", "Linux"]),
 
         // Mechanism: knows neither Valkey nor any method.
         module("EventLoop", ["Linux"]),
-        module("JSONRPC", ["Bytes", "JSON"]),
+        module("JSONRPC", ["Bytes", "JSON", "Linux", "Observability"]),
         module("Resilience", ["Linux"]),
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
+        module("Telemetry", ["Bytes", "CMicroHTTPD", "EventLoop", "Linux"]),
 
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
@@ -82,6 +85,10 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Responses",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -89,7 +96,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -130,8 +137,9 @@ let package = Package(
         tests("LinuxTests", ["Linux", "LinuxTestProgram", "RPCTestSupport", "TestSupport"]),
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
-        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "TestSupport"]),
+        tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport"]),
         tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
+        tests("ObservabilityTests", ["Bytes", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
         tests("DevToolsTests", ["DevTools", "JSON"]),
         tests(
@@ -145,6 +153,7 @@ let package = Package(
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
+        tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

@@ -9,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -23,9 +24,11 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let responses: Responses
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
+    private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     private var service: ServiceManager?
     private var signals: SignalWatcher?
@@ -44,7 +47,13 @@ final class Agent {
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
-        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        calls = CallTable(
+            limits: configuration.limits.connection,
+            methods: Method.allCases.count,
+            clock: EventLoop.reactor.clock
+        )
+        calls.observer = CallLog(log: log)
+        calls.slowNanoseconds = configuration.log.slowNanoseconds
         let keyspace = Keyspace(
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
@@ -68,11 +77,18 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        responses = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            responses: responses,
             stores: stores,
             configuration: configuration,
             log: log
@@ -85,7 +101,8 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -97,6 +114,7 @@ final class Agent {
             log: log
         )
         methods.server = server
+        telemetry = TelemetryServer(methods)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -119,10 +137,26 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        if let address = configuration.telemetry.listen {
+            do throws(TelemetryServer.Fault) {
+                try telemetry.start(address, socketMode: configuration.socket.mode)
+            } catch {
+                return fail("metrics cannot be served", error.description)
+            }
+        }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -165,7 +199,9 @@ final class Agent {
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
+        responses.namespaces = Namespaces(next.cache)
         cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
@@ -244,9 +280,15 @@ final class Agent {
     }
 
     private func finish() {
+        telemetry.close()
         for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
+}
+
+extension Configuration.Log {
+    /// From which duration on a call is slow, in nanoseconds.
+    fileprivate var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

@@ -1,6 +1,7 @@
 // What the kernel offers and Swift's Glibc module does not show, and the few calls whose C types Swift cannot spell.
 #pragma once
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -91,6 +92,23 @@ static inline int squire_unix_connect(int descriptor, const uint8_t *path, size_
     struct sockaddr_un address;
     if (squire_unix_address(path, length, &address) != 0) return -1;
     return connect(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
+static inline int squire_loopback_bind(int descriptor, int is_ipv6, uint16_t port) {
+    if (is_ipv6) {
+        struct sockaddr_in6 address;
+        memset(&address, 0, sizeof address);
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(port);
+        return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+    }
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return bind(descriptor, (struct sockaddr *)&address, sizeof address);
 }
 
 // Sends one datagram to a Unix socket without waiting; a path that begins with @ is one of the abstract namespace
@@ -193,3 +211,14 @@ static inline void squire_ignore_signal(int signal_number) { signal(signal_numbe
 
 #include "child_process.h"
 #include "directory.h"
+
+// Has the allocator map blocks of `map` bytes and more by themselves, and keep up to `trim` bytes at the heap's end.
+static inline void squire_keep_memory(int map, int trim) {
+    mallopt(M_MMAP_THRESHOLD, map);
+    mallopt(M_TRIM_THRESHOLD, trim);
+}
+
+// Gives the kernel back what is free at the heap's end, where it is more than `limit` bytes.
+static inline void squire_release_memory(size_t limit) {
+    if (mallinfo2().keepcost > limit) malloc_trim(limit);
+}

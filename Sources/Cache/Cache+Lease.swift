@@ -20,6 +20,8 @@ extension Cache {
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
+        // Cancelled while the entry was read.
+        guard calls.isWaiting(wish.call) else { return }
         // Waiting calls must leave room for the one that brings the value.
         guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
             let message = "too many calls of this connection wait"
@@ -286,6 +288,18 @@ extension Cache {
             }
         }
         key.waiters.removeAll { $0.end <= now }
+    }
+
+    /// Ends a call's wait for another's value; see `CallCanceller`.
+    func cancelWait(_ call: CallID) -> Bool {
+        guard !leases.isEmpty,
+            let key = leases.all.first(where: { key in key.waiters.contains { $0.call == call } })
+        else { return false }
+        key.waiters.removeAll { $0.call == call }
+        calls.fail(call, .cancelled())
+        // What Valkey is being asked for is passed on or given back when it answers.
+        if key.asked == nil { arm(key) }
+        return true
     }
 
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.

@@ -39,3 +39,8 @@ extension Cache: PeerObserver {
     /// The cache keeps nothing back.
     public func peerDrained(_ peer: Peer) {}
 }
+
+extension Cache: CallCanceller {
+    /// Ends a call that waits for what another computes.
+    public func cancel(_ call: CallID) -> Bool { cancelWait(call) }
+}

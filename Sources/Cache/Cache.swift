@@ -112,6 +112,7 @@ public final class Cache: ReplyReceiver {
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
         registerNames()
         if nearBytesMax > 0 { tracker = Tracker(link: link, prefixes: trackedPrefixes, observer: self) }
     }

@@ -13,6 +13,8 @@ public struct Configuration: Sendable {
     public var stateDirectory: String?
     /// What is logged, and how.
     public var log = Log()
+    /// What the agent tells monitoring.
+    public var telemetry = Telemetry()
     /// The Valkey servers that are used, where they are not the agent's own.
     public var valkey = Valkey()
     /// The servers that the agent starts itself, where no other is configured.
@@ -71,7 +73,15 @@ extension Configuration {
         /// Least grave level that is written.
         public var level = Observability.Log.Level.info
         /// How records are written.
-        public var format = Observability.Log.Format.text
+        public var format = Observability.Log.Format.automatic
+        /// How long a call takes that is logged for its slowness; zero for none.
+        public var slow = Duration.zero
+    }
+
+    /// What the agent tells monitoring.
+    public struct Telemetry: Equatable, Sendable {
+        /// Where metrics and health are served over HTTP; nil for nowhere.
+        public var listen: TelemetryAddress?
     }
 
     /// The Valkey servers that are used.

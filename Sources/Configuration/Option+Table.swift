@@ -41,7 +41,28 @@ extension Option {
             "Directory of what is kept over restarts, the data of the embedded servers included."
         ),
         Option("log.level", \.log.level, .level, "Least grave level that is written."),
-        Option("log.format", \.log.format, .format, "Lines for people, or one JSON object a line for programs."),
+        Option(
+            "log.format",
+            \.log.format,
+            .format,
+            "Lines for people, one JSON object a line for programs, or the journal's own form. `auto` is the journal where "
+                + "standard error leads there, else lines."
+        ),
+        Option(
+            "log.slow_ms",
+            \.log.slow,
+            .milliseconds(0...3_600_000),
+            "A call that takes as long is logged as a warning with its method, duration, user and trace, at most ten a "
+                + "second; 0 for none. What a call was asked to wait counts."
+        ),
+        Option(
+            "telemetry.listen",
+            \.telemetry.listen,
+            OptionKind.telemetryAddress.optional,
+            defaultRule: "nowhere",
+            "Where `/metrics`, `/healthz` and `/readyz` are served over HTTP: a port of this host alone, which every user "
+                + "of the host can read, or a Unix socket with the permissions of `socket.mode`."
+        ),
     ]
 
     private static let stores: [Option] = [

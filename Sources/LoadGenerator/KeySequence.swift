@@ -47,6 +47,14 @@ public struct KeySequence: Sendable {
         }
     }
 
+    /// A sequence of one number again and again.
+    init(only key: Int) {
+        count = UInt64(key) + 1
+        state = 0
+        isSequential = true
+        position = key
+    }
+
     /// The next key's number.
     public mutating func next() -> Int {
         if isSequential {

@@ -6,7 +6,7 @@ extension LoadConnection {
     private static let connectLimit = Duration.seconds(5)
     private static let pause = Duration.milliseconds(1)
 
-    /// Connects to a server and, where it is a Valkey that asks for it, authenticates.
+    /// Connects to a server.
     ///
     /// - Parameters:
     ///   - target: The server.
@@ -20,6 +20,13 @@ extension LoadConnection {
         pipeline: Int,
         token: Int
     ) throws(LoadError) {
+        self.init(try Self.open(target, addresses), target.language, pipeline: pipeline, token: token)
+    }
+
+    /// Connects to a server and, where it is a Valkey that asks for it, authenticates.
+    ///
+    /// - Throws: ``LoadError`` where it cannot be reached or refuses.
+    static func open(_ target: LoadTarget, _ addresses: [SocketAddress]) throws(LoadError) -> FileDescriptor {
         let deadline = Instant.now.advanced(by: Self.connectLimit)
         let socket: FileDescriptor
         do throws(SystemError) {
@@ -30,7 +37,7 @@ extension LoadConnection {
         for command in target.greeting {
             try Self.exchange(command, socket, until: deadline)
         }
-        self.init(socket, target.language, pipeline: pipeline, token: token)
+        return socket
     }
 
     private static func open(

@@ -14,6 +14,8 @@ public struct LoadResult: Sendable {
     public internal(set) var errors = 0
     /// What the server said when it refused for the first time.
     public internal(set) var refusal: String?
+    /// How often the source was asked; only of a ``SourceRun``.
+    public internal(set) var sourceCalls = 0
     /// Calls that were due while it was counted and had not begun when it ended; only with a rate.
     public internal(set) var behind = 0
     /// How long calls took, from their sending to the reply, with a rate from the moment when they were due.

@@ -37,7 +37,7 @@ enum ReplyFormat {
         // …,"result":{"hit":true or …,"error":
         guard line[rest + 2] == UInt8(ascii: "r") else { return .refused }
         let answer = rest + 17
-        guard operation == .get, line.count > answer + 8 else { return .done }
+        guard operation == .get, line.count > answer else { return .done }
         guard line[answer] == UInt8(ascii: "t") else { return .missed }
         // …"source":"near"}}
         return line[line.count - 7] == UInt8(ascii: "n") ? .doneFromMemory : .done

@@ -56,6 +56,14 @@ struct RequestTemplate {
         }
     }
 
+    /// A `cache.get` that asks for the lease to compute a missing entry, and waits as long for another one's.
+    init(leasing milliseconds: Int, _ workload: Workload) {
+        self.init(.get, workload, .calls)
+        bytes.removeLast(3)
+        add(#","lease_ms":\#(milliseconds),"wait_ms":\#(milliseconds),"_meta":{"deadline_ms":\#(milliseconds * 2)}}}"#)
+        add("\n")
+    }
+
     private mutating func add(_ text: String) { bytes += text.utf8 }
 
     private mutating func addKey(_ prefix: String) {

@@ -20,6 +20,14 @@ public enum KeyFamily: Sendable {
     case sessionIndex
     /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
     case sessionAside
+    /// Stored responses of language models: `response:<fingerprint>`.
+    case response
+    /// The generation of a model's responses: `response-model:<model>`.
+    case responseModel
+    /// The generation of a scope's responses: `response-scope:<scope>`.
+    case responseScope
+    /// The generation of the responses with a tag: `response-tag:<tag>`.
+    case responseTag
 
     /// The word.
     public var word: StaticString {
@@ -31,6 +39,10 @@ public enum KeyFamily: Sendable {
         case .session: "session"
         case .sessionIndex: "session-index"
         case .sessionAside: "session-aside"
+        case .response: "response"
+        case .responseModel: "response-model"
+        case .responseScope: "response-scope"
+        case .responseTag: "response-tag"
         }
     }
 }

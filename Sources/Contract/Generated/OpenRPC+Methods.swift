@@ -7,6 +7,7 @@ extension OpenRPC {
         case .agentBreaker: agentBreaker
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
+        case .agentLogLevel: agentLogLevel
         case .agentPing: agentPing
         case .agentStats: agentStats
         case .agentSubscribe: agentSubscribe
@@ -30,6 +31,10 @@ extension OpenRPC {
         case .hashGetAll: hashGetAll
         case .hashIncrement: hashIncrement
         case .hashSet: hashSet
+        case .responseGet: responseGet
+        case .responseInvalidate: responseInvalidate
+        case .responsePut: responsePut
+        case .responseStats: responseStats
         case .rpcDiscover: rpcDiscover
         case .sessionCreate: sessionCreate
         case .sessionDestroy: sessionDestroy
@@ -129,6 +134,27 @@ extension OpenRPC {
         "mode":"standalone","server":"valkey","version":"8.0.1"},"state":{"connected":true,"breaker":"closed",\#
         "mode":"standalone","server":"valkey","version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read",\#
         "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentLogLevel: StaticString = #"""
+        {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
+        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
+        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
+        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
+        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
+        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
+        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
+        "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
+        configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
+        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let agentPing: StaticString = #"""
@@ -1096,6 +1122,256 @@ extension OpenRPC {
         "result":{"name":"result","value":{"added":2}}},{"name":"one new, one replaced","params":[{"name":"key",\#
         "value":"user:42"},{"name":"fields","value":{"name":"Grace","born":1906}}],"result":{"name":"result",\#
         "value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let responseGet: StaticString = #"""
+        {"name":"response.get","summary":"Looks for the stored response to a request to a language model.",\#
+        "description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC 8785, with \#
+        numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the order of \#
+        members does not matter, and a difference in any parameter does. One round trip, two where the entry has \#
+        tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the one \#
+        who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a plain \#
+        miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the connection \#
+        that it was given to; the next one who waits gets it then. A response that was stored as a stream comes as \#
+        `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` before \#
+        the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
+        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
+        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
+        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
+        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
+        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"description":"The model as the application asks for it, versions included: text of at least one \#
+        byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,"schema":{"description":"Whose response \#
+        it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of \#
+        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"prompt",\#
+        "description":"The prompt, as one text.","required":false,"schema":{"description":"The prompt, as one text.",\#
+        "type":"string"}},{"name":"messages","description":"The messages of the request, in their order, as the \#
+        provider takes them.","required":false,"schema":{"description":"The messages of the request, in their order, \#
+        as the provider takes them.","type":"array","maxItems":100000}},{"name":"params","description":"Everything \#
+        else that changes the output: temperature, seed, tools, response format and so on. Members may stand in any \#
+        order and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such \#
+        as whether it is streamed, is better left out.","required":false,"schema":{"description":"Everything else \#
+        that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
+        and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
+        whether it is streamed, is better left out.","type":"object"}},{"name":"fresh","description":"Ask Valkey even \#
+        where this agent holds a copy. Responses are always read from Valkey, so it changes nothing yet.",\#
+        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
+        one who asks the model on a miss, for at most so long.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
+        the response while another one asks the model.","required":false,"schema":{"type":"integer","minimum":0,\#
+        "maximum":3600000,"default":0}},{"name":"stream","description":"Send the chunks of a stored stream as \#
+        notifications before the reply: all at once, or with the gaps that they were recorded with. A response that \#
+        was stored whole comes in the reply.","required":false,"schema":{"description":"Send the chunks of a stored \#
+        stream as notifications before the reply: all at once, or with the gaps that they were recorded with. A \#
+        response that was stored whole comes in the reply.","type":"string","enum":["at_once","paced"]}}],\#
+        "result":{"name":"result","description":"The response, or `hit` false.","schema":{"type":"object",\#
+        "required":["hit","fingerprint"],"properties":{"hit":{"description":"Whether there is a stored response.",\#
+        "type":"boolean"},"response":{"description":"The response as it was stored, byte for byte."},\#
+        "chunks":{"description":"A whole stream, chunk by chunk.","type":"array","minItems":1,"maxItems":100000,\#
+        "items":{"type":"object","required":["delay_ms","chunk"],"additionalProperties":false,\#
+        "properties":{"delay_ms":{"description":"Time between the chunk before, or the request, and this one.",\#
+        "type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: any JSON, kept byte for \#
+        byte."}}}},"chunk_count":{"description":"With `stream`: how many notifications were sent before this reply.",\#
+        "type":"integer","minimum":1},"usage":{"description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","type":"object"},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in \#
+        canonical form with its scope.","type":"string","minLength":1},"lease":{"description":"The lease of whoever \#
+        is to ask the model, for response.put.","type":"string"},"degraded":{"description":"True where Valkey could \#
+        not be asked: the response may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1002,"message":"The \#
+        deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end \#
+        within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else \#
+        `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too \#
+        much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work \#
+        is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"a hit","params":[{"name":"model","value":"small-1"},\#
+        {"name":"scope","value":"acme"},{"name":"prompt","value":"Name a colour."},{"name":"params",\#
+        "value":{"seed":7.0,"temperature":0}}],"result":{"name":"result","value":{"hit":true,\#
+        "response":{"text":"Blue."},"usage":{"prompt_tokens":4,"completion_tokens":2},\#
+        "fingerprint":"99ed05045cdab77ef326e3bacd4e6c303d28eaeec1446ef3dee226f3cbcbb366"}}},{"name":"a miss",\#
+        "params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt","value":"Name a \#
+        colour."}],"result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a miss for the \#
+        one who is to ask the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":2000}],\#
+        "result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a",\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a stream as it was recorded","params":[{"name":"model",\#
+        "value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt","value":"Name a colour."}],\#
+        "result":{"name":"result","value":{"hit":true,"chunks":[{"delay_ms":120,"chunk":"Bl"},{"delay_ms":15,\#
+        "chunk":"ue."}],"fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]}]}
+        """#
+
+    private static let responseInvalidate: StaticString = #"""
+        {"name":"response.invalidate","summary":"Has stored responses never be returned again: one, or those of a \#
+        model, of a scope, or of tags.","description":"One round trip, however many responses it concerns: each was \#
+        stored under the generation of its scope, its model and its tags, and those move on. After the reply no agent \#
+        returns one of them. Their memory goes with their life or by eviction. A lease that runs for one of them is \#
+        void, but for leases of requests that would only have got the tag. `tags` means the responses that have any \#
+        of them.","paramStructure":"either","params":[{"name":"fingerprint","description":"SHA-256, in hexadecimal, \#
+        of the request in canonical form with its scope.","required":false,"schema":{"description":"SHA-256, in \#
+        hexadecimal, of the request in canonical form with its scope.","type":"string","minLength":1}},\#
+        {"name":"model","description":"All responses of this model, in every scope.","required":false,\#
+        "schema":{"description":"All responses of this model, in every scope.","type":"string","minLength":1}},\#
+        {"name":"scope","description":"All responses of this scope.","required":false,"schema":{"description":"All \#
+        responses of this scope.","type":"string","minLength":1}},{"name":"tags","description":"All responses that \#
+        have one of these tags.","required":false,"schema":{"description":"All responses that have one of these \#
+        tags.","type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}}],\#
+        "result":{"name":"result","description":"How many were removed, where that is known.",\#
+        "schema":{"type":"object","properties":{"invalidated":{"description":"Only for a fingerprint: whether there \#
+        was one, 0 or 1.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing,\#
+         unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` \#
+        names the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be \#
+        reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit \#
+        breaker is open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,\#
+        "message":"The deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call \#
+        did not end within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent,\#
+         else `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,\#
+        "message":"Too much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued \#
+        or running work is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one response",\#
+        "params":[{"name":"fingerprint","value":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}],\#
+        "result":{"name":"result","value":{"invalidated":1}}},{"name":"all of a model","params":[{"name":"model",\#
+        "value":"small-1"}],"result":{"name":"result","value":{}}},{"name":"all of two tags","params":[{"name":"tags",\#
+        "value":["prices","news"]}],"result":{"name":"result","value":{}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["fingerprint","model","scope","tags"]}]}
+        """#
+
+    private static let responsePut: StaticString = #"""
+        {"name":"response.put","summary":"Stores the response to a request to a language model.","description":"A \#
+        response is stored whole: a recorded stream comes as `chunks`, complete, in one call, so of one that breaks \#
+        off nothing remains. What says of itself that it is incomplete is not stored: an `error` member, a \#
+        `finish_reason` or `stop_reason` of a provider that stands for an output that was cut off, filtered or \#
+        refused, a stream of which no chunk has the reason that its others are waiting for; the answer is \#
+        `{\"stored\": false, \"reason\": \"incomplete\"}` and a lease ends. Two round trips. `lease` has it stored \#
+        only while that lease runs.","paramStructure":"either","params":[{"name":"model","description":"The model as \#
+        the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
+        "required":true,"schema":{"description":"The model as the application asks for it, versions included: text of \#
+        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope",\#
+        "description":"Whose response it is, such as a tenant: entries of different scopes never meet. `shared` is a \#
+        word like any other. Text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"description":"Whose response it is, such as a tenant: entries of different scopes never meet. \#
+        `shared` is a word like any other. Text of at least one byte, at most 1 KiB by default.","type":"string",\#
+        "minLength":1}},{"name":"prompt","description":"The prompt, as one text.","required":false,\#
+        "schema":{"description":"The prompt, as one text.","type":"string"}},{"name":"messages","description":"The \#
+        messages of the request, in their order, as the provider takes them.","required":false,\#
+        "schema":{"description":"The messages of the request, in their order, as the provider takes them.",\#
+        "type":"array","maxItems":100000}},{"name":"params","description":"Everything else that changes the output: \#
+        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
+        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
+        better left out.","required":false,"schema":{"description":"Everything else that changes the output: \#
+        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
+        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
+        better left out.","type":"object"}},{"name":"response","description":"The response: any JSON, kept byte for \#
+        byte as it was written.","required":false,"schema":{"description":"The response: any JSON, kept byte for byte \#
+        as it was written."}},{"name":"chunks","description":"A whole stream, chunk by chunk.","required":false,\#
+        "schema":{"description":"A whole stream, chunk by chunk.","type":"array","minItems":1,"maxItems":100000,\#
+        "items":{"type":"object","required":["delay_ms","chunk"],"additionalProperties":false,\#
+        "properties":{"delay_ms":{"description":"Time between the chunk before, or the request, and this one.",\#
+        "type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: any JSON, kept byte for \#
+        byte."}}}}},{"name":"usage","description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","required":false,"schema":{"description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","type":"object"}},{"name":"cost","description":"What the response cost, from 0 to 1000000 in a \#
+        unit of the application's choice; counted to nine decimal places.","required":false,\#
+        "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
+        counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
+        most 100 years; null for no end. Without it, the default of the cache.","required":false,\#
+        "schema":{"description":"Life in milliseconds, at most 100 years; null for no end. Without it, the default of \#
+        the namespace's class.","type":["integer","null"],"minimum":1,"maximum":3153600000000}},{"name":"tags",\#
+        "description":"Names by which response.invalidate can remove it, 1 to 32 of them.","required":false,\#
+        "schema":{"description":"Names by which response.invalidate can remove it, 1 to 32 of them.","type":"array",\#
+        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},{"name":"lease","description":"The lease \#
+        that response.get gave for this request.","required":false,"schema":{"description":"The lease that \#
+        response.get gave for this request.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
+        "required":["stored","fingerprint"],"properties":{"stored":{"description":"False where the response is \#
+        incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.","type":"string",\#
+        "enum":["incomplete"]},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in canonical \#
+        form with its scope.","type":"string","minLength":1}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}},{"code":1101,"message":"The compute lease is void.","data":{"kind":"lease_void","retryable":false,\#
+        "when":"The lease ended, or the entry was written or invalidated meanwhile."}}],"examples":[{"name":"a \#
+        response","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt",\#
+        "value":"Name a colour."},{"name":"response","value":{"text":"Blue."}},{"name":"usage",\#
+        "value":{"input_tokens":4,"output_tokens":2}},{"name":"cost","value":0.00031},{"name":"ttl_ms",\#
+        "value":86400000}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a stream that \#
+        was cut off","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"messages",\#
+        "value":[{"role":"user","content":"Count to 100."}]},{"name":"chunks","value":[{"delay_ms":80,\#
+        "chunk":{"choices":[{"delta":{"content":"1, 2"},"finish_reason":null}]}},{"delay_ms":20,\#
+        "chunk":{"choices":[{"delta":{},"finish_reason":"length"}]}}]}],"result":{"name":"result",\#
+        "value":{"stored":false,"reason":"incomplete",\#
+        "fingerprint":"e044762aaa473076924f36cda4479bcbe1cba8d7e2288e32a59760788f63675c"}}},{"name":"under the lease \#
+        of whoever asked the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"response","value":"Blue."},{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]},{"exactly_one":["response","chunks"]}]}
+        """#
+
+    private static let responseStats: StaticString = #"""
+        {"name":"response.stats","summary":"Tells what stored responses saved.","description":"Counted by this agent \#
+        since its start, without asking Valkey. `scope` and `model` choose what is summed up. The agent counts 4096 \#
+        pairs of scope and model apart; what comes beyond counts in the sum over all alone, and then `complete` is \#
+        false in any other answer.","paramStructure":"either","params":[{"name":"scope","description":"Only this \#
+        scope.","required":false,"schema":{"description":"Only this scope.","type":"string","minLength":1}},\#
+        {"name":"model","description":"Only this model.","required":false,"schema":{"description":"Only this model.",\#
+        "type":"string","minLength":1}}],"result":{"name":"result","description":"The counts.",\#
+        "schema":{"type":"object","required":["hits","misses","tokens_saved","cost_saved"],\#
+        "properties":{"hits":{"description":"Requests that were answered from the store.","type":"integer",\#
+        "minimum":0},"misses":{"description":"Requests that were not.","type":"integer","minimum":0},\#
+        "tokens_saved":{"description":"Tokens that the hits would have used.","type":"integer","minimum":0},\#
+        "cost_saved":{"description":"What the hits would have cost, exact to nine decimal places.","type":"number"},\#
+        "complete":{"description":"False where requests of this scope or model may have been counted in the sum over \#
+        all alone.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"of a scope","params":[{"name":"scope",\#
+        "value":"acme"}],"result":{"name":"result","value":{"hits":1,"misses":0,"tokens_saved":6,\#
+        "cost_saved":0.00031}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let rpcDiscover: StaticString = #"""

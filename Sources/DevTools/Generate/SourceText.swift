@@ -28,8 +28,8 @@ struct SourceText {
         line("    \(statement)")
     }
 
-    /// Writes a guard whose way out is one statement, in three lines where one has no room for it.
-    mutating func guardStatement(_ condition: String, _ statement: String) {
+    /// Writes a guard, on one line where there is room.
+    mutating func guardStatement(_ condition: String, orElse statement: String) {
         let whole = "guard \(condition) else { \(statement) }"
         guard indentation.count + whole.count > Self.width else { return line(whole) }
         line("guard \(condition) else {")

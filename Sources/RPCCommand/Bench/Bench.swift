@@ -20,6 +20,7 @@ struct Bench {
     /// - Returns: ``ExitStatus/errorReply`` where a server refused calls.
     /// - Throws: ``CommandError`` where a server cannot be reached, or is lost.
     func run() throws(CommandError) -> ExitStatus {
+        if let delay = options.source { return try runSource(delay) }
         let targets = try targets()
         var measurements = targets.map { BenchMeasurement($0.name) }
         do throws(LoadError) {
@@ -37,9 +38,31 @@ struct Bench {
         } catch {
             throw CommandError(.unreachable, "the load ended: \(error.message)")
         }
+        try print(measurements)
+        return measurements.contains { $0.errors > 0 } ? .errorReply : .done
+    }
+
+    /// Measures what a slow source costs with the agent's cache and without.
+    private func runSource(_ delay: Duration) throws(CommandError) -> ExitStatus {
+        guard let agent = try targets().first else { return .unreachable }
+        var measurements = [BenchMeasurement("without the cache"), BenchMeasurement("with the cache")]
+        do throws(LoadError) {
+            for _ in 0..<rounds {
+                measurements[0].results.append(try SourceRun(options.workload, delay: delay, agent: nil).run())
+                try LoadRun.sweep(.delete, options.workload, on: agent)
+                measurements[1].results.append(try SourceRun(options.workload, delay: delay, agent: agent).run())
+            }
+            try cleanUp(agent)
+        } catch {
+            throw CommandError(.unreachable, "the load ended: \(error.message)")
+        }
+        try print(measurements)
+        return .done
+    }
+
+    private func print(_ measurements: [BenchMeasurement]) throws(CommandError) {
         let report = BenchReport(options, measurements)
         try console.write(options.isJSON ? report.json : [UInt8](report.text.utf8))
-        return measurements.contains { $0.errors > 0 } ? .errorReply : .done
     }
 
     private var rounds: Int { options.rounds ?? (options.comparison == nil ? 1 : 3) }

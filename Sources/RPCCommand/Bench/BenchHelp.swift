@@ -11,6 +11,7 @@ enum BenchHelp {
           rpc bench --mix get:9,set:1 --distribution zipf --connections 50 --pipeline 16
           rpc bench --rate 20000 --duration 30s
           rpc bench --compare valkey://localhost:6379
+          rpc bench --source 50ms --distribution zipf
 
         The load:
           --mix LIST          methods and weights: get, set, get_many, increment, delete, ping (get)
@@ -25,6 +26,7 @@ enum BenchHelp {
           --rate N            calls a second begun on schedule, however late the replies are
           --warm-up 1s        time before the counting begins
           --duration 5s       time over which calls are counted
+          --ttl 1h            life of the entries (1h)
           --seed N            what keys are drawn from (1)
 
         What is measured:
@@ -32,6 +34,7 @@ enum BenchHelp {
           --wait 10s          wait so long for an agent that is not there yet
           --compare URL       the same load straight on a Valkey, in alternation with the agent
           --direct URL        a Valkey instead of the agent
+          --source 50ms       how the cache spares a source that takes so long, with compute leases
           --in-order          a server at --socket that answers lines by lines in their order
           --rounds N          how often each is measured (1; with --compare 3)
 
@@ -41,7 +44,7 @@ enum BenchHelp {
           --prepared          use the entries that an earlier run left
           --help              this text
 
-        Keys begin with bench: and live an hour. With --rate a call's time counts from when it was due.
+        Keys begin with bench:. With --rate a call's time counts from when it was due.
 
         """
 }

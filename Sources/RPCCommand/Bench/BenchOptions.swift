@@ -18,6 +18,8 @@ struct BenchOptions: Equatable {
     var isInOrder = false
     /// How often each server is measured; the median counts.
     var rounds: Int?
+    /// What a slow source takes for one entry, where it is measured how the cache spares it.
+    var source: Duration?
     /// Whether the result is printed as JSON.
     var isJSON = false
     /// Whether the entries stay when all is measured.
@@ -26,6 +28,21 @@ struct BenchOptions: Equatable {
     var isPrepared = false
 
     private static let durations = 1...3_600_000
+
+    /// The options of `rpc bench`, where that is what a command line asks for.
+    ///
+    /// `--socket` and `--wait` may stand before the word `bench`, as before every other command.
+    static func words(in arguments: [String]) -> [String]? {
+        var rest = arguments[...]
+        var before: [String] = []
+        while let word = rest.popFirst() {
+            if word == "bench" { return before + rest }
+            guard word.hasPrefix("--socket") || word.hasPrefix("--wait") else { return nil }
+            before.append(word)
+            if !word.contains("="), let value = rest.popFirst() { before.append(value) }
+        }
+        return nil
+    }
 
     /// Reads the words after `rpc bench`.
     ///
@@ -78,6 +95,8 @@ struct BenchOptions: Equatable {
         case .rate: workload.rate = try Self.rate(value)
         case .warmUp: workload.warmUp = try Self.duration(value, option, orNone: true)
         case .duration: workload.duration = try Self.duration(value, option)
+        case .life: workload.lifeMilliseconds = Int(try Self.duration(value, option).wholeMilliseconds)
+        case .source: source = try Self.duration(value, option)
         case .seed: workload.seed = UInt64(try Self.number(value, option, 0...Int.max))
         case .rounds: rounds = try Self.number(value, option, 1...1000)
         case .socket: socket = value
@@ -91,6 +110,9 @@ struct BenchOptions: Equatable {
     private func check() throws(CommandError) {
         guard direct == nil || comparison == nil && !isInOrder && socket == nil else {
             throw .usage("--direct measures a Valkey alone; --socket, --compare and --in-order do not go with it")
+        }
+        guard source == nil || direct == nil && comparison == nil && !isInOrder && workload.rate == nil else {
+            throw .usage("--source measures the agent: --direct, --compare, --in-order and --rate do not go with it")
         }
         guard !isInOrder || socket != nil && comparison == nil else {
             throw .usage("--in-order measures another server than an agent: --socket names its socket")
@@ -112,6 +134,8 @@ extension BenchOptions {
         case rate = "--rate"
         case warmUp = "--warm-up"
         case duration = "--duration"
+        case life = "--ttl"
+        case source = "--source"
         case seed = "--seed"
         case rounds = "--rounds"
         case socket = "--socket"

@@ -1,5 +1,6 @@
 import Bytes
 import JSON
+import Linux
 import LoadGenerator
 
 /// What `rpc bench` prints.
@@ -21,12 +22,20 @@ struct BenchReport {
     var text: String {
         var lines = [summary]
         for measurement in measurements { lines += ["", measurement.name] + details(measurement) }
-        if measurements.count == 2 { lines += [""] + comparison }
+        if options.source != nil {
+            lines += [""] + sourceComparison
+        } else if measurements.count == 2 {
+            lines += [""] + comparison
+        }
         return lines.map { "\($0)\n" }.joined()
     }
 
     private var summary: String {
         let workload = options.workload
+        if let source = options.source {
+            return "\(workload.connections) workers, \(workload.keys) keys, values of \(workload.valueBytes) bytes,"
+                + " a source that takes \(Self.time(source.wholeNanoseconds)) for each"
+        }
         let mix = workload.mix.map { "\($0.operation.rawValue):\($0.weight)" }.joined(separator: ",")
         let pace = workload.rate.map { "\(Self.grouped($0)) calls a second on schedule" } ?? "as fast as it answers"
         return
@@ -59,8 +68,10 @@ struct BenchReport {
     private func answers(_ measurement: BenchMeasurement) -> [String] {
         var lines: [String] = []
         let sum = { (figure: (LoadResult) -> Int) in measurement.results.reduce(0) { $0 + figure($1) } }
+        let sourceCalls = sum(\.sourceCalls)
+        if sourceCalls > 0 { lines.append("  the source was asked \(Self.grouped(Double(sourceCalls))) times") }
         let reads = sum { $0.hits + $0.misses }
-        if reads > 0 {
+        if reads > 0, options.source == nil {
             let hits = Self.percent(sum(\.hits), of: reads)
             lines.append("  hits \(hits), from the agent's memory \(Self.percent(sum(\.memoryHits), of: reads))")
         }
@@ -105,6 +116,20 @@ struct BenchReport {
         ]
     }
 
+    private var sourceComparison: [String] {
+        let without = measurements[0].spread(\.rate).median
+        let with = measurements[1].spread(\.rate).median
+        let asked = { (measurement: BenchMeasurement) in
+            let calls = measurement.spread { Double($0.calls) }.median
+            return Self.decimal(measurement.spread { Double($0.sourceCalls) }.median * 1000 / max(1, calls), digits: 1)
+        }
+        return [
+            "with the cache beside without: \(Self.ratio(with / max(1, without))) times the entries a second,"
+                + " the source asked \(asked(measurements[1])) times for a thousand entries instead of"
+                + " \(asked(measurements[0]))"
+        ]
+    }
+
     /// The report for programs, on one line.
     var json: [UInt8] {
         var output = ByteBuffer()
@@ -135,7 +160,7 @@ struct BenchReport {
                 ("calls", "\(result.calls)"), ("seconds", Self.decimal(Double(result.nanoseconds) / 1e9, digits: 3)),
                 ("calls_per_second", Self.decimal(result.rate)), ("hits", "\(result.hits)"),
                 ("memory_hits", "\(result.memoryHits)"), ("misses", "\(result.misses)"), ("errors", "\(result.errors)"),
-                ("behind", "\(result.behind)"),
+                ("behind", "\(result.behind)"), ("source_calls", "\(result.sourceCalls)"),
                 ("load_seconds", Self.decimal(Double(result.processorNanoseconds) / 1e9, digits: 3)),
                 ("min_us", Self.decimal(Double(result.latency.minimum) / 1000)),
                 ("mean_us", Self.decimal(Double(result.latency.mean) / 1000)),
