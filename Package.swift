@@ -86,12 +86,13 @@ let package = Package(
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
-        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "RPCClient"]),
+        module("RPCUsage"),
+        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "RPCClient", "RPCUsage"]),
 
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["Configuration", "JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux", "RPCUsage"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -131,7 +132,10 @@ let package = Package(
             ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport", "Valkey"]
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
-        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests(
+            "RPCCommandTests",
+            ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
+        ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),

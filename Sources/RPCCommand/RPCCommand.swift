@@ -1,5 +1,6 @@
 public import Linux
 import RPCClient
+import RPCUsage
 
 /// The `rpc` command: calls the agent from a shell.
 public struct RPCCommand {
@@ -64,6 +65,12 @@ public struct RPCCommand {
             if let template = ParamsTemplate.text(try discovery.describe(method)) { try output.print(template) }
         case .methodHelp(let method):
             try console.write(MethodHelp.text(try discovery.describe(method)))
+        case .completion(let shell):
+            try console.write(shell.script)
+        case .candidates(let line):
+            for candidate in Completion(catalogue).candidates(for: line) {
+                try console.write("\(candidate.word)\t\(candidate.summary)\n")
+            }
         case .call(let method, let words):
             let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
             return try call.run(method: method, words: words)
