@@ -1,23 +1,17 @@
 import Bytes
-import Cache
-import Channels
 import Contract
 import EventLoop
 import JSON
 import JSONRPC
 import Linux
-import Sessions
 import Store
 
 /// Takes each message to the method that it names.
 @EventLoop
 final class Dispatcher {
-    private let calls: CallTable
+    let calls: CallTable
     private let parser: RequestParser
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let agent: AgentMethods
+    private let features: Features
     /// How long calls may take that name no deadline.
     var deadlines: Deadlines
     /// Whether calls that change something are refused because the agent is ending.
@@ -31,20 +25,10 @@ final class Dispatcher {
         var sweepMilliseconds: Int64 = 60_000
     }
 
-    init(
-        calls: CallTable,
-        cache: Cache,
-        sessions: Sessions,
-        channels: Channels,
-        agent: AgentMethods,
-        deadlines: Deadlines
-    ) {
+    init(calls: CallTable, features: Features, deadlines: Deadlines) {
         self.calls = calls
         parser = RequestParser(limits: calls.limits)
-        self.cache = cache
-        self.sessions = sessions
-        self.channels = channels
-        self.agent = agent
+        self.features = features
         self.deadlines = deadlines
     }
 
@@ -87,6 +71,7 @@ final class Dispatcher {
 
     private func serve(_ request: Request, from peer: Peer, batch: Batch?) {
         guard let method = method(request.method) else {
+            if request.method.equals("$/cancelRequest") { return cancel(request, from: peer, batch: batch) }
             // A notification of a method that is not there gets no reply, as every notification.
             guard let id = request.id else { return }
             return calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
@@ -118,79 +103,11 @@ final class Dispatcher {
         _ call: CallID,
         _ peer: Peer
     ) throws(RPCError) {
+        let context = try context(method, arguments, call, peer)
         if isDraining, !method.isServedWhileDraining {
             throw RPCError(.shuttingDown, "the agent is shutting down; connect again in a moment", outcome: .notApplied)
         }
-        let context = try context(method, arguments, call, peer)
-        switch method {
-        case .agentPing, .agentHealth, .agentStats, .agentConfig, .rpcDiscover:
-            _ = try decode(NoParameters.init, arguments)
-            agent.answer(method, call)
-        case .agentBreaker: agent.breaker(try decode(AgentBreakerParameters.init, arguments), call)
-        case .agentSubscribe:
-            _ = try decode(NoParameters.init, arguments)
-            agent.subscribe(call)
-        case .cacheGet: try cache.get(decode(CacheGetParameters.init, arguments), context)
-        case .cacheSet: try cache.set(decode(CacheSetParameters.init, arguments), context)
-        case .cacheDelete: try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
-        case .cacheExists: try cache.exists(decode(CacheExistsParameters.init, arguments), context)
-        case .cacheTouch: try cache.touch(decode(CacheTouchParameters.init, arguments), context)
-        case .cacheIncrement: try cache.increment(decode(CacheIncrementParameters.init, arguments), context)
-        case .cacheGetMany: try cache.getMany(decode(CacheGetManyParameters.init, arguments), context)
-        case .cacheSetMany: try cache.setMany(decode(CacheSetManyParameters.init, arguments), context)
-        case .cacheKeys: try cache.keys(decode(CacheKeysParameters.init, arguments), context)
-        case .cacheInvalidate: try cache.invalidate(decode(CacheInvalidateParameters.init, arguments), context)
-        case .cacheFail: try cache.fail(decode(CacheFailParameters.init, arguments), context)
-        case .cacheStats: cache.stats(try decode(CacheStatsParameters.init, arguments), call)
-        case .channelPublish: try channels.publish(decode(ChannelPublishParameters.init, arguments), context)
-        case .channelSubscribe: try channels.subscribe(decode(ChannelSubscribeParameters.init, arguments), context)
-        case .channelUnsubscribe:
-            channels.unsubscribe(try decode(ChannelUnsubscribeParameters.init, arguments), context)
-        case .hashSet: try cache.setHash(decode(HashSetParameters.init, arguments), context)
-        case .hashGet: try cache.getHash(decode(HashGetParameters.init, arguments), context)
-        case .hashGetAll: try cache.getAllHash(decode(HashGetAllParameters.init, arguments), context)
-        case .hashDelete: try cache.deleteHash(decode(HashDeleteParameters.init, arguments), context)
-        case .hashIncrement: try cache.incrementHash(decode(HashIncrementParameters.init, arguments), context)
-        case .sessionGet: try sessions.get(decode(SessionGetParameters.init, arguments), context)
-        case .sessionCreate, .sessionUpdate, .sessionTouch, .sessionRotate, .sessionDestroy, .sessionList,
-            .sessionDestroyAll, .sessionRekey, .sessionKeys:
-            try performOnSessions(method, arguments, context)
-        }
-    }
-
-    /// Takes a message to a method of sessions that takes several steps.
-    private func performOnSessions(
-        _ method: Method,
-        _ arguments: Arguments,
-        _ context: CallContext
-    ) throws(RPCError) {
-        switch method {
-        case .sessionCreate: try sessions.create(decode(SessionCreateParameters.init, arguments), context)
-        case .sessionUpdate: try sessions.update(decode(SessionUpdateParameters.init, arguments), context)
-        case .sessionTouch: try sessions.touch(decode(SessionTouchParameters.init, arguments), context)
-        case .sessionRotate: try sessions.rotate(decode(SessionRotateParameters.init, arguments), context)
-        case .sessionDestroy: try sessions.destroy(decode(SessionDestroyParameters.init, arguments), context)
-        case .sessionList: try sessions.list(decode(SessionListParameters.init, arguments), context)
-        case .sessionDestroyAll: try sessions.destroyAll(decode(SessionDestroyAllParameters.init, arguments), context)
-        case .sessionRekey:
-            _ = try decode(NoParameters.init, arguments)
-            sessions.rekey(context)
-        case .sessionKeys:
-            _ = try decode(NoParameters.init, arguments)
-            sessions.countKeys(context)
-        default: preconditionFailure("\(method.name) is not a method of sessions")
-        }
-    }
-
-    private func decode<Parameters>(
-        _ make: (Arguments) throws(InvalidParameters) -> Parameters,
-        _ arguments: Arguments
-    ) throws(RPCError) -> Parameters {
-        do throws(InvalidParameters) {
-            return try make(arguments)
-        } catch {
-            throw RPCError(error)
-        }
+        try features.perform(method, arguments, context)
     }
 
     private func context(
@@ -202,15 +119,18 @@ final class Dispatcher {
         guard !arguments.isTruncated else {
             throw .invalidParams("there are more than \(Arguments.countMax) parameters", parameter: nil)
         }
-        let metadata = try decode(CallMetadata.init, arguments)
+        let metadata = try features.decode(CallMetadata.init, arguments)
         let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
         let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
+        let trace = metadata.traceparent.flatMap { TraceContext($0.raw) }
+        if let trace { calls.setTrace(trace, of: call) }
         return CallContext(
             call: call,
             lane: peer.index,
             deadline: deadline,
             userID: peer.userID,
-            isDeadlineGiven: metadata.deadlineMilliseconds != nil
+            isDeadlineGiven: metadata.deadlineMilliseconds != nil,
+            trace: trace
         )
     }
 }
@@ -222,15 +142,15 @@ extension Method {
     /// Whether replies carry what is stored, and so may be large.
     fileprivate var returnsStoredValues: Bool {
         switch self {
-        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .sessionGet: true
+        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .responseGet, .sessionGet: true
         default: false
         }
     }
 
     /// Whether the method tells about the agent and so is answered to its end.
     fileprivate var isServedWhileDraining: Bool {
-        switch self {
-        case .agentPing, .agentHealth, .agentStats, .agentConfig, .agentBreaker, .agentSubscribe, .rpcDiscover: true
+        switch group {
+        case .agent, .rpc: true
         default: false
         }
     }

@@ -67,6 +67,13 @@ final class Stores {
         stateLink.adoptCredentials(configuration.link(to: endpoints.state))
     }
 
+    /// How the agent serves, in one line for people.
+    var summary: String {
+        let away = [cacheLink, stateLink].filter { !$0.isConnected }.map(\.name)
+        guard !away.isEmpty else { return "serving" }
+        return "serving, degraded: the \(away.joined(separator: " and ")) store cannot be reached"
+    }
+
     /// What the operator should know of the stores, one sentence each.
     var warnings: [String] {
         embedded.compactMap { server in

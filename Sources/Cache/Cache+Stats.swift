@@ -1,6 +1,7 @@
 import Bytes
 public import Contract
-public import JSONRPC
+import JSONRPC
+public import Store
 
 extension Cache {
     /// What the agent's memory holds of all namespaces: entries and bytes.
@@ -10,15 +11,17 @@ extension Cache {
     public var isTracked: Bool { near.isTracked }
 
     /// Answers `cache.stats`, without asking Valkey.
-    public func stats(_ parameters: CacheStatsParameters, _ call: CallID) {
+    public func stats(_ parameters: CacheStatsParameters, _ context: CallContext) {
         let number = register.known(parameters.namespace)
         let counts = number.map { register.counts[Int($0)] } ?? NamespaceRegister.Counts()
         let share = number.map { near.share(of: $0) } ?? NearTable.Share()
-        calls.reply(call) { result in
+        calls.reply(context.call) { result in
             result.append("{\"hits\":")
             result.append(decimal: counts.hits)
             result.append(",\"near_hits\":")
             result.append(decimal: counts.nearHits)
+            result.append(",\"stale_hits\":")
+            result.append(decimal: counts.staleHits)
             result.append(",\"misses\":")
             result.append(decimal: counts.misses)
             result.append(",\"sets\":")

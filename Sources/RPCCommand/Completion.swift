@@ -75,6 +75,8 @@ struct Completion {
         case .list: return context.words.count == 1 ? namespaces : []
         case .completion:
             return context.words.count == 1 ? Shell.allCases.map { Candidate(word: $0.rawValue, summary: "") } : []
+        case .dump, .load: return context.words.count == 1 ? files(current) : []
+        case .bench: return []
         case .stream: return []
         case nil:
             return catalogue.method(first).map { parameters(of: $0, current, Array(context.words.dropFirst())) } ?? []

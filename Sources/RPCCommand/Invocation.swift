@@ -44,9 +44,6 @@ struct Invocation: Equatable {
 }
 
 extension Invocation {
-    /// Words in the place of a method that are commands of a later version.
-    private static let laterCommands = ["bench"]
-
     /// Reads a command line.
     ///
     /// Options may stand anywhere before `--`.
@@ -134,9 +131,11 @@ extension Invocation {
             return .help
         }
         let others = Array(words.dropFirst())
-        if laterCommands.contains(first) { throw later("rpc \(first)") }
         let command = Subcommand(rawValue: first)
-        if wantsHelp, command != .help { return command == nil ? .methodHelp(method: first) : .help }
+        if wantsHelp, command != .help {
+            // What carries cache entries is told from a method by its help alone.
+            return [nil, .dump, .load].contains(command) ? .methodHelp(method: first) : .help
+        }
         switch command {
         case .stream:
             guard others.isEmpty else { throw .usage("rpc - takes its requests from standard input alone") }
@@ -146,7 +145,7 @@ extension Invocation {
         case .template: return .template(method: try only(others, after: first))
         case .help: return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first))
         case .completion: return try completion(others)
-        case nil: return .call(method: first, words: others)
+        case .dump, .load, .bench, nil: return .call(method: first, words: others)
         }
     }
 
@@ -170,8 +169,4 @@ extension Invocation {
         }
         return words[0]
     }
-}
-
-private func later(_ what: String) -> CommandError {
-    .usage("\(what) comes with a later version", "rpc --help shows what this one does.")
 }

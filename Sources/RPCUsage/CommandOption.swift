@@ -33,7 +33,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .socket: "the agent's socket; else SQUIRE_SOCKET, else the default places"
         case .timeout: "how long the call may take"
         case .wait: "wait so long for an agent that is not there yet"
-        case .watch: "repeat the call"
+        case .watch: "repeat the call; counters of cache.stats and response.stats with their rates"
         case .count: "end after so many messages of a subscription, which are printed a line each"
         case .duration: "end a subscription after so long"
         case .params: "params as a JSON object or array; @FILE and - as above"

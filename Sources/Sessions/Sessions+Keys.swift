@@ -52,7 +52,7 @@ extension Sessions {
     }
 
     /// Answers `session.keys`: counts sessions by the key that seals them.
-    public func countKeys(_ context: CallContext) {
+    public func keys(_ context: CallContext) {
         run(context) { () async throws(RPCError) in
             var sessions: [UInt64: Int64] = [:]
             try await self.walk(context) { (_, head) async throws(RPCError) in

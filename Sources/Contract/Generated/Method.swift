@@ -10,6 +10,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentConfig
     /// Tells whether the agent and its stores are well.
     case agentHealth
+    /// Tells or sets how much the agent logs.
+    case agentLogLevel
     /// Answers at once.
     case agentPing
     /// Returns the agent's counters.
@@ -28,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -56,6 +58,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Looks for the stored response to a request to a language model.
+    case responseGet
+    /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
+    case responseInvalidate
+    /// Stores the response to a request to a language model.
+    case responsePut
+    /// Tells what stored responses saved.
+    case responseStats
     /// Returns the description of every method.
     case rpcDiscover
     /// Begins a session.
@@ -108,6 +118,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("response.get") { return .responseGet }
+            if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
@@ -119,10 +131,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
+            if bytes.equals("agent.log_level") { return .agentLogLevel }
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
@@ -133,6 +147,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("response.invalidate") { return .responseInvalidate }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -146,6 +161,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
+        case .agentLogLevel: "agent.log_level"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
@@ -169,6 +185,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .responseGet: "response.get"
+        case .responseInvalidate: "response.invalidate"
+        case .responsePut: "response.put"
+        case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
@@ -189,6 +209,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
+        case .agentLogLevel: .idempotent
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
@@ -212,6 +233,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .responseGet: .read
+        case .responseInvalidate: .idempotent
+        case .responsePut: .idempotent
+        case .responseStats: .read
         case .rpcDiscover: .read
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
@@ -235,6 +260,72 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionKeys: 60000
         case .sessionRekey: 60000
         default: 5000
+        }
+    }
+
+    /// What stands before the point in a method's name: the feature that it belongs to.
+    public enum Group: String, CaseIterable, Sendable {
+        /// The methods `agent.*`.
+        case agent
+        /// The methods `cache.*`.
+        case cache
+        /// The methods `channel.*`.
+        case channel
+        /// The methods `hash.*`.
+        case hash
+        /// The methods `response.*`.
+        case response
+        /// The methods `rpc.*`.
+        case rpc
+        /// The methods `session.*`.
+        case session
+    }
+
+    /// The feature that the method belongs to.
+    public var group: Group {
+        switch self {
+        case .agentBreaker: .agent
+        case .agentConfig: .agent
+        case .agentHealth: .agent
+        case .agentLogLevel: .agent
+        case .agentPing: .agent
+        case .agentStats: .agent
+        case .agentSubscribe: .agent
+        case .cacheDelete: .cache
+        case .cacheExists: .cache
+        case .cacheFail: .cache
+        case .cacheGet: .cache
+        case .cacheGetMany: .cache
+        case .cacheIncrement: .cache
+        case .cacheInvalidate: .cache
+        case .cacheKeys: .cache
+        case .cacheSet: .cache
+        case .cacheSetMany: .cache
+        case .cacheStats: .cache
+        case .cacheTouch: .cache
+        case .channelPublish: .channel
+        case .channelSubscribe: .channel
+        case .channelUnsubscribe: .channel
+        case .hashDelete: .hash
+        case .hashGet: .hash
+        case .hashGetAll: .hash
+        case .hashIncrement: .hash
+        case .hashSet: .hash
+        case .responseGet: .response
+        case .responseInvalidate: .response
+        case .responsePut: .response
+        case .responseStats: .response
+        case .rpcDiscover: .rpc
+        case .sessionCreate: .session
+        case .sessionDestroy: .session
+        case .sessionDestroyAll: .session
+        case .sessionGet: .session
+        case .sessionKeys: .session
+        case .sessionList: .session
+        case .sessionRekey: .session
+        case .sessionRotate: .session
+        case .sessionTouch: .session
+        case .sessionUpdate: .session
         }
     }
 }

@@ -1,7 +1,7 @@
 /// Makes code and reference of `proto/`, example, schema and reference of the configuration, manual pages and completions,
 /// and tells whether what is there is current.
 struct Generator {
-    /// Directory of the code; nothing else is in it.
+    /// Directory of the code of the contract; nothing else is in it.
     static let sources = "Sources/Contract/Generated"
     /// Directory of the reference.
     static let reference = "docs/reference"
@@ -26,8 +26,10 @@ struct Generator {
             sources.append((source.typeName, try source.text()))
         }
         let pages = ReferencePages(contract)
+        let features = try project.text(of: RouterSource.features) ?? ""
         files =
             sources.map { ("\(Self.sources)/\($0).swift", $1) } + [
+                (RouterSource.path, RouterSource(contract.methods, features: features).text),
                 ("\(Self.reference)/methods.md", try pages.methods()),
                 ("\(Self.reference)/errors.md", pages.errors()),
                 ("\(Self.reference)/configuration.md", ConfigurationPage().text),

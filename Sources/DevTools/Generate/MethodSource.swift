@@ -26,6 +26,8 @@ struct MethodSource {
             writeTable(&source, "What doing a call twice means.", "idempotency: Idempotency") { ".\($0.idempotency)" }
             source.line()
             writeDeadlines(&source)
+            source.line()
+            writeGroups(&source)
         }
         return source.text
     }
@@ -62,6 +64,26 @@ struct MethodSource {
         source.block("public var \(declaration)") { source in
             source.line("switch self {")
             for method in methods { source.line("case .\(SwiftName.member(method.name)): \(value(method))") }
+            source.line("}")
+        }
+    }
+
+    private func writeGroups(_ source: inout SourceText) {
+        let groups = Set(methods.map(\.group)).sorted()
+        source.documentation("What stands before the point in a method's name: the feature that it belongs to.")
+        source.block("public enum Group: String, CaseIterable, Sendable") { source in
+            for group in groups {
+                source.documentation("The methods `\(group).*`.")
+                source.line("case \(SwiftName.member(group))")
+            }
+        }
+        source.line()
+        source.documentation("The feature that the method belongs to.")
+        source.block("public var group: Group") { source in
+            source.line("switch self {")
+            for method in methods {
+                source.line("case .\(SwiftName.member(method.name)): .\(SwiftName.member(method.group))")
+            }
             source.line("}")
         }
     }

@@ -13,6 +13,10 @@ struct MethodFile {
     let place: Place
     /// Name on the wire.
     let name: String
+    /// What stands before the point in the name: the feature that the method belongs to.
+    var group: String { String(name.prefix { $0 != "." }) }
+    /// What stands behind the point in the name.
+    var verb: String { String(name.drop { $0 != "." }.dropFirst()) }
     /// Version that had the method first.
     let since: String
     /// What it does, in one sentence.

@@ -1,0 +1,35 @@
+import Cache
+import Channels
+import Contract
+import EventLoop
+import JSONRPC
+import Responses
+import Sessions
+import Store
+
+/// What answers calls: a member for each group of methods, named as on the wire.
+///
+/// The switch over all methods is made from `proto/`: see `Generated/Features+Perform.swift`. A method that has no
+/// function here does not compile.
+@EventLoop
+struct Features {
+    let agent: AgentMethods
+    let rpc: Discovery
+    let cache: Cache
+    let hash: Hashes
+    let session: Sessions
+    let channel: Channels
+    let response: Responses
+
+    /// Decodes parameters, with their faults as the error of the call.
+    func decode<Parameters>(
+        _ make: (Arguments) throws(InvalidParameters) -> Parameters,
+        _ arguments: Arguments
+    ) throws(RPCError) -> Parameters {
+        do throws(InvalidParameters) {
+            return try make(arguments)
+        } catch {
+            throw RPCError(error)
+        }
+    }
+}
