@@ -154,7 +154,7 @@ let package = Package(
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests(
             "RPCCommandTests",
-            ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
+            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
         ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),

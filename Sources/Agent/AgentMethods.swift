@@ -134,7 +134,8 @@ final class AgentMethods {
         result.append("{\"live\":true,\"ready\":")
         result.append(jsonBoolean: isReady)
         result.append(",\"degraded\":")
-        result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
+        let isWhole = [cache, state].allSatisfy { $0.isConnected && $0.writeRefusal == nil }
+        result.append(jsonBoolean: !isWhole)
         result.append(",\"stores\":{\"cache\":")
         append(store: cache, to: &result)
         result.append(",\"state\":")

@@ -52,14 +52,18 @@ extension AgentMethods {
             text.value(all - calls.meter.failureCount(of: number), ["method": "\(method.name)", "code": "ok"])
         }
         let failures = calls.meter.failures.map { failure, count in
-            (name: failure.method.map { "\(Method.allCases[$0].name)" } ?? "_other", failure.kind, count)
+            (
+                name: failure.method.map { "\(Method.allCases[$0].name)" } ?? "_other",
+                kind: ErrorKind.allCases.first { $0.code == failure.code }.map { "\($0.kind)" } ?? "_other",
+                count: count
+            )
         }
-        for (name, kind, count) in failures.sorted(by: { ($0.name, $0.1) < ($1.name, $1.1) }) {
+        for (name, kind, count) in failures.sorted(by: { ($0.name, $0.kind) < ($1.name, $1.kind) }) {
             text.value(count, ["method": name, "code": kind])
         }
         // Always there, from 0 on: of a value that begins with 1 nobody sees the rise.
         text.family("squire_rpc_internal_errors", .counter, "Calls in which the agent itself failed.")
-        text.value(failures.reduce(0) { $0 + ($1.1 == "internal_error" ? $1.2 : 0) })
+        text.value(failures.reduce(0) { $0 + ($1.kind == "internal_error" ? $1.count : 0) })
         text.family(
             "squire_rpc_request_duration_seconds",
             .histogram,
