@@ -75,6 +75,10 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Topics",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -82,7 +86,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
+                "Linux", "Observability", "Resilience", "Sessions", "Store", "Topics", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -136,6 +140,7 @@ let package = Package(
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
+        tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",
