@@ -15,8 +15,8 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
         let number = register.number(of: namespace)
-        let wish = wish(parameters, context)
-        guard wish != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear else {
+        guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
+        else {
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, UInt32(number))
         }
         let name = near.name(namespace, key)
@@ -24,11 +24,24 @@ extension Cache {
         if !parameters.fresh, let hit = near.find(name, hash) {
             return answer(hit, context.call, number, withLife: parameters.withTTL)
         }
+        fill(parameters, key, context, name, hash, number)
+    }
+
+    /// Reads an entry of which there is no copy, to keep one, or to have it computed where it is missing.
+    private func fill(
+        _ parameters: CacheGetParameters,
+        _ key: ByteView,
+        _ context: CallContext,
+        _ name: ByteView,
+        _ hash: UInt64,
+        _ number: UInt16
+    ) {
+        let wish = wish(parameters, context)
         // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
         if let wish, !parameters.fresh, let leased = leases[name.copy()] { return join(leased.name, number, wish) }
         let fill = near.beginFill(name, hash, number)
         near.fill(fill).wish = wish
-        if !parameters.withTTL { askLife(of: fill, namespace, key, context) }
+        if !parameters.withTTL { askLife(of: fill, parameters.namespace, key, context) }
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }
 

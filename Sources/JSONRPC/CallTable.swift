@@ -23,15 +23,21 @@ public struct CallID: Hashable, Sendable {
 /// A call is a slot in a table: connection, id as written, batch. Features hold its ``CallID`` while Valkey works and
 /// write the result straight into the connection's output. A call is answered once: the first answer frees its slot,
 /// and a later one finds a newer generation and is dropped, as is one for a connection that has gone.
+///
+/// Beginning and answering a call allocates nothing and counts one reference: slots own nothing. What few calls have, a
+/// batch or a long id, stands apart. The table keeps every connection that has called until it is closed and its last
+/// call was answered.
+@safe
 public final class CallTable {
     private struct Slot {
         var generation: UInt32 = 0
-        var peer: Peer?
-        var batch: Batch?
-        var id = CallIdentifier()
-        var method = 0
+        var method: UInt16 = 0
+        var isRunning = false
+        var isInBatch = false
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        var id = CallIdentifier()
+        unowned(unsafe) var peer: Peer?
     }
 
     /// Counts of calls and errors by method.
@@ -48,8 +54,16 @@ public final class CallTable {
     public private(set) var counts: [Count]
     /// Calls that run now, over all connections.
     public private(set) var running = 0
-    private var slots: [Slot] = []
+    private var slots: UnsafeMutablePointer<Slot>
+    private var slotCount = 0
+    private var slotCapacity = 64
     private var freeSlots: [Int] = []
+    /// The batches of the calls that are in one, by slot.
+    private var batches: [Int: Batch] = [:]
+    /// The ids of the calls that have a long one, by slot.
+    private var longIDs: [Int: [UInt8]] = [:]
+    /// The connections that have called, as long as they may call or are owed an answer.
+    private var peers: [ObjectIdentifier: Peer] = [:]
     private var dirtyPeers: [Peer] = []
     var observers: [any PeerObserver] = []
     /// What sends output before the turn ends; set by the server.
@@ -64,6 +78,11 @@ public final class CallTable {
     public init(limits: RPCLimits, methods: Int) {
         self.limits = limits
         counts = [Count](repeating: Count(), count: methods)
+        unsafe slots = .allocate(capacity: slotCapacity)
+    }
+
+    deinit {
+        unsafe slots.deallocate()
     }
 
     /// Begins a call.
@@ -82,32 +101,53 @@ public final class CallTable {
         batch: Batch?,
         isBulky: Bool = false
     ) -> CallID {
-        let index: Int
-        if let free = freeSlots.popLast() {
-            index = free
-        } else {
-            index = slots.count
-            slots.append(Slot())
-        }
-        slots[index].peer = peer
-        slots[index].id.set(id)
-        slots[index].method = method
+        let index = freeSlots.popLast() ?? addSlot()
+        let slot = unsafe slots + index
+        unsafe slot.pointee.isRunning = true
+        unsafe slot.pointee.peer = peer
+        unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
+        unsafe slot.pointee.id.set(id)
+        if let id, unsafe slot.pointee.id.isLong { longIDs[index] = id.copy() }
         if let batch {
             batch.remaining += 1
-            slots[index].batch = batch
+            batches[index] = batch
         }
+        unsafe slot.pointee.isInBatch = batch != nil
         let expected = isBulky ? peer.expectedReplyBytes : 0
-        slots[index].expected = expected
+        unsafe slot.pointee.expected = expected
         peer.runningReplyBytes += expected
         peer.runningCalls += 1
+        if !peer.isKept { keep(peer) }
         running += 1
-        return CallID(slot: index, generation: slots[index].generation)
+        return CallID(slot: index, generation: unsafe slot.pointee.generation)
+    }
+
+    private func addSlot() -> Int {
+        if slotCount == slotCapacity {
+            let wider = UnsafeMutablePointer<Slot>.allocate(capacity: 2 * slotCapacity)
+            unsafe wider.moveInitialize(from: slots, count: slotCount)
+            unsafe slots.deallocate()
+            unsafe slots = wider
+            slotCapacity *= 2
+        }
+        unsafe (slots + slotCount).initialize(to: Slot())
+        slotCount += 1
+        return slotCount - 1
     }
 
     /// Whether somebody still waits for the call's answer.
     public func isWaiting(_ call: CallID) -> Bool {
-        guard slots[call.slot].generation == call.generation, let peer = slots[call.slot].peer else { return false }
-        return !peer.isClosed
+        peer(of: call) != nil
+    }
+
+    /// The connection that waits for a call's answer, or nil where none does.
+    public func peer(of call: CallID) -> Peer? {
+        assert(call.slot < slotCount)
+        let slot = unsafe slots + call.slot
+        guard unsafe slot.pointee.isRunning, unsafe slot.pointee.generation == call.generation,
+            let peer = unsafe slot.pointee.peer, !peer.isClosed
+        else { return nil }
+        return peer
     }
 
     /// Answers a call with a result.
@@ -116,14 +156,15 @@ public final class CallTable {
     ///   - call: The call; one that was answered is left alone.
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
-        guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
+        guard let slot = end(call), let peer = unsafe slot.peer else { return }
+        counts[Int(slot.method)].calls += 1
         let limits = limits
-        send(slot.peer, slot.batch, slot.id) { buffer, end in
+        let isBulky = slot.expected > 0
+        send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            if slot.isBulky { slot.peer.tookBulkyReply(of: buffer.count - start) }
+            if isBulky { peer.tookBulkyReply(of: buffer.count - start) }
             guard buffer.count >= end else { return }
             buffer.truncate(to: start)
             buffer.append("\"error\":")
@@ -133,10 +174,10 @@ public final class CallTable {
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
-        guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
-        counts[slot.method].errors += 1
-        send(slot.peer, slot.batch, slot.id) { buffer, _ in
+        guard let slot = end(call), let peer = unsafe slot.peer else { return }
+        counts[Int(slot.method)].calls += 1
+        counts[Int(slot.method)].errors += 1
+        send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
@@ -144,10 +185,9 @@ public final class CallTable {
 
     /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
     public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
-        var identifier = CallIdentifier()
-        identifier.set(id ?? ByteView("null"))
-        batch?.remaining += 1
-        send(peer, batch, identifier) { buffer, _ in
+        let call = begin(peer, id: id ?? ByteView("null"), method: 0, batch: batch)
+        guard let slot = end(call) else { return }
+        send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
@@ -190,11 +230,6 @@ public final class CallTable {
         }
     }
 
-    /// The connection that waits for a call's answer, or nil where none does.
-    public func peer(of call: CallID) -> Peer? {
-        isWaiting(call) ? slots[call.slot].peer : nil
-    }
-
     /// Takes note that all of a batch's elements were begun.
     public func finish(_ batch: Batch) {
         complete(batch)
@@ -214,50 +249,82 @@ public final class CallTable {
         dirtyPeers.append(peer)
     }
 
-    private func end(
-        _ call: CallID
-    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool)? {
+    /// Frees a call's slot.
+    ///
+    /// - Returns: What the slot held, or nil where the call was answered already. What stands apart from the slot is
+    ///   still there, for ``send(_:_:_:_:)`` to take.
+    private func end(_ call: CallID) -> Slot? {
         let index = call.slot
-        guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
-        let batch = slots[index].batch
-        let id = slots[index].id
-        slots[index].generation &+= 1
-        slots[index].peer = nil
-        if batch != nil { slots[index].batch = nil }
+        assert(index < slotCount)
+        let slot = unsafe slots[index]
+        guard slot.isRunning, slot.generation == call.generation, let peer = unsafe slot.peer else { return nil }
+        unsafe slots[index].isRunning = false
+        unsafe slots[index].generation &+= 1
         freeSlots.append(index)
-        peer.runningReplyBytes -= slots[index].expected
+        peer.runningReplyBytes -= slot.expected
         peer.runningCalls -= 1
         running -= 1
-        return (peer, batch, id, slots[index].method, slots[index].expected > 0)
+        return slot
     }
 
     /// Frames a reply: straight into the connection's output where a line is all it takes.
     ///
     /// What `write` appends is too long where it reaches the offset that it is given.
-    private func send(
+    private func send(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer, Int) -> Void) {
+        if peer.isClosed || slot.isInBatch || slot.id.isLong || peer.decoder.framing == .contentLength {
+            return sendOtherwise(peer, slot, call, write)
+        }
+        markDirty(peer)
+        if slot.id.isAbsent { return }
+        let end = peer.output.count + limits.replyBytesMax
+        peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
+        slot.id.append(to: &peer.output)
+        peer.output.append(UInt8(ascii: ","))
+        write(&peer.output, end)
+        peer.output.append("}\n")
+    }
+
+    /// Frames a reply that is more than a line with a short id, or drops it.
+    @inline(never)
+    private func sendOtherwise(
         _ peer: Peer,
-        _ batch: Batch?,
-        _ id: CallIdentifier,
+        _ slot: Slot,
+        _ call: CallID,
         _ write: (inout ByteBuffer, Int) -> Void
     ) {
-        if peer.isClosed { return }
+        let batch = slot.isInBatch ? batches.removeValue(forKey: call.slot) : nil
+        let long = slot.id.isLong ? longIDs.removeValue(forKey: call.slot) : nil
+        if peer.isClosed { return forget(peer) }
         markDirty(peer)
         if let batch {
-            if !id.isAbsent {
+            if !slot.id.isAbsent {
                 if !batch.replies.isEmpty { batch.replies.append(UInt8(ascii: ",")) }
                 let brackets = 2
-                CallTable.append(to: &batch.replies, id, end: limits.replyBytesMax - brackets, write)
+                CallTable.append(to: &batch.replies, slot.id, long, end: limits.replyBytesMax - brackets, write)
             }
             complete(batch)
-        } else if id.isAbsent {
+        } else if slot.id.isAbsent {
             return
         } else if peer.decoder.framing == .contentLength {
-            CallTable.append(to: &scratch, id, end: limits.replyBytesMax, write)
+            CallTable.append(to: &scratch, slot.id, long, end: limits.replyBytesMax, write)
             flushScratch(to: peer)
         } else {
-            CallTable.append(to: &peer.output, id, end: peer.output.count + limits.replyBytesMax, write)
+            let end = peer.output.count + limits.replyBytesMax
+            CallTable.append(to: &peer.output, slot.id, long, end: end, write)
             peer.output.append(UInt8(ascii: "\n"))
         }
+    }
+
+    private func keep(_ peer: Peer) {
+        peer.isKept = true
+        peers[ObjectIdentifier(peer)] = peer
+    }
+
+    /// Lets a closed connection go, once nothing of it runs.
+    func forget(_ peer: Peer) {
+        guard peer.isKept, peer.runningCalls == 0 else { return }
+        peer.isKept = false
+        peers[ObjectIdentifier(peer)] = nil
     }
 
     private func complete(_ batch: Batch) {
@@ -286,11 +353,16 @@ public final class CallTable {
     private static func append(
         to buffer: inout ByteBuffer,
         _ id: CallIdentifier,
+        _ long: [UInt8]?,
         end: Int,
         _ write: (inout ByteBuffer, Int) -> Void
     ) {
         buffer.append("{\"jsonrpc\":\"2.0\",\"id\":")
-        id.append(to: &buffer)
+        if let long {
+            buffer.append(long)
+        } else {
+            id.append(to: &buffer)
+        }
         buffer.append(UInt8(ascii: ","))
         write(&buffer, end)
         buffer.append(UInt8(ascii: "}"))
