@@ -11,6 +11,7 @@ import Linux
 import Observability
 import Sessions
 import Store
+import Topics
 import Valkey
 
 /// The agent: everything that is built once, wired together, started and ended in one place.
@@ -23,6 +24,8 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let topics: Topics
+    private let safety: StoreSafety
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -65,12 +68,27 @@ final class Agent {
             log: log
         )
         keys.report(to: log, configuration)
-        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        channels = Channels(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            settings: ChannelSettings(configuration.channels)
+        )
+        safety = StoreSafety(link: stores.stateLink, acceptsEviction: configuration.valkey.acceptsEviction)
+        topics = Topics(
+            link: stores.stateLink,
+            safety: safety,
+            calls: calls,
+            keyspace: keyspace,
+            settings: TopicSettings(configuration),
+            log: log
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            topics: topics,
             stores: stores,
             configuration: configuration,
             log: log
@@ -83,7 +101,8 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                topic: topics
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -155,6 +174,9 @@ final class Agent {
         }
         sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
         sessions.settings = SessionSettings(next.sessions)
+        channels.settings = ChannelSettings(next.channels)
+        topics.settings = TopicSettings(next)
+        safety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
         cache.namespaces = Namespaces(next.cache)
@@ -168,6 +190,9 @@ final class Agent {
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
         configuration.sessions = next.sessions
+        configuration.channels = next.channels
+        configuration.topics = next.topics
+        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
@@ -187,7 +212,8 @@ final class Agent {
     private static func isReloadable(_ option: String) -> Bool {
         option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
     }
 
     /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
@@ -204,9 +230,10 @@ final class Agent {
         dispatcher.isDraining = true
         methods.tellClosing(grace: configuration.shutdown.grace)
         channels.close()
+        topics.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
-            while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {
+            while self.calls.running > 0 || self.server.hasOutput || self.topics.isReleasing, Instant.now < deadline {
                 await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
             }
             self.server.closeAll()
@@ -228,5 +255,27 @@ extension Dispatcher.Deadlines {
     init(_ limits: Configuration.Limits) {
         standardMilliseconds = limits.deadline.wholeMilliseconds
         sweepMilliseconds = limits.sweepDeadline.wholeMilliseconds
+    }
+}
+
+extension ChannelSettings {
+    /// The bounds that a configuration sets.
+    init(_ channels: Configuration.Channels) {
+        self.init(
+            queueMax: channels.queueMax,
+            queueBytesMax: channels.queueBytesMax,
+            queuedBytesMax: channels.queuedBytesMax,
+            subscriptionsMax: channels.subscriptionsMax
+        )
+    }
+}
+
+extension TopicSettings {
+    /// The bounds that a configuration sets.
+    init(_ configuration: Configuration) {
+        self.init(
+            lengthMax: Int64(configuration.topics.lengthMax),
+            messageBytesMax: configuration.limits.connection.replyBytesMax
+        )
     }
 }

@@ -11,6 +11,7 @@ import Observability
 import Resilience
 import Sessions
 import Store
+import Topics
 import Valkey
 
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
@@ -20,6 +21,7 @@ final class AgentMethods {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let topics: Topics
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -37,6 +39,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        topics: Topics,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -45,6 +48,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.topics = topics
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -209,6 +213,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendTopics(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -233,6 +238,13 @@ final class AgentMethods {
         groups.add("gaps", upstream.gaps, &result)
         groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
         groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
+    }
+
+    private func appendTopics(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        groups.begin("topics", &result)
+        groups.add("subscriptions", UInt64(topics.subscriptionCount), &result)
+        groups.add("outstanding", UInt64(topics.outstanding), &result)
+        for count in topics.counts.all { groups.add(count.name, count.value, &result) }
     }
 }
 

@@ -5,6 +5,7 @@ import EventLoop
 import JSONRPC
 import Sessions
 import Store
+import Topics
 
 /// What answers calls: a member for each group of methods, named as on the wire.
 ///
@@ -18,6 +19,7 @@ struct Features {
     let hash: Hashes
     let session: Sessions
     let channel: Channels
+    let topic: Topics
 
     /// Decodes parameters, with their faults as the error of the call.
     func decode<Parameters>(

@@ -16,6 +16,7 @@ enum Help {
           rpc cache.set key=user:42 value='{"name":"Ada"}' ttl_ms=5m
           rpc cache.get key=user:42 --field value.name --raw
           rpc channel.subscribe channel=orders --count 1 --for 5s
+          rpc topic.subscribe topic=orders group=mail --exec 'jq .address | ./send-mail'
 
         Parameters:
           name=value      text, turned into what the parameter takes: a string as it is, a number, true, false,
@@ -30,6 +31,8 @@ enum Help {
           --watch 1s      repeat the call
           --count N       end after so many messages of a subscription, which are printed a line each
           --for 5s        end a subscription after so long
+          --exec CMD      give each message of a subscription to a shell command, on its standard input; one of a
+                          topic is acked where the command ends with 0, else it comes again later
           --params JSON   params as a JSON object or array; @FILE and - as above
           --field PATH    print one member of the answer, such as value.items.0
           --raw           print strings without quotes

@@ -1,3 +1,4 @@
+import Contract
 public import EventLoop
 public import JSONRPC
 public import Linux

@@ -17,15 +17,20 @@ struct LeaseTable {
         var isSettling = false
     }
 
+    /// Most messages that are remembered whose time is over.
+    private static let lapsedMax = 10_000
+
     private var leases: [MessageID: Lease] = [:]
+    /// Messages whose time is over, and which may still be the subscription's in Valkey until somebody else gets them.
+    private var lapsed: Set<MessageID> = []
     /// A moment at or before the first end.
     private(set) var firstEnd = Instant.distantFuture
 
     /// Messages in the subscription's hands.
     var count: Int { leases.count }
 
-    /// Their ids, in no order.
-    var ids: [MessageID] { Array(leases.keys) }
+    /// Their ids, and those of messages whose time is over, in no order.
+    var seen: [MessageID] { Array(leases.keys) + lapsed }
 
     /// What is known of a message; nil for one that is not the subscription's.
     subscript(id: MessageID) -> Lease? { leases[id] }
@@ -33,6 +38,7 @@ struct LeaseTable {
     /// Takes a message in; one that is delivered again is there with its new number.
     mutating func add(_ id: MessageID, _ lease: Lease) {
         leases[id] = lease
+        lapsed.remove(id)
         firstEnd = min(firstEnd, lease.ends)
     }
 
@@ -70,15 +76,18 @@ struct LeaseTable {
     /// - Complexity: O(1) where nothing can be over, else O(n).
     mutating func expire(at now: Instant) -> Int {
         guard firstEnd <= now else { return 0 }
-        let before = leases.count
-        leases = leases.filter { $0.value.ends > now }
+        let over = leases.filter { $0.value.ends <= now }.keys
+        if lapsed.count + over.count > LeaseTable.lapsedMax { lapsed.removeAll() }
+        lapsed.formUnion(over)
+        for id in over { leases[id] = nil }
         firstEnd = leases.values.map(\.ends).min() ?? .distantFuture
-        return before - leases.count
+        return over.count
     }
 
     /// Lets everything go.
     mutating func removeAll() {
         leases.removeAll()
+        lapsed.removeAll()
         firstEnd = .distantFuture
     }
 }

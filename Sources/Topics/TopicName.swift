@@ -20,7 +20,9 @@ struct TopicName: Hashable {
     init(_ text: [UInt8]) {
         self.text = text
         var base = text[...]
-        while base.count > TopicName.deadSuffix.count, base.suffix(TopicName.deadSuffix.count) == TopicName.deadSuffix[...] {
+        while base.count > TopicName.deadSuffix.count,
+            base.suffix(TopicName.deadSuffix.count) == TopicName.deadSuffix[...]
+        {
             base = base.dropLast(TopicName.deadSuffix.count)
         }
         slotted = [UInt8(ascii: "{")] + base + [UInt8(ascii: "}")] + text[base.count...]
@@ -32,7 +34,10 @@ struct TopicName: Hashable {
     init(_ string: JSONString, _ keyspace: Keyspace) throws(RPCError) {
         let text = try keyspace.resolve(string, parameter: "topic")
         guard text.firstIndex(of: UInt8(ascii: "{")) == nil, text.firstIndex(of: UInt8(ascii: "}")) == nil else {
-            throw .invalidParams("topic must not hold { or }: they would decide on its place in a cluster", parameter: "topic")
+            throw .invalidParams(
+                "topic must not hold { or }: they would decide on its place in a cluster",
+                parameter: "topic"
+            )
         }
         self.init(text.copy())
     }

@@ -1,3 +1,4 @@
+import Bytes
 import EventLoop
 import JSONRPC
 import Linux
@@ -76,7 +77,9 @@ final class TopicSubscription: SubscriptionHandler {
 
     /// How many messages it takes now; 0 while its connection takes no output.
     var openCredit: Int {
-        guard isJoined, !isEnded, !peer.isBlocked, peer.output.count < TopicSubscription.outputBytesHigh else { return 0 }
+        guard isJoined, !isEnded, !peer.isBlocked, peer.output.count < TopicSubscription.outputBytesHigh else {
+            return 0
+        }
         return max(terms.credit - leases.count, 0)
     }
 

@@ -3,6 +3,7 @@ import EventLoop
 import JSON
 import JSONRPC
 import Linux
+import Observability
 import Store
 import Valkey
 
@@ -160,8 +161,9 @@ extension Topics {
     private func recover(_ group: TopicGroup) async {
         for subscription in group.subscriptions where subscription.isJoined {
             do throws(RPCError) {
-                _ = try await call(.idempotentWrite, .now.advanced(by: Topics.fetchTimeout), lane: group.lane) { command in
-                    let seen = subscription.leases.ids
+                _ = try await call(.idempotentWrite, .now.advanced(by: Topics.fetchTimeout), lane: group.lane) {
+                    command in
+                    let seen = subscription.leases.seen
                     command.append(callOf: TopicScripts.recover, keys: 5, arguments: 2 + seen.count)
                     for name in group.keys.names { command.append(word: name) }
                     command.append(word: group.keys.group)
@@ -247,7 +249,8 @@ extension Topics {
         let channel = group.keys.wakeChannel
         Task { @EventLoop in
             // Where it is not sent, they ask by themselves some seconds later.
-            _ = try? await self.link.call(.write, deadline: .now.advanced(by: .seconds(5)), lane: group.lane) { command in
+            _ = try? await self.link.call(.write, deadline: .now.advanced(by: .seconds(5)), lane: group.lane) {
+                command in
                 command.append(commandOf: 3)
                 command.append(word: "PUBLISH")
                 command.append(word: channel)
@@ -258,13 +261,17 @@ extension Topics {
 
     private func sweepIfTime(_ group: TopicGroup) {
         let now = Instant.now
-        guard let last = group.lastSwept else { return group.lastSwept = now }
+        guard let last = group.lastSwept else {
+            group.lastSwept = now
+            return
+        }
         guard now.nanoseconds(since: last) >= Topics.sweepNanoseconds else { return }
         group.lastSwept = now
         let keys = group.keys
         Task { @EventLoop in
             // Where it fails, the next agent or the next minute does it.
-            _ = try? await self.link.call(.write, deadline: .now.advanced(by: .seconds(5)), lane: group.lane) { command in
+            _ = try? await self.link.call(.write, deadline: .now.advanced(by: .seconds(5)), lane: group.lane) {
+                command in
                 command.append(callOf: TopicScripts.sweep, keys: 5, arguments: 2)
                 for name in keys.names { command.append(word: name) }
                 command.append(word: keys.group)

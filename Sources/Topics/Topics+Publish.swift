@@ -37,7 +37,7 @@ extension Topics {
             stream: stream,
             orderKey: orderKey,
             remembered: remembered,
-            lengthMax: parameters.lengthMaximum ?? settings.lengthMax
+            lengthMax: parameters.lengthMax ?? settings.lengthMax
         )
         if try safety.isKnownSafe(for: "topics") { return send(publication, parameters.message.text, context) }
         let message = parameters.message.text.copy()

@@ -55,8 +55,8 @@ extension Topics {
     /// - Throws: ``RPCError`` where the topic is not usable.
     public func trim(_ parameters: TopicTrimParameters, _ context: CallContext) throws(RPCError) {
         let topic = try TopicName(parameters.topic, keyspace)
-        let isByLength = parameters.lengthMaximum != nil
-        let bound = parameters.lengthMaximum ?? parameters.ageMaximumMilliseconds ?? 0
+        let isByLength = parameters.lengthMax != nil
+        let bound = parameters.lengthMax ?? parameters.ageMaxMilliseconds ?? 0
         let isForced = parameters.force
         run(context) { () async throws(RPCError) in
             var trimmed: Int64 = 0

@@ -4,6 +4,7 @@ import EventLoop
 import JSON
 public import JSONRPC
 import Linux
+import Observability
 public import Store
 import Valkey
 
@@ -62,7 +63,10 @@ extension Topics {
         guard let from, !from.equals("new") else { return Array("$".utf8) }
         if from.equals("start") { return Array("0".utf8) }
         guard !from.hasEscapes, let id = MessageID(from.raw) else {
-            throw .invalidParams("from must be new, start, or a message's id such as 1763622000000-0", parameter: "from")
+            throw .invalidParams(
+                "from must be new, start, or a message's id such as 1763622000000-0",
+                parameter: "from"
+            )
         }
         return id.text
     }
@@ -166,7 +170,7 @@ extension Topics {
         isClosing = true
         for subscription in Array(subscriptions.values) {
             if subscription.call != nil {
-                refuse(subscription, RPCError(.closing))
+                refuse(subscription, RPCError(LinkFailure.closing))
                 continue
             }
             calls.push(subscription.peer, "topic.closed") { parameters in
@@ -230,7 +234,8 @@ extension Topics {
     private func tellRelease(_ subscription: TopicSubscription, _ keys: GroupKeys) async -> Bool {
         let deadline = Instant.now.advanced(by: Topics.fetchTimeout)
         do throws(LinkFailure) {
-            let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) { command in
+            let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) {
+                command in
                 command.append(callOf: TopicScripts.release, keys: 5, arguments: 6)
                 for name in keys.names { command.append(word: name) }
                 command.append(word: keys.group)

@@ -782,8 +782,9 @@ extension OpenRPC {
         (`reconnected`) or a message was larger than the agent takes in (`message_too_large`). `channel.closed` has \#
         `subscription`, `reason` (`slow_consumer`, `refused` or `shutting_down`) and `dropped`: the subscription has \#
         ended, with so many messages that were waiting. Messages wait in the agent while the connection does not take \#
-        them, at most `queue` of them and 1 MiB. A subscription ends with its connection; a connection has at most \#
-        1024. Channels whose names begin with `__` are Valkey's own and never match.","paramStructure":"either",\#
+        them, at most `queue` of them and `channels.queue_bytes_max` of the configuration, 1 MiB by default. A \#
+        subscription ends with its connection; a connection has at most 1024 (`channels.subscriptions_max`). Channels \#
+        whose names begin with `__` are Valkey's own and never match.","paramStructure":"either",\#
         "params":[{"name":"channel","description":"Name of a channel: text of at least one byte that does not begin \#
         with `__`; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Name of a channel: \#
         text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
@@ -803,9 +804,10 @@ extension OpenRPC {
         "description":"What to do when more messages wait than may: end the subscription, or drop the oldest.",\#
         "required":false,"schema":{"description":"What to do when more messages wait than may: end the subscription, \#
         or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],"default":"disconnect"}},\#
-        {"name":"queue","description":"Most messages that wait in the agent.","required":false,\#
-        "schema":{"description":"Most messages that wait in the agent.","type":"integer","minimum":1,"maximum":65536,\#
-        "default":4096}}],"result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
+        {"name":"queue","description":"Most messages that wait in the agent; without it, `channels.queue_max` of the \#
+        configuration, 4096 by default.","required":false,"schema":{"description":"Most messages that wait in the \#
+        agent; without it, `channels.queue_max` of the configuration, 4096 by default.","type":"integer","minimum":1,\#
+        "maximum":65536}}],"result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
         "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
         notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
         not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
@@ -1671,7 +1673,7 @@ extension OpenRPC {
         "type":"string"},"pending":{"description":"Messages that were delivered, or given back, and are not acked.",\#
         "type":"integer","minimum":0},"lag":{"description":"Messages that were not delivered yet; null where Valkey \#
         cannot tell.","type":["integer","null"],"minimum":0},"consumers":{"description":"Subscriptions, through any \#
-        agent; those of an agent that was killed count for an hour.","type":"integer","minimum":0}}}}}}},\#
+        agent; those of an agent that was killed count for half a minute more.","type":"integer","minimum":0}}}}}}},\#
         "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
         "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
         says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
@@ -1809,67 +1811,68 @@ extension OpenRPC {
         first, as `topic.message`: `subscription`, `id`, `message` (JSON, byte for byte; `message_text` or \#
         `message_base64` for what other clients wrote; `fields` for an entry that has no field `message`), \#
         `order_key` where it has one, `deliveries` (1 for the first), and in topics of dead letters `dead` with \#
-        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected` or `exceeded`). It is \#
-        the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to be settled by \#
-        `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose consumer's \#
-        connection ended, is delivered again, to any consumer of the group; after `deliveries_max` deliveries it goes \#
-        to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the messages with one \#
-        `order_key` a group is given one at a time: the next one follows when it was acked or is dead. `topic.gap` \#
-        has `subscription` and `reason`: the group was there no more and was begun anew, from the oldest message that \#
-        is left (`group_recreated`), or messages that the group had not handled were trimmed (`trimmed`). \#
-        `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its connection; a \#
-        connection has at most 1024.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
-        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
-        with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name of a topic: text of at \#
-        least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are \#
-        those of dead letters.","type":"string","minLength":1}},{"name":"group","description":"Name of a consumer \#
-        group: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default \#
-        limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is new begins: `new`,\#
-         with what is published from now on; `start`, with the oldest message; or the id of a message, behind it. A \#
-        group that is there goes on where it is.","required":false,"schema":{"description":"Where a group that is new \#
-        begins: `new`, with what is published from now on; `start`, with the oldest message; or the id of a message, \#
-        behind it. A group that is there goes on where it is.","type":"string","minLength":1,"default":"new"}},\#
-        {"name":"credit","description":"Most messages that are delivered and not settled.","required":false,\#
-        "schema":{"description":"Most messages that are delivered and not settled.","type":"integer","minimum":1,\#
-        "maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a delivered message is the \#
-        subscription's, in milliseconds, at most a day.","required":false,"schema":{"description":"How long a \#
-        delivered message is the subscription's, in milliseconds, at most a day.","type":"integer","minimum":1,\#
-        "maximum":86400000,"default":30000}},{"name":"deliveries_max","description":"Deliveries after which a message \#
-        is taken for one that cannot be handled; null for no end, 10 where it is not given.","required":false,\#
-        "schema":{"description":"Deliveries after which a message is taken for one that cannot be handled; null for \#
-        no end, 10 where it is not given.","type":["integer","null"],"minimum":1,"maximum":1000000}}],\#
-        "result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
-        "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
-        notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
-        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
-        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
-        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}},{"code":1011,"message":"The store may evict what \#
-        must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, semaphores and topics \#
-        refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator accepts it."}}],\#
-        "examples":[{"name":"a group","params":[{"name":"topic","value":"orders"},{"name":"group","value":"billing"}],\#
-        "result":{"name":"result","value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at \#
-        a time","params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from",\#
-        "value":"start"},{"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max",\#
-        "value":null}],"result":{"name":"result","value":{"subscription":"topic-2"}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
+        `too_large`). It is the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to \#
+        be settled by `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose \#
+        consumer's connection ended, is delivered again, to any consumer of the group; after `deliveries_max` \#
+        deliveries it goes to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the \#
+        messages with one `order_key` a group is given one at a time: the next one follows when it was acked or is \#
+        dead. `topic.gap` has `subscription` and `reason`: the group was there no more and was begun anew, from the \#
+        oldest message that is left (`group_recreated`), or messages that the group had not handled were trimmed \#
+        (`trimmed`). `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its \#
+        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name \#
+        of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that \#
+        end with `.dead` are those of dead letters.","type":"string","minLength":1}},{"name":"group",\#
+        "description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is \#
+        new begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id \#
+        of a message, behind it. A group that is there goes on where it is.","required":false,\#
+        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
+        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
+        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
+        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
+        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
+        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
+        where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
+        for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
+        "minimum":1,"maximum":1000000}}],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
+        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
+        not `noeviction`, unless the operator accepts it."}}],"examples":[{"name":"a group","params":[{"name":"topic",\#
+        "value":"orders"},{"name":"group","value":"billing"}],"result":{"name":"result",\#
+        "value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at a time",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from","value":"start"},\#
+        {"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max","value":null}],\#
+        "result":{"name":"result","value":{"subscription":"topic-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let topicTrim: StaticString = #"""

@@ -11,11 +11,11 @@ public struct TopicSubscribeParameters {
     public let topic: JSONString
     /// Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default limit.
     public let group: JSONString
-    /// Where a group that is new begins: `new`, with what is published from now on; `start`, with the oldest message;
-    /// or the id of a message, behind it.
+    /// Where a group that is new begins: `new` or nothing, with what is published from now on; `start`, with the oldest
+    /// message; or the id of a message, behind it.
     ///
     /// A group that is there goes on where it is.
-    public let from: JSONString
+    public let from: JSONString?
     /// Most messages that are delivered and not settled.
     public let credit: Int64
     /// How long a delivered message is the subscription's, in milliseconds, at most a day.
@@ -53,7 +53,7 @@ public struct TopicSubscribeParameters {
         guard let group else { throw .missing("group") }
         self.topic = topic
         self.group = group
-        self.from = from ?? "new"
+        self.from = from
         self.credit = credit ?? 64
         self.ackMilliseconds = ackMilliseconds ?? 30000
         self.deliveriesMax = deliveriesMax
