@@ -22,6 +22,8 @@ extension TopicScripts {
         \(beginnings)
         local created = attend(ARGV[2])
         if type(created) == 'table' then return created end
+        -- A server at its maxmemory allows what follows behind a write that needs none.
+        redis.call('XACK', stream, group, '0-0')
         redis.call('XGROUP', 'CREATECONSUMER', stream, group, ARGV[3])
         redis.call('HSET', state, 'a' .. ARGV[4], now)
         return { redis.call('HGET', state, 'generation'), tonumber(redis.call('HGET', state, 'trimmed') or 0), created }

@@ -147,7 +147,9 @@ final class TopicChaos: Sendable {
                 return
             }
             let message = try DeliveredMessage(pushed)
-            guard let number = Int(message.content) else { return fail("a message that nobody sent: \(message.content)") }
+            guard let number = Int(message.content) else {
+                return fail("a message that nobody sent: \(message.content)")
+            }
             let received = Instant.now
             guard message.orderKey == TopicChaos.key(number) else { return fail("message \(number) has another key") }
             let place = note(Delivery(number: number, deliveries: message.deliveries, received: received))
@@ -199,7 +201,9 @@ final class TopicChaos: Sendable {
         events.shuffle(using: &random)
         for (index, isRestart) in events.enumerated() {
             let part = plan.messages * (index + 1) / (events.count + 2)
-            try await waitUntil("\(part) messages are handled", within: .seconds(120)) { failure != nil || acked >= part }
+            try await waitUntil("\(part) messages are handled", within: .seconds(120)) {
+                failure != nil || acked >= part
+            }
             if failure != nil { return }
             if isRestart {
                 try await server.restart()
@@ -225,7 +229,8 @@ final class TopicChaos: Sendable {
             if !pairs.insert("\(delivery.number) \(delivery.deliveries)").inserted {
                 found.append("message \(delivery.number) came twice as delivery \(delivery.deliveries)")
             }
-            if let other = first[delivery.number], other.received <= delivery.received {} else {
+            if let other = first[delivery.number], other.received <= delivery.received {
+            } else {
                 first[delivery.number] = delivery
             }
             if let acked = delivery.acked {

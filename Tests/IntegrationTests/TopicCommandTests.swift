@@ -37,9 +37,17 @@ struct TopicCommandTests {
         try await withAgents { _, agents in
             let agent = agents[0]
             try await publish(agent, [#"{"id":1}"#, #"{"id":2}"#])
-            let script = #"read -r line; echo "$line $SQUIRE_DELIVERIES"; [ "$line" != '{"id":2}' ] || [ "$SQUIRE_DELIVERIES" = 2 ]"#
+            let script =
+                #"read -r line; echo "$line $SQUIRE_DELIVERIES"; [ "$line" != '{"id":2}' ] || [ "$SQUIRE_DELIVERIES" = 2 ]"#
             let result = try await agent.rpc(
-                "topic.subscribe", "topic=orders", "group=mail", "from=start", "--count", "3", "--exec", script
+                "topic.subscribe",
+                "topic=orders",
+                "group=mail",
+                "from=start",
+                "--count",
+                "3",
+                "--exec",
+                script
             )
             #expect(result.standardOutput == "{\"id\":1} 1\n{\"id\":2} 1\n{\"id\":2} 2\n")
             #expect(result.standardError.contains("the command ended with exit status 1"))
@@ -54,8 +62,15 @@ struct TopicCommandTests {
             let agent = agents[0]
             try await publish(agent, ["1"])
             let result = try await agent.rpc(
-                "topic.subscribe", "topic=orders", "group=mail", "from=start", "ack_ms=600", "--count", "1",
-                "--exec", "sleep 2; cat"
+                "topic.subscribe",
+                "topic=orders",
+                "group=mail",
+                "from=start",
+                "ack_ms=600",
+                "--count",
+                "1",
+                "--exec",
+                "sleep 2; cat"
             )
             #expect(result.standardOutput == "1\n")
             #expect(result.standardError.isEmpty)
@@ -71,7 +86,12 @@ struct TopicCommandTests {
         try await withAgents { server, agents in
             let agent = agents[0]
             async let result = agent.rpc(
-                "channel.subscribe", "channel=news", "--count", "1", "--exec", "echo \"$SQUIRE_CHANNEL:$(cat)\""
+                "channel.subscribe",
+                "channel=news",
+                "--count",
+                "1",
+                "--exec",
+                "echo \"$SQUIRE_CHANNEL:$(cat)\""
             )
             try await waitUntil("rpc is subscribed") { try server.subscribers("news") == 1 }
             try server.command("PUBLISH", "news", "not json")

@@ -80,9 +80,9 @@ struct TopicFaultTests {
                 try expect(new.message.content, "3")
                 try expect(new.message.deliveries, 1)
                 // What belonged to the life before is nobody's.
-                let verdict = try old.client.settle("ack", old.message.subscription, [old.message.id])
+                let verdict = try clients[old.index].value.settle("ack", old.message.subscription, [old.message.id])
                 try expect(verdict.lost, [old.message.id])
-                try new.client.ack(new.message)
+                try clients[new.index].value.ack(new.message)
             }
         }
     }
@@ -129,13 +129,13 @@ struct TopicFaultTests {
     /// The next message, whoever gets it.
     static func first(
         _ clients: [ChannelClient]
-    ) throws -> (message: DeliveredMessage, client: ChannelClient) {
+    ) throws -> (message: DeliveredMessage, index: Int) {
         let end = Instant.now.advanced(by: .seconds(15))
         while Instant.now < end {
-            for client in clients {
+            for (index, client) in clients.enumerated() {
                 let soon = Instant.now.advanced(by: .milliseconds(5))
                 if let message = try? client.client.notification(until: soon) {
-                    return (try DeliveredMessage(message), client)
+                    return (try DeliveredMessage(message), index)
                 }
             }
         }
@@ -165,6 +165,50 @@ struct TopicFaultTests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    @Test(
+        "a server at its maxmemory takes no message, and hands out and lets go those it has",
+        arguments: ServerKind.installed
+    )
+    func outOfMemory(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                let name = try client.consume("orders", "billing", #","credit":1,"deliveries_max":2"#)
+                for number in 1...4 { try client.put("orders", "\(number)", key: number == 4 ? "b" : "a") }
+                try server.command("CONFIG", "SET", "maxmemory", "1")
+                let refusal = try client.reply("topic.publish", #"{"topic":"orders","message":5}"#).error
+                try expect(refusal?.kind, "valkey_error")
+                try expect(refusal?.data?["valkey"]?.string, "OOM")
+                for content in ["1", "2"] {
+                    let message = try client.take()
+                    try expect(message.content, content)
+                    try client.settle("nack", name, [message.id])
+                    var again = try client.take()
+                    if again.content == "4" {
+                        try client.ack(again)
+                        again = try client.take()
+                    }
+                    try expect(again.content, content)
+                    try expect(client.settle("extend", name, [again.id]).acked, [again.id])
+                    // The first is handled, the second dead.
+                    try client.settle(content == "1" ? "ack" : "nack", name, [again.id])
+                }
+                _ = try client.call("topic.unsubscribe", #"{"subscription":"\(name)"}"#)
+                let other = try ChannelClient(path)
+                _ = try other.consume("orders", "billing")
+                var last = try other.take()
+                if last.content == "4" {
+                    try other.ack(last)
+                    last = try other.take()
+                }
+                try expect(last.content, "3")
+                try other.ack(last)
+                try expect(other.inspect("orders.dead"), "1")
             }
         }
     }

@@ -202,7 +202,7 @@ struct TopicTests {
         try await withAgents(environment: ["SQUIRE_VALKEY_ACCEPT_EVICTION": "true"]) { server, agents in
             try server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
             let path = agents[0].socketPath
-            try await onThread { try ChannelClient(path).put("orders", "1") }
+            _ = try await onThread { try ChannelClient(path).put("orders", "1") }
         }
     }
 }
