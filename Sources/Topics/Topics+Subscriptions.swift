@@ -165,7 +165,9 @@ extension Topics {
         }
     }
 
-    /// Ends every subscription and says so: the agent is ending. What is in clients' hands is given back.
+    /// Ends every subscription and says so: the agent is ending.
+    ///
+    /// What is in clients' hands is given back.
     public func close() {
         isClosing = true
         for subscription in Array(subscriptions.values) {

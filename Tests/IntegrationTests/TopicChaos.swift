@@ -39,6 +39,7 @@ final class TopicChaos: Sendable {
     nonisolated(unsafe) private var seenNumbers: Set<Int> = []
     nonisolated(unsafe) private var ackedNumbers: Set<Int> = []
     nonisolated(unsafe) private var doomed: Set<Int> = []
+    nonisolated(unsafe) private var doomedAgents: Set<Int> = []
     nonisolated(unsafe) private var isOver = false
     nonisolated(unsafe) private var lateRefused = 0
     nonisolated(unsafe) private var lateTaken = 0
@@ -69,26 +70,26 @@ final class TopicChaos: Sendable {
     private func setSocket(_ index: Int, _ path: String?) { lock.withLock { unsafe sockets[index] = path } }
     private func doom(_ consumer: Int) { lock.withLock { _ = unsafe doomed.insert(consumer) } }
     private func takeDoom(_ consumer: Int) -> Bool { lock.withLock { unsafe doomed.remove(consumer) != nil } }
+    private func doomAgent(_ index: Int) { lock.withLock { _ = unsafe doomedAgents.insert(index) } }
+    private func takeKill(_ index: Int) -> Bool { lock.withLock { unsafe doomedAgents.remove(index) != nil } }
     /// Ends everything.
     func end() { lock.withLock { unsafe isOver = true } }
     private var hasEnded: Bool { lock.withLock { unsafe isOver || fault != nil } }
 
     // MARK: Agents
 
-    /// Keeps an agent running until the end; ``kill(agent:)`` has it killed and another take its place.
-    func keepAgent(_ index: Int, of server: ValkeyServer, _ kills: AsyncStream<Void>) async throws {
-        var iterator = kills.makeAsyncIterator()
+    /// Keeps an agent running until the end: one that is killed has another in its place.
+    func keepAgent(_ index: Int, of server: ValkeyServer) async throws {
         while !hasEnded {
             try await withDaemon(arguments: ["--valkey", "unix://\(server.socketPath)"]) { agent in
                 setSocket(index, agent.socketPath)
-                if await iterator.next() != nil {
-                    setSocket(index, nil)
-                    agent.kill()
-                    _ = try await agent.process.end()
-                }
+                while !hasEnded, !takeKill(index) { try await Task.sleep(for: .milliseconds(2)) }
+                setSocket(index, nil)
+                guard !hasEnded else { return }
+                agent.kill()
+                _ = try await agent.process.end()
             }
         }
-        setSocket(index, nil)
     }
 
     // MARK: Publishers
@@ -191,11 +192,8 @@ final class TopicChaos: Sendable {
 
     /// Kills consumers and agents and restarts Valkey, spread over the run, and returns when all is handled.
     ///
-    /// - Parameters:
-    ///   - server: The server.
-    ///   - killAgent: Has an agent killed.
     /// - Throws: `FixtureError` where it does not go on.
-    func breakThings(_ server: ValkeyServer, _ killAgent: (Int) -> Void) async throws {
+    func breakThings(_ server: ValkeyServer) async throws {
         var random = SeededGenerator(seed: plan.seed)
         var events = Array(repeating: true, count: plan.restarts) + Array(repeating: false, count: plan.kills)
         events.shuffle(using: &random)
@@ -208,7 +206,7 @@ final class TopicChaos: Sendable {
             if isRestart {
                 try await server.restart()
             } else if Int.random(in: 0..<3, using: &random) == 0 {
-                killAgent(Int.random(in: 0..<2, using: &random))
+                doomAgent(Int.random(in: 0..<2, using: &random))
             } else {
                 doom(Int.random(in: 0..<plan.consumers, using: &random))
             }
@@ -263,15 +261,14 @@ func runChaos(
     let durable = ["--appendonly", "yes", "--appendfsync", "always"]
     return try await withValkeyServer(kind, arguments: durable) { server in
         let chaos = TopicChaos(plan)
-        let streams = (0..<2).map { _ in AsyncStream<Void>.makeStream() }
         return try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, stream) in streams.enumerated() {
-                group.addTask { try await chaos.keepAgent(index, of: server, stream.stream) }
+            for index in 0..<2 {
+                group.addTask { try await chaos.keepAgent(index, of: server) }
                 group.addTask { try await onThread { chaos.publish(index) } }
             }
             for index in 0..<plan.consumers { group.addTask { try await onThread { chaos.consume(index) } } }
             do {
-                try await chaos.breakThings(server) { streams[$0].continuation.yield() }
+                try await chaos.breakThings(server)
                 try await waitUntil("every message is handled", within: .seconds(120)) {
                     if chaos.failure != nil { return true }
                     let pending = try? server.command("XPENDING", "topic:{chaos}", "workers").elements?.first?.integer
@@ -281,7 +278,6 @@ func runChaos(
             } catch {
                 File.writeToStandardError("chaos: \(chaos.acked) acked of \(plan.messages); \(error)\n")
                 chaos.end()
-                for stream in streams { stream.continuation.finish() }
                 throw error
             }
             let groups = try server.command("XINFO", "GROUPS", "topic:{chaos}")
@@ -289,7 +285,6 @@ func runChaos(
                 try server.command("ZCARD", "\($0):{chaos}:workers").integer ?? -1
             }
             chaos.end()
-            for stream in streams { stream.continuation.finish() }
             try await group.waitForAll()
             let account = chaos.account
             let again = account.count { $0.deliveries > 1 }
