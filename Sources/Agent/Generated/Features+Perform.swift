@@ -5,9 +5,9 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Responses
 import Sessions
 import Store
-import Topics
 
 extension Features {
     /// Decodes the parameters of a call and takes it to the function of its method.
@@ -23,6 +23,8 @@ extension Features {
         case .agentHealth:
             _ = try decode(NoParameters.init, arguments)
             agent.health(context)
+        case .agentLogLevel:
+            try agent.logLevel(decode(AgentLogLevelParameters.init, arguments), context)
         case .agentPing:
             _ = try decode(NoParameters.init, arguments)
             agent.ping(context)
@@ -72,6 +74,14 @@ extension Features {
             try hash.increment(decode(HashIncrementParameters.init, arguments), context)
         case .hashSet:
             try hash.set(decode(HashSetParameters.init, arguments), context)
+        case .responseGet:
+            try response.get(decode(ResponseGetParameters.init, arguments), context)
+        case .responseInvalidate:
+            try response.invalidate(decode(ResponseInvalidateParameters.init, arguments), context)
+        case .responsePut:
+            try response.put(decode(ResponsePutParameters.init, arguments), context)
+        case .responseStats:
+            try response.stats(decode(ResponseStatsParameters.init, arguments), context)
         case .rpcDiscover:
             _ = try decode(NoParameters.init, arguments)
             rpc.discover(context)
@@ -97,24 +107,6 @@ extension Features {
             try session.touch(decode(SessionTouchParameters.init, arguments), context)
         case .sessionUpdate:
             try session.update(decode(SessionUpdateParameters.init, arguments), context)
-        case .topicAck:
-            try topic.ack(decode(TopicAckParameters.init, arguments), context)
-        case .topicDeleteGroup:
-            try topic.deleteGroup(decode(TopicDeleteGroupParameters.init, arguments), context)
-        case .topicExtend:
-            try topic.extend(decode(TopicExtendParameters.init, arguments), context)
-        case .topicInspect:
-            try topic.inspect(decode(TopicInspectParameters.init, arguments), context)
-        case .topicNack:
-            try topic.nack(decode(TopicNackParameters.init, arguments), context)
-        case .topicPublish:
-            try topic.publish(decode(TopicPublishParameters.init, arguments), context)
-        case .topicSubscribe:
-            try topic.subscribe(decode(TopicSubscribeParameters.init, arguments), context)
-        case .topicTrim:
-            try topic.trim(decode(TopicTrimParameters.init, arguments), context)
-        case .topicUnsubscribe:
-            try topic.unsubscribe(decode(TopicUnsubscribeParameters.init, arguments), context)
         }
     }
 }

@@ -10,6 +10,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentConfig
     /// Tells whether the agent and its stores are well.
     case agentHealth
+    /// Tells or sets how much the agent logs.
+    case agentLogLevel
     /// Answers at once.
     case agentPing
     /// Returns the agent's counters.
@@ -28,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -56,6 +58,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Looks for the stored response to a request to a language model.
+    case responseGet
+    /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
+    case responseInvalidate
+    /// Stores the response to a request to a language model.
+    case responsePut
+    /// Tells what stored responses saved.
+    case responseStats
     /// Returns the description of every method.
     case rpcDiscover
     /// Begins a session.
@@ -78,24 +88,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
-    /// Says that messages were handled: their group is not given them again.
-    case topicAck
-    /// Removes a consumer group from a topic, with what it has not handled.
-    case topicDeleteGroup
-    /// Keeps messages for another `ack_ms` of the subscription, counted from now.
-    case topicExtend
-    /// Tells how many messages a topic holds, and how far its groups are.
-    case topicInspect
-    /// Gives messages back: they are delivered again.
-    case topicNack
-    /// Publishes a message to a topic, where it stays until every group has handled it.
-    case topicPublish
-    /// Has messages of a topic sent to this connection, as a consumer of a group.
-    case topicSubscribe
-    /// Removes the oldest messages of a topic.
-    case topicTrim
-    /// Ends a subscription of this connection.
-    case topicUnsubscribe
 
     /// Finds a method by its name.
     ///
@@ -110,13 +102,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
-            if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
-            if bytes.equals("topic.nack") { return .topicNack }
-            if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.stats") { return .cacheStats }
@@ -129,38 +118,36 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("response.get") { return .responseGet }
+            if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
-            if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
-            if bytes.equals("topic.inspect") { return .topicInspect }
-            if bytes.equals("topic.publish") { return .topicPublish }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
+            if bytes.equals("agent.log_level") { return .agentLogLevel }
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
             if bytes.equals("session.destroy") { return .sessionDestroy }
-            if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
-            if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
-        case 18:
-            if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("response.invalidate") { return .responseInvalidate }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -174,6 +161,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
+        case .agentLogLevel: "agent.log_level"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
@@ -197,6 +185,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .responseGet: "response.get"
+        case .responseInvalidate: "response.invalidate"
+        case .responsePut: "response.put"
+        case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
@@ -208,15 +200,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
-        case .topicAck: "topic.ack"
-        case .topicDeleteGroup: "topic.delete_group"
-        case .topicExtend: "topic.extend"
-        case .topicInspect: "topic.inspect"
-        case .topicNack: "topic.nack"
-        case .topicPublish: "topic.publish"
-        case .topicSubscribe: "topic.subscribe"
-        case .topicTrim: "topic.trim"
-        case .topicUnsubscribe: "topic.unsubscribe"
         }
     }
 
@@ -226,6 +209,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
+        case .agentLogLevel: .idempotent
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
@@ -249,6 +233,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .responseGet: .read
+        case .responseInvalidate: .idempotent
+        case .responsePut: .idempotent
+        case .responseStats: .read
         case .rpcDiscover: .read
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
@@ -260,15 +248,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
-        case .topicAck: .idempotent
-        case .topicDeleteGroup: .idempotent
-        case .topicExtend: .idempotent
-        case .topicInspect: .read
-        case .topicNack: .idempotent
-        case .topicPublish: .nonIdempotent
-        case .topicSubscribe: .nonIdempotent
-        case .topicTrim: .idempotent
-        case .topicUnsubscribe: .idempotent
         }
     }
 
@@ -280,7 +259,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheInvalidate: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
-        case .topicTrim: 60000
         default: 5000
         }
     }
@@ -295,12 +273,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `response.*`.
+        case response
         /// The methods `rpc.*`.
         case rpc
         /// The methods `session.*`.
         case session
-        /// The methods `topic.*`.
-        case topic
     }
 
     /// The feature that the method belongs to.
@@ -309,6 +287,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .agent
         case .agentConfig: .agent
         case .agentHealth: .agent
+        case .agentLogLevel: .agent
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
@@ -332,6 +311,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
+        case .responseGet: .response
+        case .responseInvalidate: .response
+        case .responsePut: .response
+        case .responseStats: .response
         case .rpcDiscover: .rpc
         case .sessionCreate: .session
         case .sessionDestroy: .session
@@ -343,15 +326,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .session
         case .sessionTouch: .session
         case .sessionUpdate: .session
-        case .topicAck: .topic
-        case .topicDeleteGroup: .topic
-        case .topicExtend: .topic
-        case .topicInspect: .topic
-        case .topicNack: .topic
-        case .topicPublish: .topic
-        case .topicSubscribe: .topic
-        case .topicTrim: .topic
-        case .topicUnsubscribe: .topic
         }
     }
 }
