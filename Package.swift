@@ -100,7 +100,8 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Topics", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Topics",
+                "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
