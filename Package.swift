@@ -89,6 +89,10 @@ let package = Package(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
         ),
+        module(
+            "Topics",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -96,7 +100,8 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Topics",
+                "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -161,6 +166,7 @@ let package = Package(
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
+        tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

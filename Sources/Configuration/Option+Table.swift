@@ -4,7 +4,7 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + stores + access + embedded + entries + sessions + connectionLimits + agentLimits + [
+        host + stores + access + embedded + entries + sessions + messages + connectionLimits + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -96,6 +96,13 @@ extension Option {
             \.valkey.connectTimeout,
             .milliseconds(10...60_000),
             "Longest time from the beginning of a connection attempt to a server that is ready."
+        ),
+        Option(
+            "valkey.accept_eviction",
+            \.valkey.acceptsEviction,
+            .boolean,
+            "Whether what must not be lost, such as topics, may lie in a state store whose `maxmemory-policy` is not "
+                + "`noeviction`; else calls that need it are refused with `unsafe_store`."
         ),
     ]
 

@@ -39,6 +39,17 @@ struct CallParams {
         members.append((name, value))
     }
 
+    /// The value of a parameter, nil where it is not given by name.
+    subscript(name: String) -> JSONFragment? {
+        members.first { $0.name == name }?.value ?? base?[name]
+    }
+
+    /// Gives a parameter that is not given, unless the values are given by position.
+    mutating func addDefault(_ name: String, _ value: Int64) {
+        guard !isByPosition, !names.contains(name) else { return }
+        members.append((name, JSONFragment(integer: value)))
+    }
+
     /// Says in `_meta` how long the call may take; what the user wrote there about it stays.
     ///
     /// Values by position have no place for it: there only the client watches the time.

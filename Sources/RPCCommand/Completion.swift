@@ -108,7 +108,7 @@ extension Completion {
         case .socket: files(current)
         case .params: current.hasPrefix("@") ? files(String(current.dropFirst()), prefix: "@") : []
         case .field: members(of: context.words.first.flatMap { catalogue.method($0) })
-        case .timeout, .wait, .watch, .count, .duration, .raw, .help, .version: []
+        case .timeout, .wait, .watch, .count, .duration, .command, .raw, .help, .version: []
         }
     }
 

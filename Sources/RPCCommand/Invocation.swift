@@ -39,8 +39,11 @@ struct Invocation: Equatable {
     /// How long a subscription is listened to; nil for no end.
     var duration: Duration?
 
+    /// The shell command that each message of a subscription is given to; nil prints them.
+    var command: String?
+
     /// Whether something is asked that only subscriptions have.
-    var isForSubscription: Bool { count != nil || duration != nil }
+    var isForSubscription: Bool { count != nil || duration != nil || command != nil }
 }
 
 extension Invocation {
@@ -80,7 +83,7 @@ extension Invocation {
         }
         action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
         if isForSubscription, watch != nil {
-            throw .usage("--watch repeats a call; a subscription goes on by itself with --count and --for")
+            throw .usage("--watch repeats a call; a subscription goes on by itself with --count, --for and --exec")
         }
         if action == .stream, params != nil || field != nil || isRaw || watch != nil || isForSubscription {
             throw .usage("rpc - carries requests and replies as they are: --socket, --wait and --timeout go with it")
@@ -107,6 +110,7 @@ extension Invocation {
         case .field: field = value
         case .count: count = try Self.count(value, of: option)
         case .duration: duration = try Self.duration(value, of: option)
+        case .command: command = value
         case .raw, .help, .version: return
         }
     }

@@ -6,6 +6,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
     case watch = "--watch"
     case count = "--count"
     case duration = "--for"
+    case command = "--exec"
     case params = "--params"
     case field = "--field"
     case raw = "--raw"
@@ -21,6 +22,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .watch: "1s"
         case .count: "N"
         case .duration: "5s"
+        case .command: "CMD"
         case .params: "JSON"
         case .field: "PATH"
         case .raw, .help, .version: nil
@@ -36,6 +38,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .watch: "repeat the call; counters of cache.stats and response.stats with their rates"
         case .count: "end after so many messages of a subscription, which are printed a line each"
         case .duration: "end a subscription after so long"
+        case .command: "give each message of a subscription to a shell command; one of a topic is acked by status 0"
         case .params: "params as a JSON object or array; @FILE and - as above"
         case .field: "print one member of the answer, such as value.items.0"
         case .raw: "print strings without quotes"

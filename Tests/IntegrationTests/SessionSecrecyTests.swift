@@ -213,7 +213,7 @@ struct SessionSecrecyTests {
 
     @Test("A crash leaves no core file, unless it is asked for", arguments: [false, true])
     func coreFiles(areWanted: Bool) async throws {
-        let environment = ["SQUIRE_CORE_FILES": "\(areWanted)"]
+        let environment = ["SQUIRE_CORE_FILES": "\(areWanted)", "SWIFT_BACKTRACE": "enable=no"]
         try await withSessionAgents(environment: environment) { agents, _, _ in
             let daemon = agents[0].daemon
             let session = try await agents[0].create(["data": ["text": "content-to-be-hidden"]])
