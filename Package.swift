@@ -63,7 +63,19 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module(
+            "Store",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]
+        ),
+
+        // Leases: what locks, semaphores and elections have in common.
+        module(
+            "Leases",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -75,6 +87,14 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Locks",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Observability", "Store", "Valkey"]
+        ),
+        module(
+            "Leaders",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -82,7 +102,7 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
+                "Leaders", "Leases", "Linux", "Locks", "Observability", "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -133,6 +153,7 @@ let package = Package(
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("LeasesTests", ["Bytes", "EventLoop", "JSON", "Leases", "Linux", "Store", "TestSupport", "Valkey"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),

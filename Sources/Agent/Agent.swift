@@ -7,7 +7,10 @@ import EventLoop
 import Glibc
 import JSON
 import JSONRPC
+import Leaders
+import Leases
 import Linux
+import Locks
 import Observability
 import Sessions
 import Store
@@ -23,6 +26,7 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let leases: Leases
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
@@ -66,11 +70,24 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        leases = Leases(
+            link: stores.stateLink,
+            safety: StoreSafety(
+                link: stores.stateLink,
+                acceptsEviction: configuration.valkey.acceptsEviction,
+                log: log
+            ),
+            calls: calls,
+            keyspace: keyspace,
+            log: log
+        )
+        let acquisitions = Acquisitions(leases)
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            leases: leases,
             stores: stores,
             configuration: configuration,
             log: log
@@ -83,7 +100,10 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                lock: Locks(acquisitions),
+                semaphore: Semaphores(acquisitions),
+                leader: Leaders(leases)
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -111,6 +131,7 @@ final class Agent {
         }
         guard !isStopping else { return }
         channels.start()
+        leases.safety.start()
         do throws(SystemError) {
             try server.start()
         } catch {
@@ -204,11 +225,13 @@ final class Agent {
         dispatcher.isDraining = true
         methods.tellClosing(grace: configuration.shutdown.grace)
         channels.close()
+        leases.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
             while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {
                 await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
             }
+            self.leases.handOver()
             self.server.closeAll()
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))

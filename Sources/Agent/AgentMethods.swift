@@ -6,6 +6,7 @@ import Contract
 import EventLoop
 import JSON
 import JSONRPC
+import Leases
 import Linux
 import Observability
 import Resilience
@@ -20,6 +21,7 @@ final class AgentMethods {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let leases: Leases
     private let stores: Stores
     private let log: Log
     /// The configuration in force, for `agent.config`.
@@ -37,6 +39,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        leases: Leases,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -45,6 +48,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.leases = leases
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -128,7 +132,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
+        for (index, warning) in (stores.warnings + sessions.warnings + leases.safety.warnings).enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -209,6 +213,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendLeases(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -218,6 +223,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendLeases(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let (counts, use) = (leases.counts, leases.use)
+        groups.begin("leases", &result)
+        groups.add("held", UInt64(use.held), &result)
+        groups.add("waiting", UInt64(use.waiting), &result)
+        groups.add("granted", counts.granted, &result)
+        groups.add("granted_after_waiting", counts.grantedAfterWaiting, &result)
+        groups.add("refused", counts.refused, &result)
+        groups.add("released", counts.released, &result)
+        groups.add("released_after_end", counts.releasedAfterEnd, &result)
+        groups.add("renewals", counts.renewals, &result)
+        groups.add("lost", counts.lost, &result)
+        groups.add("deadlocks", counts.deadlocks, &result)
     }
 
     private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {

@@ -3,6 +3,8 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Leaders
+import Locks
 import Sessions
 import Store
 
@@ -18,6 +20,9 @@ struct Features {
     let hash: Hashes
     let session: Sessions
     let channel: Channels
+    let lock: Locks
+    let semaphore: Semaphores
+    let leader: Leaders
 
     /// Decodes parameters, with their faults as the error of the call.
     func decode<Parameters>(

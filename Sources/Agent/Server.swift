@@ -43,6 +43,7 @@ final class Server: DescriptorHandler, TurnHandler {
     /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.
     func start() throws(SystemError) {
         calls.flusher = self
+        calls.processWatcher = self
         registration = try EventLoop.reactor.add(listener, .readable, handler: self)
         EventLoop.reactor.addTurnHandler(self)
     }
@@ -129,5 +130,11 @@ final class Server: DescriptorHandler, TurnHandler {
 extension Server: PeerFlusher {
     func flush(_ peer: Peer) {
         connections[peer.index]?.flush(peer)
+    }
+}
+
+extension Server: PeerProcessWatcher {
+    func watchProcess(of peer: Peer) -> Bool {
+        connections[peer.index]?.watchProcess() ?? false
     }
 }

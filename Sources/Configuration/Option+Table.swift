@@ -62,6 +62,13 @@ extension Option {
             "The state store: sessions, locks, topics and all that must not be evicted."
         ),
         Option("valkey.prefix", \.valkey.prefix, .text(bytesMax: 256), "What every key in Valkey begins with."),
+        Option(
+            "valkey.accept_eviction",
+            \.valkey.acceptsEviction,
+            .yesOrNo,
+            "Whether locks, semaphores and elections are kept in a state store that may evict them. Without it they are "
+                + "refused (`unsafe_store`) where `maxmemory-policy` is another than `noeviction`."
+        ),
         Option("valkey.connections", \.valkey.connections, .count(1...16), "Data connections to each store."),
         Option(
             "valkey.connect_timeout_ms",

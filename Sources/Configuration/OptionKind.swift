@@ -72,6 +72,22 @@ extension OptionKind where Value == Int64 {
     }
 }
 
+extension OptionKind where Value == Bool {
+    /// Yes or no.
+    static var yesOrNo: OptionKind {
+        OptionKind(
+            expectation: "true or false",
+            schema: DocumentObject([("type", "boolean")]),
+            isText: false,
+            decode: { (document) throws(Refusal) in
+                guard let value = document.boolean else { throw Refusal() }
+                return value
+            },
+            encode: { $0 ? true : false }
+        )
+    }
+}
+
 extension OptionKind where Value == Int {
     /// A count or a size in a range.
     static func count(_ range: ClosedRange<Int64>) -> OptionKind {

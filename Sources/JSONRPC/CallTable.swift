@@ -29,13 +29,15 @@ public struct CallID: Hashable, Sendable {
 /// call was answered.
 @safe
 public final class CallTable {
-    private struct Slot {
+    struct Slot {
         var generation: UInt32 = 0
         var method: UInt16 = 0
         var isRunning = false
         var isInBatch = false
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        /// Whether the call waits for others and so does not count as one that runs.
+        var isParked = false
         var id = CallIdentifier()
         unowned(unsafe) var peer: Peer?
     }
@@ -53,8 +55,10 @@ public final class CallTable {
     /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
     public private(set) var counts: [Count]
     /// Calls that run now, over all connections.
-    public private(set) var running = 0
-    private var slots: UnsafeMutablePointer<Slot>
+    public internal(set) var running = 0
+    /// Calls that wait for others, over all connections; see ``park(_:)``.
+    public internal(set) var waiting = 0
+    var slots: UnsafeMutablePointer<Slot>
     private var slotCount = 0
     private var slotCapacity = 64
     private var freeSlots: [Int] = []
@@ -68,6 +72,8 @@ public final class CallTable {
     var observers: [any PeerObserver] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
+    /// What watches the processes of clients; set by the server.
+    public var processWatcher: (any PeerProcessWatcher)?
     private var scratch = ByteBuffer()
 
     /// Makes an empty table.
@@ -104,6 +110,7 @@ public final class CallTable {
         let index = freeSlots.popLast() ?? addSlot()
         let slot = unsafe slots + index
         unsafe slot.pointee.isRunning = true
+        unsafe slot.pointee.isParked = false
         unsafe slot.pointee.peer = peer
         unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
         unsafe slot.pointee.id.set(id)
@@ -262,8 +269,13 @@ public final class CallTable {
         unsafe slots[index].generation &+= 1
         freeSlots.append(index)
         peer.runningReplyBytes -= slot.expected
-        peer.runningCalls -= 1
-        running -= 1
+        if slot.isParked {
+            peer.waitingCalls -= 1
+            waiting -= 1
+        } else {
+            peer.runningCalls -= 1
+            running -= 1
+        }
         return slot
     }
 
@@ -322,7 +334,7 @@ public final class CallTable {
 
     /// Lets a closed connection go, once nothing of it runs.
     func forget(_ peer: Peer) {
-        guard peer.isKept, peer.runningCalls == 0 else { return }
+        guard peer.isKept, peer.runningCalls == 0, peer.waitingCalls == 0 else { return }
         peer.isKept = false
         peers[ObjectIdentifier(peer)] = nil
     }

@@ -16,6 +16,18 @@ public enum KeyFamily: Sendable {
     case sessionIndex
     /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
     case sessionAside
+    /// Locks: who holds one, and its fence: `lock:{<name>}`.
+    case lock
+    /// Who waits for a lock: `lock-queue:{<name>}`.
+    case lockQueue
+    /// Semaphores: `semaphore:{<name>}`.
+    case semaphore
+    /// Who waits for a semaphore: `semaphore-queue:{<name>}`.
+    case semaphoreQueue
+    /// Elections: who leads, and the term: `leader:{<name>}`.
+    case leader
+    /// Who stands for an election: `leader-queue:{<name>}`.
+    case leaderQueue
 
     /// The word.
     public var word: StaticString {
@@ -25,6 +37,12 @@ public enum KeyFamily: Sendable {
         case .session: "session"
         case .sessionIndex: "session-index"
         case .sessionAside: "session-aside"
+        case .lock: "lock"
+        case .lockQueue: "lock-queue"
+        case .semaphore: "semaphore"
+        case .semaphoreQueue: "semaphore-queue"
+        case .leader: "leader"
+        case .leaderQueue: "leader-queue"
         }
     }
 }
