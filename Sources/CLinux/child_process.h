@@ -21,6 +21,8 @@
 extern int pipe2(int ends[2], int flags);
 extern char **environ;
 
+static inline char *const *squire_environment(void) { return environ; }
+
 // Of the kernel's headers, which may be older than the kernel (include/uapi/asm-generic/unistd.h, linux/close_range.h,
 // linux/wait.h). The numbers are the same on every architecture.
 #define SQUIRE_SYS_PIDFD_SEND_SIGNAL 424

@@ -98,8 +98,8 @@ public final class Acquisitions: LeaseOwner {
         guard let call = lease.call else { return }
         lease.call = nil
         let request = requests.removeValue(forKey: lease.id)
-        let life = max(lease.validUntil.milliseconds(since: EventLoop.reactor.now), 0)
-        guard let request else { return answer(call, lease.token, fence: lease.fence, life: lease.wish.lifeMilliseconds) }
+        let life = lease.wish.lifeMilliseconds
+        guard let request else { return answer(call, lease.token, fence: lease.fence, life: life) }
         Task { @EventLoop in
             await self.memory.end(request, .granted(lease.id, fence: lease.fence))
             self.answer(call, lease.token, fence: lease.fence, life: life)

@@ -9,6 +9,11 @@ enum Help {
           rpc METHOD --help       what a method does, takes and returns
           rpc describe METHOD     the same as JSON (OpenRPC)
           rpc template METHOD     its params as JSON, to be filled in
+          rpc lock.exec name=N [name=value …] -- COMMAND …
+                                  runs a command while it holds a lock, with SQUIRE_FENCE set; the parameters are
+                                  those of lock.acquire
+          rpc leader.exec election=E [name=value …] -- COMMAND …
+                                  runs a command as soon as it leads, with SQUIRE_FENCE set, and as long as it does
           rpc -                   requests from standard input, a line each; replies to standard output
 
         Examples:
@@ -32,6 +37,7 @@ enum Help {
           --for 5s        end a subscription after so long
           --params JSON   params as a JSON object or array; @FILE and - as above
           --field PATH    print one member of the answer, such as value.items.0
+          --graph         draw what lock.list answers
           --raw           print strings without quotes
           --help          this text
           --version       the version

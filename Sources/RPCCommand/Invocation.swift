@@ -13,6 +13,7 @@ struct Invocation: Equatable {
         case methodHelp(method: String)
         case call(method: String, words: [String])
         case stream
+        case execute(method: String, words: [String], command: [String])
     }
 
     /// What to do.
@@ -36,6 +37,9 @@ struct Invocation: Equatable {
     /// How long a subscription is listened to; nil for no end.
     var duration: Duration?
 
+    /// Whether the answer is drawn as text.
+    var isGraph = false
+
     /// Whether something is asked that only subscriptions have.
     var isForSubscription: Bool { count != nil || duration != nil }
 }
@@ -53,9 +57,13 @@ extension Invocation {
         case version = "--version"
         case count = "--count"
         case duration = "--for"
+        case graph = "--graph"
 
-        var takesValue: Bool { self != .raw && self != .help && self != .version }
+        var takesValue: Bool { self != .raw && self != .help && self != .version && self != .graph }
     }
+
+    /// Words in the place of a method that run a command while something is held.
+    private static let executions = ["lock.exec", "leader.exec"]
 
     /// Words in the place of a method that are commands of a later version.
     private static let laterCommands = ["bench", "completion"]
@@ -68,12 +76,13 @@ extension Invocation {
     /// - Throws: ``CommandError`` `.usage`.
     init(_ arguments: [String]) throws(CommandError) {
         var words: [String] = []
+        var command: [String]?
         var rest = arguments[...]
         var wantsHelp = false
         var wantsVersion = false
         while let word = rest.popFirst() {
             if word == "--" {
-                words += rest
+                if Self.executions.contains(words.first ?? "") { command = Array(rest) } else { words += rest }
                 break
             }
             guard word.hasPrefix("-"), word != "-" else {
@@ -86,6 +95,7 @@ extension Invocation {
             case .help: wantsHelp = true
             case .version: wantsVersion = true
             case .raw: isRaw = true
+            case .graph: isGraph = true
             default:
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                     throw .usage("\(option.rawValue) needs a value")
@@ -94,7 +104,12 @@ extension Invocation {
             }
             if parts.count == 2, !option.takesValue { throw .usage("\(option.rawValue) takes no value") }
         }
-        action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
+        action = wantsVersion ? .version : try Self.action(words, command, wantsHelp: wantsHelp)
+        if isGraph {
+            guard case .call("lock.list", _) = action, field == nil, watch == nil else {
+                throw .usage("--graph goes with lock.list")
+            }
+        }
         if isForSubscription, watch != nil {
             throw .usage("--watch repeats a call; a subscription goes on by itself with --count and --for")
         }
@@ -123,7 +138,7 @@ extension Invocation {
         case .field: field = value
         case .count: count = try Self.count(value, of: option)
         case .duration: duration = try Self.duration(value, of: option)
-        case .raw, .help, .version: return
+        case .raw, .help, .version, .graph: return
         }
     }
 
@@ -141,7 +156,11 @@ extension Invocation {
         return .milliseconds(milliseconds)
     }
 
-    private static func action(_ words: [String], wantsHelp: Bool) throws(CommandError) -> Action {
+    private static func action(
+        _ words: [String],
+        _ command: [String]?,
+        wantsHelp: Bool
+    ) throws(CommandError) -> Action {
         guard let first = words.first else {
             guard wantsHelp else { throw .usage("which method?", "rpc list shows all; rpc --help shows the rest.") }
             return .help
@@ -150,6 +169,12 @@ extension Invocation {
         if laterCommands.contains(first) { throw later("rpc \(first)") }
         if first == "help" { return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first)) }
         if wantsHelp { return isCommand(first) ? .help : .methodHelp(method: first) }
+        if executions.contains(first) {
+            guard let command, !command.isEmpty else {
+                throw .usage("which command? It stands behind --", "rpc \(first) name=value … -- COMMAND ARGUMENT …")
+            }
+            return .execute(method: first, words: others, command: command)
+        }
         switch first {
         case "-":
             guard others.isEmpty else { throw .usage("rpc - takes its requests from standard input alone") }
@@ -162,7 +187,7 @@ extension Invocation {
     }
 
     private static func isCommand(_ word: String) -> Bool {
-        ["-", "list", "describe", "template"].contains(word)
+        ["-", "list", "describe", "template"].contains(word) || executions.contains(word)
     }
 
     private static func only(_ words: [String], after command: String) throws(CommandError) -> String {
