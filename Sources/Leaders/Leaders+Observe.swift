@@ -13,16 +13,14 @@ import Valkey
 final class Observer {
     let name: String
     let peer: Peer
-    /// The call that is not answered yet, and until when it waits.
+    /// The call that is not answered yet.
     var call: CallID?
-    let deadline: Instant
     let place: LeasePlace
 
-    init(_ name: String, _ peer: Peer, _ call: CallID, _ deadline: Instant, _ place: LeasePlace) {
+    init(_ name: String, _ peer: Peer, _ call: CallID, _ place: LeasePlace) {
         self.name = name
         self.peer = peer
         self.call = call
-        self.deadline = deadline
         self.place = place
     }
 }
@@ -37,6 +35,8 @@ final class ElectionWatch: SubscriptionHandler {
     var observers: [Observer] = []
     /// The last that is known; nil where nothing is.
     var state: LeaseState?
+    /// Whether the changes were asked for, and nobody said that there will be none.
+    var isSubscribed = false
     var subscription: Subscription?
     var timer: TimerID?
     var isAsking = false
@@ -55,6 +55,7 @@ final class ElectionWatch: SubscriptionHandler {
     }
 
     func subscriptionEnded(_ subscription: Subscription, _ failure: SubscriptionFailure) {
+        isSubscribed = false
         self.subscription = nil
         unsafe leaders.watchFailed(self, failure)
     }
@@ -78,19 +79,24 @@ extension Leaders {
         guard observers[ObjectIdentifier(peer), default: []].count < Leaders.countMax else {
             throw RPCError(.overloaded, "a connection observes at most \(Leaders.countMax) elections", isRetryable: false)
         }
-        let observer = Observer(nextName("observer"), peer, context.call, context.deadline, place)
+        let observer = Observer(nextName("observer"), peer, context.call, place)
         observers[ObjectIdentifier(peer), default: []].append(observer)
         peer.bindings += 1
         let watch = elections[place] ?? ElectionWatch(place, of: self)
         elections[place] = watch
         watch.observers.append(observer)
         if watch.subscription?.isActive == true { return refresh(watch) }
-        guard watch.subscription == nil else { return }
-        watch.subscription = leases.link.subscriber.subscribe(
-            to: .channel(leases.newsChannel(of: place)),
+        if !watch.isSubscribed { subscribe(watch, until: context.deadline) }
+    }
+
+    private func subscribe(_ watch: ElectionWatch, until deadline: Instant) {
+        watch.isSubscribed = true
+        let subscription = leases.link.subscriber.subscribe(
+            to: .channel(leases.newsChannel(of: watch.place)),
             handler: watch,
-            deadline: context.deadline
+            deadline: deadline
         )
+        if watch.isSubscribed { watch.subscription = subscription }
     }
 
     /// Forgets an observer that has gone.
@@ -113,22 +119,22 @@ extension Leaders {
             case .link(let failure): RPCError(failure)
             case .refused(let text): text.withByteView { RPCError(refusal: $0, .read) }
             }
+        failCalls(watch, error)
+        guard elections[watch.place] === watch, !leases.link.isEnded else { return }
+        EventLoop.reactor.timers.schedule(after: Leaders.retryDelayMax) {
+            guard self.elections[watch.place] === watch, !watch.isSubscribed else { return }
+            self.subscribe(watch, until: Instant.now.advanced(by: .seconds(5)))
+        }
+    }
+
+    /// Ends the calls of those who never had an answer.
+    private func failCalls(_ watch: ElectionWatch, _ error: RPCError) {
         for observer in watch.observers {
             guard let call = observer.call else { continue }
             observer.call = nil
-            let key = ObjectIdentifier(observer.peer)
-            observers[key]?.removeAll { $0 === observer }
+            observers[ObjectIdentifier(observer.peer)]?.removeAll { $0 === observer }
             leave(observer)
             calls.fail(call, error)
-        }
-        guard elections[watch.place] === watch, !leases.link.isEnded else { return }
-        EventLoop.reactor.timers.schedule(after: Leaders.retryDelayMax) {
-            guard self.elections[watch.place] === watch, watch.subscription == nil else { return }
-            watch.subscription = self.leases.link.subscriber.subscribe(
-                to: .channel(self.leases.newsChannel(of: watch.place)),
-                handler: watch,
-                deadline: Instant.now.advanced(by: .seconds(5))
-            )
         }
     }
 
@@ -141,13 +147,19 @@ extension Leaders {
         watch.isAsking = true
         watch.isStale = false
         Task { @EventLoop in
-            let state = try? await self.leases.inspect(watch.place, until: Instant.now.advanced(by: .seconds(5)))
+            var next: Int64?
+            do throws(RPCError) {
+                let state = try await self.leases.inspect(watch.place, until: Instant.now.advanced(by: .seconds(5)))
+                if self.elections[watch.place] === watch { self.tell(watch, state) }
+                next = state.holders.first.map { max($0.end - state.now, 0) + 2 }
+            } catch {
+                self.failCalls(watch, error)
+                next = 250
+            }
             watch.isAsking = false
             guard self.elections[watch.place] === watch else { return }
-            if let state { self.tell(watch, state) }
             if watch.isStale { return self.refresh(watch) }
-            let end = state?.holders.first.map { max($0.end - (state?.now ?? 0), 0) + 2 }
-            self.look(watch, afterMilliseconds: state == nil ? 250 : end)
+            self.look(watch, afterMilliseconds: next)
         }
     }
 

@@ -54,17 +54,19 @@ public final class Leaders {
             wish.label = text.view.copy()
         }
         lastNumber += 1
-        let request = LeaseRequest(
+        var request = LeaseRequest(
             call: context.call,
             lane: context.lane,
             deadline: context.deadline,
             userID: context.userID
         )
+        request.tag = lastNumber
         let candidate = Candidate("candidate-\(lastNumber)", wish, peer, request)
         candidate.call = context.call
         candidates[ObjectIdentifier(peer), default: []].append(candidate)
         do throws(RPCError) {
-            candidate.lease = try leases.acquire(wish, for: request, of: peer, owner: self)
+            let lease = try leases.acquire(wish, for: request, of: peer, owner: self)
+            if !lease.isOver { candidate.lease = lease }
         } catch {
             forget(candidate)
             throw error
@@ -104,7 +106,7 @@ public final class Leaders {
     }
 
     func candidate(of lease: Lease) -> Candidate? {
-        candidates[ObjectIdentifier(lease.peer)]?.first { $0.lease === lease || $0.call != nil && $0.call == lease.call }
+        candidates[ObjectIdentifier(lease.peer)]?.first { $0.request.tag == lease.tag }
     }
 
     func forget(_ candidate: Candidate) {
@@ -221,12 +223,8 @@ extension Leaders: LeaseOwner {
             request.call = nil
             request.deadline = Instant.now.advanced(by: .seconds(5))
             do throws(RPCError) {
-                candidate.lease = try self.leases.acquire(
-                    candidate.wish,
-                    for: request,
-                    of: candidate.peer,
-                    owner: self
-                )
+                let lease = try self.leases.acquire(candidate.wish, for: request, of: candidate.peer, owner: self)
+                if !lease.isOver { candidate.lease = lease }
             } catch {
                 // The process that stood for the election has ended, or the agent ends.
                 self.forget(candidate)

@@ -112,7 +112,7 @@ public final class Lease {
     /// The call that waits for it; of the owner's use.
     public var call: CallID?
     /// A number of the owner's own.
-    public var tag: UInt64 = 0
+    public let tag: UInt64
     /// The fence, once it is held.
     public internal(set) var fence: Int64 = 0
     /// When it is to be relied on no more, while it is held.
@@ -164,6 +164,7 @@ public final class Lease {
         self.party = party
         userID = request.userID
         call = request.call
+        tag = request.tag
         lane = request.lane
         deadline = request.deadline
         unsafe self.owner = owner
@@ -184,6 +185,14 @@ public final class Lease {
     /// Whether it is held, and can be relied on at this moment.
     public var isHeld: Bool { state == .held && Instant.now < clock.validUntil }
 
+    /// Whether it was never had, or is no longer.
+    public var isOver: Bool { state == .ended }
+
+    /// When Valkey must have answered: the call's deadline, where one waits.
+    var answerDeadline: Instant {
+        call == nil ? EventLoop.reactor.now.advanced(by: Leases.backgroundTimeout) : deadline
+    }
+
     func cancelTimer() {
         if let timer { EventLoop.reactor.timers.cancel(timer) }
         timer = nil
@@ -200,6 +209,8 @@ public struct LeaseRequest: Sendable {
     public var deadline: Instant
     /// Who asks, by the kernel's word.
     public var userID: UInt32
+    /// A number of the owner's own, by which it knows its lease again.
+    public var tag: UInt64 = 0
 
     /// Names who asks.
     public init(call: CallID?, lane: Int, deadline: Instant, userID: UInt32) {

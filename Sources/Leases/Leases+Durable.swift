@@ -50,19 +50,20 @@ extension Leases {
         take: (ReplyValue) -> (finish: @EventLoop () -> Void, isWritten: Bool)
     ) async {
         guard let replicas = lease.wish.replicas else { preconditionFailure("nothing is asked of replicas") }
+        let deadline = lease.answerDeadline
         do throws(LinkFailure) {
             let connection = try link.blocking.take()
             defer { connection.giveBack() }
-            var reply = try await connection.call(until: lease.deadline, encode)
+            var reply = try await connection.call(until: deadline, encode)
             if case .error(let text) = reply, text.hasPrefix("NOSCRIPT") {
                 for script in LeaseScripts.all {
-                    _ = try await connection.call(until: lease.deadline) { $0.append(loadOf: script) }
+                    _ = try await connection.call(until: deadline) { $0.append(loadOf: script) }
                 }
-                reply = try await connection.call(until: lease.deadline, encode)
+                reply = try await connection.call(until: deadline, encode)
             }
             let (finish, isWritten) = take(reply)
             guard isWritten else { return finish() }
-            let known = try await connection.call(until: lease.deadline) { command in
+            let known = try await connection.call(until: deadline) { command in
                 command.append(commandOf: 3)
                 command.append(word: "WAIT")
                 command.append(word: replicas.count)

@@ -34,6 +34,7 @@ extension Leases {
         let now = Instant.now
         if lease.waitEnd <= now { return giveUp(lease) }
         lease.state = .waiting
+        lease.cancelTimer()
         let place = waits[lease.wish.place] ?? WaitingPlace(lease.wish.place)
         waits[lease.wish.place] = place
         place.leases.append(lease)
@@ -47,9 +48,10 @@ extension Leases {
         listen()
         if lease.isGranted { return claim(lease) }
         scheduleTending(place, untilEnd: lease.refusal.retryAfterMilliseconds)
-        guard !lease.isWaitTold else { return }
-        lease.isWaitTold = true
-        unsafe lease.owner.leaseWaits(lease)
+        if !lease.isWaitTold {
+            lease.isWaitTold = true
+            unsafe lease.owner.leaseWaits(lease)
+        }
         if lease.state == .waiting, mayCloseCycle(lease) { detectDeadlock(lease) }
     }
 
@@ -93,8 +95,7 @@ extension Leases {
         lease.state = .claiming
         lease.sent = .now
         if lease.wish.replicas != nil { return claimDurably(lease) }
-        let deadline = min(lease.deadline, lease.sent.advanced(by: Leases.backgroundTimeout))
-        link.send(request(.claim, lease, max(deadline, lease.sent)), lane: lease.lane) { command in
+        link.send(request(.claim, lease, lease.answerDeadline), lane: lease.lane) { command in
             append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, to: &command)
         }
     }

@@ -81,15 +81,15 @@ struct Execution {
             throw CommandError(.answerIsNo, "another holds the lock\(holder.map { ": \($0)" } ?? "")")
         }
         var holding = HeldLock(client, connection, lease: lease, life: life, sent: sent)
-        var running: ProtectedCommand
+        let running: ProtectedCommand
         do throws(CommandError) {
-            running = try ProtectedCommand(command, variables: ["SQUIRE_FENCE=\(fence)"])
+            running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(fence)"])
         } catch {
             holding.release()
             throw error
         }
         var end: Instant?
-        while running.status == nil || end != nil && running.isGroupAlive {
+        while running.mustBeWaitedFor(until: end) {
             let now = Instant.now
             if end == nil, let loss = holding.loss(at: now) {
                 console.complain("rpc: the lock is lost (\(loss)); the command is ended\n")
@@ -106,6 +106,8 @@ struct Execution {
             }
             running.look()
         }
+        // Whoever is left of a command that was asked to end.
+        if end != nil { running.signal(SIGKILL) }
         holding.release()
         return running.exitStatus
     }
@@ -127,9 +129,9 @@ struct Execution {
             if news.method == "leader.elected" { term = news.params?["term"]?.integer }
         }
         let life = params.value("ttl_ms")?.integer ?? 15_000
-        var running = try ProtectedCommand(command, variables: ["SQUIRE_FENCE=\(term ?? 0)"])
+        let running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(term ?? 0)"])
         var end: Instant?
-        while running.status == nil || end != nil && running.isGroupAlive {
+        while running.mustBeWaitedFor(until: end) {
             let now = Instant.now
             let wake = end.map { min($0, now.advanced(by: .milliseconds(20))) } ?? .distantFuture
             _ = client.exchange(alongside: running.descriptorNumber, until: wake)
@@ -142,6 +144,7 @@ struct Execution {
             }
             if let end, Instant.now >= end { running.signal(SIGKILL) }
         }
+        if end != nil { running.signal(SIGKILL) }
         let resignation = JSONFragment("{\"subscription\":\(JSONFragment(string: name).text)}")
         _ = try? client.call("leader.resign", params: resignation, until: .now.advanced(by: .seconds(2)))
         return running.exitStatus

@@ -25,7 +25,7 @@ public final class StoreSafety {
     private let log: Log
     private var generation: UInt64 = 0
     private var checked: Instant?
-    private var isChecking = false
+    private var running: Task<Void, Never>?
     private var evictionPolicy: String?
     private var hasPersistence = true
 
@@ -54,7 +54,7 @@ public final class StoreSafety {
     /// Whether an answer is there; one that is old is learned anew behind the caller's back.
     public var isKnown: Bool {
         guard let checked, generation == link.generation else { return false }
-        if !isChecking, EventLoop.reactor.now.nanoseconds(since: checked) > StoreSafety.ageMax {
+        if running == nil, EventLoop.reactor.now.nanoseconds(since: checked) > StoreSafety.ageMax {
             Task { @EventLoop in await self.check() }
         }
         return true
@@ -89,9 +89,14 @@ public final class StoreSafety {
 
     /// Asks the store. Where it cannot be asked, what was known stays.
     public func check() async {
-        guard !isChecking else { return }
-        isChecking = true
-        defer { isChecking = false }
+        // Whoever asks meanwhile waits for the same answer.
+        let task = running ?? Task { @EventLoop in await self.learn() }
+        running = task
+        await task.value
+        running = nil
+    }
+
+    private func learn() async {
         let generation = link.generation
         let deadline = Instant.now.advanced(by: StoreSafety.timeout)
         guard let memory = await section("memory", deadline), let disk = await section("persistence", deadline) else {

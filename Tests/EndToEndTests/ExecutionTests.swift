@@ -89,7 +89,7 @@ struct ExecutionTests {
                 #expect(try await agent.lease().result("lock.break", ["name": "n"]) == ["broken": true])
                 #expect(try await waiter.result(of: call)["acquired"] == true)
                 // When the other has it, nobody of the group is left.
-                #expect(unsafe kill(child, 0) == -1)
+                #expect(ProcessTable.commandLine(of: child) == nil)
                 #expect(try await running.process.end() == .exited(137))
                 #expect(try File.text(running.log).contains("the lock is lost (broken)"))
             }
@@ -109,7 +109,7 @@ struct ExecutionTests {
                 let call = try await waiter.begin("lock.acquire", ["name": "n", "wait_ms": 25_000])
                 try first.daemon.process.signal(SIGSTOP)
                 #expect(try await waiter.result(of: call)["acquired"] == true)
-                #expect(unsafe kill(command, 0) == -1)
+                #expect(ProcessTable.commandLine(of: command) == nil)
                 try first.daemon.process.signal(SIGCONT)
                 #expect(try await running.process.end() == .exited(137))
             }

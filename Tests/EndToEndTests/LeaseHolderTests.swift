@@ -54,8 +54,8 @@ struct LeaseHolderTests {
                 #expect(try await waiter.result(of: call)["acquired"] == true)
                 let child = try #require(Int32(try File.text("\(directory)/output").split(separator: " ")[1]))
                 // The child is there still, and its connection too.
-                #expect(unsafe kill(child, 0) == 0)
-                #expect(unsafe kill(child, SIGKILL) == 0)
+                #expect(kill(child, 0) == 0)
+                #expect(kill(child, SIGKILL) == 0)
             }
         }
     }
