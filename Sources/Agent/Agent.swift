@@ -12,6 +12,7 @@ import Leases
 import Linux
 import Locks
 import Observability
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -27,10 +28,13 @@ final class Agent {
     private let sessions: Sessions
     private let channels: Channels
     private let leases: Leases
+    private let responses: Responses
     private let dispatcher: Dispatcher
     private let server: Server
     private let methods: AgentMethods
-    private var socket: ListeningSocket
+    private let telemetry: TelemetryServer
+    private let sockets: [ListeningSocket]
+    private var service: ServiceManager?
     private var signals: SignalWatcher?
     private var isStopping = false
     private var exitStatus: Int32 = 0
@@ -45,9 +49,15 @@ final class Agent {
     init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
-        socket = try ListeningSocket(path: configuration.socket.path, mode: configuration.socket.mode)
+        sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
-        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        calls = CallTable(
+            limits: configuration.limits.connection,
+            methods: Method.allCases.count,
+            clock: EventLoop.reactor.clock
+        )
+        calls.observer = CallLog(log: log)
+        calls.slowNanoseconds = configuration.log.slowNanoseconds
         let keyspace = Keyspace(
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
@@ -59,6 +69,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -82,12 +93,19 @@ final class Agent {
             log: log
         )
         let acquisitions = Acquisitions(leases)
+        responses = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
             leases: leases,
+            responses: responses,
             stores: stores,
             configuration: configuration,
             log: log
@@ -103,18 +121,21 @@ final class Agent {
                 channel: channels,
                 lock: Locks(acquisitions),
                 semaphore: Semaphores(acquisitions),
-                leader: Leaders(leases)
+                leader: Leaders(leases),
+                response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(
-            listener: socket.takeDescriptor(),
+            sockets,
             connectionsMax: configuration.limits.connectionsMax,
             calls: calls,
             dispatcher: dispatcher,
             log: log
         )
         methods.server = server
+        telemetry = TelemetryServer(methods)
+        service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
     /// Watches for signals, starts the stores, then serves.
@@ -137,8 +158,26 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
-        log.notice("squired serves", ["socket": configuration.socket.path, "version": "\(OpenRPC.version)"])
+        if let address = configuration.telemetry.listen {
+            do throws(TelemetryServer.Fault) {
+                try telemetry.start(address, socketMode: configuration.socket.mode)
+            } catch {
+                return fail("metrics cannot be served", error.description)
+            }
+        }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
+        service?.ready()
+        let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
+        log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -162,6 +201,9 @@ final class Agent {
 
     /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
     private func reload() {
+        guard !isStopping else { return }
+        service?.reloading()
+        defer { service?.ready() }
         let next: Configuration
         do throws(ConfigurationError) {
             next = try configuration.reloaded()
@@ -178,7 +220,10 @@ final class Agent {
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
+        responses.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
@@ -223,27 +268,50 @@ final class Agent {
         log.notice("squired stops", ["running_calls": String(calls.running)])
         server.stopAccepting()
         dispatcher.isDraining = true
-        methods.tellClosing(grace: configuration.shutdown.grace)
+        let grace = configuration.shutdown.grace
+        service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
+        methods.tellClosing(grace: grace)
         channels.close()
         leases.close()
         Task { @EventLoop in
-            let deadline = Instant.now.advanced(by: self.configuration.shutdown.grace)
-            while self.calls.running > 0 || self.server.hasOutput, Instant.now < deadline {
-                await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
-            }
+            let deadline = Instant.now.advanced(by: grace)
+            await self.drain(until: deadline)
             self.leases.handOver()
             self.server.closeAll()
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
-            await self.stores.stop(grace: max(left, .seconds(1)))
+            await self.stores.stop(grace: max(left, Agent.storesGrace))
             self.finish()
         }
     }
 
+    /// What stores have at least to end in order.
+    private static let storesGrace = Duration.seconds(1)
+
+    /// Waits until running calls have ended and clients have taken their replies; then takes no more from anybody, and
+    /// waits for the replies to what had come.
+    private func drain(until deadline: Instant) async {
+        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+        server.finishReceiving()
+        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+    }
+
+    private func pause(until deadline: Instant, _ condition: @EventLoop () -> Bool) async {
+        while !condition(), Instant.now < deadline {
+            await EventLoop.reactor.timers.sleep(for: .milliseconds(5))
+        }
+    }
+
     private func finish() {
-        socket.removeFile()
+        telemetry.close()
+        for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
+}
+
+extension Configuration.Log {
+    /// From which duration on a call is slow, in nanoseconds.
+    fileprivate var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

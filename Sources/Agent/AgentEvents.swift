@@ -35,10 +35,10 @@ final class AgentEvents {
         return name
     }
 
-    /// Tells that the agent ends, and how long running calls have.
-    func closing(grace milliseconds: Int64) {
-        subscribers.removeAll { $0.peer.isClosed }
-        for (peer, _) in subscribers {
+    /// Tells every connection that ever subscribed or holds something that the agent ends, and how long running calls
+    /// have.
+    func closing(grace milliseconds: Int64, to peers: [Peer]) {
+        for peer in peers where peer.hasBound {
             calls.push(peer, "agent.closing") { parameters in
                 parameters.append("{\"grace_ms\":")
                 parameters.append(decimal: milliseconds)

@@ -10,6 +10,7 @@ import Leases
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -17,16 +18,19 @@ import Valkey
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
 @EventLoop
 final class AgentMethods {
-    private let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let leases: Leases
-    private let stores: Stores
-    private let log: Log
+    let calls: CallTable
+    let cache: Cache
+    let sessions: Sessions
+    let channels: Channels
+    let leases: Leases
+    let responses: Responses
+    let stores: Stores
+    let log: Log
     /// The configuration in force, for `agent.config`.
     var configuration: Configuration
     private let started = Instant.now
+    /// When the agent was made, in Unix time.
+    let startedAtMilliseconds = WallClock.milliseconds
     private let events: AgentEvents
     /// Where connections are counted; set once the server is there.
     ///
@@ -40,6 +44,7 @@ final class AgentMethods {
         sessions: Sessions,
         channels: Channels,
         leases: Leases,
+        responses: Responses,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -49,6 +54,7 @@ final class AgentMethods {
         self.sessions = sessions
         self.channels = channels
         self.leases = leases
+        self.responses = responses
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -114,7 +120,7 @@ final class AgentMethods {
 
     /// Tells subscribers that the agent ends, and how long running calls have.
     func tellClosing(grace: Duration) {
-        events.closing(grace: grace.wholeMilliseconds)
+        events.closing(grace: grace.wholeMilliseconds, to: server?.peers ?? [])
     }
 
     /// Answers `agent.subscribe`.
@@ -122,11 +128,18 @@ final class AgentMethods {
         events.subscribe(context.call)
     }
 
-    private func appendHealth(to result: inout ByteBuffer) {
+    /// Whether the agent takes calls; a store that is away is told as degraded, and does not count.
+    var isReady: Bool { server.map { !$0.dispatcher.isDraining } ?? false }
+
+    /// Appends what `agent.health` answers.
+    func appendHealth(to result: inout ByteBuffer) {
         let cache = stores.cacheLink.status
         let state = stores.stateLink.status
-        result.append("{\"live\":true,\"ready\":true,\"degraded\":")
-        result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
+        result.append("{\"live\":true,\"ready\":")
+        result.append(jsonBoolean: isReady)
+        result.append(",\"degraded\":")
+        let isWhole = [cache, state].allSatisfy { $0.isConnected && $0.writeRefusal == nil }
+        result.append(jsonBoolean: !isWhole)
         result.append(",\"stores\":{\"cache\":")
         append(store: cache, to: &result)
         result.append(",\"state\":")
@@ -193,12 +206,13 @@ final class AgentMethods {
         groups.add("refused", server?.counts.refused ?? 0, &result)
         groups.begin("calls", &result)
         groups.add("running", UInt64(calls.running), &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].calls > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].calls, &result)
+        let counts = calls.counts
+        for method in Method.allCases where counts[Int(method.rawValue)].calls > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].calls, &result)
         }
         groups.begin("errors", &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].errors > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].errors, &result)
+        for method in Method.allCases where counts[Int(method.rawValue)].errors > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].errors, &result)
         }
         groups.begin("cache", &result)
         groups.add("hits", cache.counts.hits, &result)
@@ -214,6 +228,7 @@ final class AgentMethods {
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
         appendLeases(to: &groups, &result)
+        appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -238,6 +253,21 @@ final class AgentMethods {
         groups.add("renewals", counts.renewals, &result)
         groups.add("lost", counts.lost, &result)
         groups.add("deadlocks", counts.deadlocks, &result)
+    }
+
+    private func appendResponses(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let counts = responses.counts
+        groups.begin("responses", &result)
+        groups.add("hits", counts.hits, &result)
+        groups.add("misses", counts.misses, &result)
+        groups.add("degraded", counts.degraded, &result)
+        groups.add("stored", counts.stored, &result)
+        groups.add("incomplete", counts.incomplete, &result)
+        groups.add("leases", counts.leases, &result)
+        groups.add("waiting", UInt64(responses.waiting), &result)
+        groups.add("replayed", counts.replayed, &result)
+        groups.add("chunks", counts.chunks, &result)
+        groups.add("replay_bytes", UInt64(responses.replayBytes), &result)
     }
 
     private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {

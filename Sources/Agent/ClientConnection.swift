@@ -13,7 +13,8 @@ final class ClientConnection: DescriptorHandler {
     private var registration: Registration?
     // The server owns its connections and outlives them; counting references to it would cost two atomic operations a use.
     private unowned(unsafe) let owner: Server
-    private let peer: Peer
+    /// The protocol's side of the connection.
+    let peer: Peer
     private var wanted = Readiness.readable
     /// Whether the client has sent its last byte; its replies are still delivered.
     private var isInputEnded = false
@@ -47,6 +48,9 @@ final class ClientConnection: DescriptorHandler {
 
     /// Whether output is left that the client has not taken yet.
     var hasOutput: Bool { !peer.output.isEmpty }
+
+    /// Bytes of that output.
+    var outputBytes: Int { peer.output.count }
 
     func descriptorReady(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush(peer) }
@@ -155,6 +159,18 @@ final class ClientConnection: DescriptorHandler {
         // What running calls will bring counts too: it cannot be stopped once it is under way.
         return peer.runningCalls >= limits.runningMax
             || peer.output.count + peer.runningReplyBytes >= limits.outputBytesHigh
+    }
+
+    /// Serves what has come already, and has the client learn from a failed write that nothing more is taken.
+    ///
+    /// The kernel holds no more of it than a socket's buffer, which is taken in at once.
+    func finishReceiving() {
+        guard !isClosed, !isInputEnded, !isServing else { return }
+        Socket.finishReceiving(descriptor)
+        while case .bytes = receiveOnce() { peer.input.append(ClientConnection.readBuffer.view) }
+        process()
+        guard !isClosed else { return }
+        inputEnded()
     }
 
     private func updateInterest() {

@@ -5,6 +5,7 @@ import EventLoop
 import JSONRPC
 import Leaders
 import Locks
+import Responses
 import Sessions
 import Store
 
@@ -23,6 +24,7 @@ struct Features {
     let lock: Locks
     let semaphore: Semaphores
     let leader: Leaders
+    let response: Responses
 
     /// Decodes parameters, with their faults as the error of the call.
     func decode<Parameters>(

@@ -1,12 +1,17 @@
 import Glibc
 import Linux
 
-/// The socket file on which clients are served, with the lock that keeps a second agent from taking it over.
-struct ListeningSocket: ~Copyable {
+/// A socket on which clients are served: one of the agent's own making, with the lock that keeps a second agent from
+/// taking it over, or one that a service manager opened and keeps.
+final class ListeningSocket {
+    /// The name by which rules speak of it, such as `main`.
+    let name: String
+    /// Where clients find it; nil where only the service manager knows.
+    let path: String?
     /// Listens; owned by the server once it was taken.
     private var descriptor: FileDescriptor?
-    private let path: String
-    private let lock: FileLock
+    /// Held while the agent's own socket file is there; nil for a socket that was handed over.
+    private let lock: FileLock?
 
     /// Why the socket cannot be served.
     enum Fault: Error {
@@ -16,6 +21,8 @@ struct ListeningSocket: ~Copyable {
         case unsafeDirectory(String)
         /// The file at the path is something else than a socket, and is left alone.
         case notASocket(String)
+        /// What the service manager handed over is of no use.
+        case inherited(InheritedSocket.Fault)
         /// A system call failed.
         case system(SystemError)
 
@@ -30,6 +37,8 @@ struct ListeningSocket: ~Copyable {
                     + " path with --socket"
             case .notASocket(let path):
                 "\(path) exists and is no socket: remove it or choose another path with --socket"
+            case .inherited(let fault):
+                "descriptor \(fault.number), which the service manager handed over, \(fault.description)"
             case .system(let error): "\(error)"
             }
         }
@@ -40,17 +49,27 @@ struct ListeningSocket: ~Copyable {
     /// The lock is taken first, so that only the holder ever removes a socket, and never that of a living agent.
     ///
     /// - Parameters:
+    ///   - name: The name by which rules speak of it.
     ///   - path: Absolute, at most ``Socket/pathBytesMax`` bytes.
     ///   - mode: Permissions of the socket's file: who may connect.
     /// - Throws: ``Fault``.
-    init(path: String, mode: UInt32) throws(Fault) {
+    init(name: String, path: String, mode: UInt32) throws(Fault) {
         try ListeningSocket.prepareDirectory(Directory.parent(of: path), isSystem: path.hasPrefix("/run/"))
         let lock = try ListeningSocket.takeLock(of: path)
         try ListeningSocket.removeStale(path)
         let descriptor = try ListeningSocket.listen(path, mode)
+        self.name = name
         self.path = path
-        self.lock = lock
+        self.lock = consume lock
         self.descriptor = consume descriptor
+    }
+
+    /// Takes over a socket that the service manager handed over; its file is the manager's.
+    init(name: String, _ inherited: InheritedSocket) {
+        self.name = name
+        path = inherited.path
+        descriptor = FileDescriptor(owning: inherited.number)
+        lock = nil
     }
 
     private static func prepareDirectory(_ path: String, isSystem: Bool) throws(Fault) {
@@ -96,13 +115,15 @@ struct ListeningSocket: ~Copyable {
     }
 
     /// Hands the listening descriptor over, once.
-    mutating func takeDescriptor() -> FileDescriptor {
+    func takeDescriptor() -> FileDescriptor {
         guard let taken = descriptor.take() else { preconditionFailure("the descriptor was taken already") }
         return taken
     }
 
-    /// Removes the socket's file, at the end.
+    /// Removes the socket's file, at the end, unless it is the service manager's: that one keeps listening, and whoever
+    /// connects meanwhile waits for the next agent.
     func removeFile() {
+        guard let path, lock != nil else { return }
         _ = unsafe unlink(path)
     }
 }

@@ -32,6 +32,7 @@ public enum Program {
         let log = Log(level: configuration.log.level, format: configuration.log.format)
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
+        ProcessMemory.keepSpare()
         let keys: SessionKeys
         do throws(KeyFault) {
             keys = try SessionKeys(configuration)

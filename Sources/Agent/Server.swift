@@ -6,7 +6,7 @@ import Observability
 
 /// Accepts clients and serves their connections.
 @EventLoop
-final class Server: DescriptorHandler, TurnHandler {
+final class Server: TurnHandler {
     /// Counts since the start.
     struct Counts {
         var accepted: UInt64 = 0
@@ -16,63 +16,65 @@ final class Server: DescriptorHandler, TurnHandler {
     let calls: CallTable
     let dispatcher: Dispatcher
     private(set) var counts = Counts()
-    private let listener: FileDescriptor
+    private var listeners: [Listener] = []
     private let connectionsMax: Int
     private let log: Log
-    private var registration: Registration?
     private var connections: [ClientConnection?] = []
     private var freeIndices: [Int] = []
     private(set) var openConnections = 0
     private var resumable: [ClientConnection] = []
 
-    /// Serves `listener` from ``start()`` on.
+    /// Serves `sockets` from ``start()`` on.
     init(
-        listener: consuming FileDescriptor,
+        _ sockets: [ListeningSocket],
         connectionsMax: Int,
         calls: CallTable,
         dispatcher: Dispatcher,
         log: Log
     ) {
-        self.listener = listener
         self.connectionsMax = connectionsMax
         self.calls = calls
         self.dispatcher = dispatcher
         self.log = log
+        listeners = sockets.map { Listener($0, server: self, log: log) }
     }
 
     /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.
     func start() throws(SystemError) {
         calls.flusher = self
         calls.processWatcher = self
-        registration = try EventLoop.reactor.add(listener, .readable, handler: self)
+        for listener in listeners { try listener.start() }
         EventLoop.reactor.addTurnHandler(self)
     }
 
     /// Accepts nobody any more; the connections that are open go on.
     func stopAccepting() {
-        guard let registration else { return }
-        EventLoop.reactor.remove(registration)
-        self.registration = nil
+        for listener in listeners { listener.stop() }
     }
+
+    /// Takes no more from any client: what has come already is served, and what a client sends from now on fails.
+    ///
+    /// So a client knows of each of its calls that it was answered, or that it was never sent.
+    func finishReceiving() {
+        for connection in connections { connection?.finishReceiving() }
+    }
+
+    /// The peers of the connections that are open.
+    var peers: [Peer] { connections.compactMap { $0?.peer } }
 
     /// Closes every connection.
     func closeAll() {
         for connection in connections { connection?.close() }
     }
 
+    /// Bytes of output that no client has taken yet.
+    var outputBytes: Int { connections.reduce(0) { $0 + ($1?.outputBytes ?? 0) } }
+
     /// Whether output is left that no client has taken yet.
     var hasOutput: Bool { connections.contains { $0?.hasOutput == true } }
 
-    func descriptorReady(_ readiness: Readiness) {
-        // A bounded number in one turn, so that a storm of connections does not hold up those that are there.
-        for _ in 0..<64 {
-            let number = Socket.accept(listener)
-            guard number >= 0 else { return acceptFailed(-number) }
-            accept(FileDescriptor(owning: number))
-        }
-    }
-
-    private func accept(_ descriptor: consuming FileDescriptor) {
+    /// Begins to serve a connection that came to `listener`.
+    func accept(_ descriptor: consuming FileDescriptor, from listener: Listener) {
         guard openConnections < connectionsMax else {
             counts.refused += 1
             Refusal.tooManyConnections.bytes.withByteView { _ = descriptor.write($0) }
@@ -88,18 +90,6 @@ final class Server: DescriptorHandler, TurnHandler {
             freeIndices.append(index)
             counts.refused += 1
             log.error("a connection could not be watched", ["reason": error.reason])
-        }
-    }
-
-    private func acceptFailed(_ code: Int32) {
-        let error = SystemError(code: code, operation: "accept")
-        if error.isTransientForAccept { return }
-        log.error("connections cannot be accepted for a moment", ["reason": error.reason])
-        // Without a free descriptor the listener would be ready again at once, and the loop would spin.
-        guard let registration else { return }
-        EventLoop.reactor.modify(registration, [])
-        EventLoop.reactor.timers.schedule(after: .milliseconds(100)) {
-            if let registration = self.registration { EventLoop.reactor.modify(registration, .readable) }
         }
     }
 
@@ -124,6 +114,7 @@ final class Server: DescriptorHandler, TurnHandler {
 
     func turnEnded() {
         for peer in calls.takeDirtyPeers() { flush(peer) }
+        calls.turnEnded()
     }
 }
 

@@ -1,7 +1,9 @@
 import Configuration
 import EventLoop
+import JSONRPC
 import Linux
 import Observability
+import Store
 import Valkey
 
 /// The two stores: what may be forgotten and what must not be, each with its link, and with a server of the agent's own
@@ -67,11 +69,22 @@ final class Stores {
         stateLink.adoptCredentials(configuration.link(to: endpoints.state))
     }
 
+    /// How the agent serves, in one line for people.
+    var summary: String {
+        let away = [cacheLink, stateLink].filter { !$0.isConnected }.map(\.name)
+        guard !away.isEmpty else { return warnings.first.map { "serving, degraded: \($0)" } ?? "serving" }
+        return "serving, degraded: the \(away.joined(separator: " and ")) store cannot be reached"
+    }
+
     /// What the operator should know of the stores, one sentence each.
     var warnings: [String] {
-        embedded.compactMap { server in
-            server.status.fault.map { "the embedded \(server.configuration.storeName) server does not run: \($0)" }
+        let refusals = [cacheLink, stateLink].compactMap { link in
+            link.status.writeRefusal.map { "the \(link.name) store refuses writes: \($0)\(RPCError.advice($0))" }
         }
+        return refusals
+            + embedded.compactMap { server in
+                server.status.fault.map { "the embedded \(server.configuration.storeName) server does not run: \($0)" }
+            }
     }
 
     private func makeStateDirectory() throws(EmbeddedServerError) {

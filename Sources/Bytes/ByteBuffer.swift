@@ -91,24 +91,31 @@ public struct ByteBuffer: ~Copyable {
     /// Appends `value` in decimal.
     public mutating func append(decimal value: UInt64) {
         reserve(20)
-        guard let base = unsafe base else { return }
-        var digits = 1
-        var bound: UInt64 = 10
-        while digits < 20, value >= bound {
-            digits += 1
-            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
-            if overflow { break }
-            bound = next
-        }
+        let digits = ByteBuffer.digitCount(value)
         var rest = value
-        var index = end + digits
-        repeat {
-            index -= 1
-            unsafe base[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        var place = unsafe base.unsafelyUnwrapped + end + digits
+        while rest >= 10 {
+            unsafe place -= 1
+            unsafe place.pointee = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
-        } while index > end
+        }
+        unsafe (place - 1).pointee = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest)
         end += digits
     }
+
+    /// Digits of `value` in decimal, 1...20: by the count of its bits, which is wrong by one at most.
+    private static func digitCount(_ value: UInt64) -> Int {
+        // 1233 / 4096 is a little more than the decimal logarithm of 2.
+        let guess = ((64 - value.leadingZeroBitCount) * 1233) >> 12
+        return guess + (value >= powersOfTen[guess] ? 1 : 0) + (value == 0 ? 1 : 0)
+    }
+
+    /// 10 to the power of 0...19; the first is 1, so that 1 has a digit more than 0.
+    private static let powersOfTen: InlineArray<20, UInt64> = [
+        1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000,
+        100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+        10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000, 10_000_000_000_000_000_000,
+    ]
 
     /// Appends `value` in decimal.
     public mutating func append(decimal value: Int) {

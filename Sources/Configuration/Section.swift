@@ -8,7 +8,8 @@ public struct Section: Sendable {
     /// Every section, each behind the one that it lies in.
     public static let all = [
         Section(name: "socket", summary: "The socket on which clients are served."),
-        Section(name: "log", summary: "What is written to standard error."),
+        Section(name: "log", summary: "What is written to the journal or to standard error."),
+        Section(name: "telemetry", summary: "What the agent tells monitoring."),
         Section(name: "valkey", summary: "The Valkey servers that are used."),
         Section(name: "valkey.tls", summary: "TLS with servers whose URL is `valkeys://`."),
         Section(name: "embedded", summary: "The servers that the agent starts itself where no URL is given."),

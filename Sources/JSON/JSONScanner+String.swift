@@ -1,9 +1,10 @@
 import Bytes
+import CBytes
 
 extension JSONScanner {
     /// Scans the string that begins here with its quote.
     ///
-    /// Eight bytes are looked at together until one of them is a quote, a backslash, a control character or the
+    /// Sixteen bytes are looked at together until one of them is a quote, a backslash, a control character or the
     /// beginning of a longer character.
     public mutating func scanString() throws(JSONFault) -> JSONString {
         try expect(UInt8(ascii: "\""))
@@ -46,30 +47,7 @@ extension JSONScanner {
     /// The first offset from `start` on at which a byte needs attention, or the end of the text.
     @inline(__always)
     private static func endOfPlainBytes(_ text: ByteView, from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        var position = start
-        while position + 8 <= text.count {
-            let word = UInt64(littleEndian: text.word(at: position))
-            // A byte's high bit is set in each term where: it is a quote; a backslash; below 0x20; above 0x7f. A borrow
-            // can set a wrong bit only above a right one, and the lowest is the one that is used.
-            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
-            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-            let special =
-                ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-                | ((word &- ones &* 0x20) & ~word) | word
-            let found = special & highs
-            if found != 0 { return position + (found.trailingZeroBitCount >> 3) }
-            position += 8
-        }
-        while position < text.count, isPlain(text[position]) { position += 1 }
-        return position
-    }
-
-    /// Whether a byte of a string means itself, and is a character of its own.
-    @inline(__always)
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+        unsafe text.withUnsafeBytes { base, count in unsafe start + squire_plain_prefix(base + start, count - start) }
     }
 
     private mutating func passEscape() throws(JSONFault) {

@@ -39,6 +39,16 @@ struct CallIdentifier {
         }
     }
 
+    /// Whether the id is held here and was written like `other`.
+    func equals(_ other: ByteView) -> Bool {
+        guard Int(length) == other.count else { return false }
+        return unsafe withUnsafeBytes(of: words) { own in
+            unsafe other.withUnsafeBytes { bytes, count in
+                unsafe own.prefix(count).elementsEqual(UnsafeBufferPointer(start: bytes, count: count))
+            }
+        }
+    }
+
     /// Appends the id as it was written; one that is long or absent is not here to be appended.
     func append(to buffer: inout ByteBuffer) {
         let count = Int(length)

@@ -48,9 +48,9 @@ extension CallTable {
     /// - Returns: False where too many calls of its connection wait already; nothing has changed then.
     public func park(_ call: CallID) -> Bool {
         let slot = unsafe slots[call.slot]
-        guard slot.isRunning, slot.generation == call.generation, !slot.isParked, let peer = unsafe slot.peer else {
-            return true
-        }
+        guard slot.isRunning, slot.generation == call.generation, !slot.isParked,
+            let peer = unsafe slot.peer?.takeUnretainedValue()
+        else { return true }
         guard peer.waitingCalls < limits.waitingMax else { return false }
         unsafe slots[call.slot].isParked = true
         peer.runningCalls -= 1

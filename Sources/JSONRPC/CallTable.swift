@@ -1,4 +1,5 @@
 public import Bytes
+public import Linux
 
 /// Names a call that runs; stale once it was answered.
 public struct CallID: Hashable, Sendable {
@@ -29,47 +30,60 @@ public struct CallID: Hashable, Sendable {
 /// call was answered.
 @safe
 public final class CallTable {
+    @safe
     struct Slot {
         var generation: UInt32 = 0
         var method: UInt16 = 0
         var isRunning = false
         var isInBatch = false
+        var isTraced = false
+        /// When the turn began in which it came.
+        var began = Instant.distantFuture
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
         /// Whether the call waits for others and so does not count as one that runs.
         var isParked = false
         var id = CallIdentifier()
-        unowned(unsafe) var peer: Peer?
+        /// Kept by the table; counting references here would cost atomic operations a call.
+        var peer: Unmanaged<Peer>?
     }
 
     /// Counts of calls and errors by method.
     public struct Count: Sendable {
         /// Calls answered, notifications included.
-        public var calls: UInt64 = 0
+        public var calls: UInt64
         /// Calls answered with an error.
-        public var errors: UInt64 = 0
+        public var errors: UInt64
     }
 
     /// Bounds of the connections served.
     public let limits: RPCLimits
-    /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
-    public private(set) var counts: [Count]
+    /// Counts and durations by the method numbers that ``begin(_:id:method:batch:isBulky:)`` was given.
+    public private(set) var meter: CallMeter
+    /// A call that took as long, in nanoseconds, is told to ``observer``.
+    public var slowNanoseconds = Int64.max
+    /// Told of calls that failed or were slow.
+    public var observer: (any CallObserver)?
     /// Calls that run now, over all connections.
     public internal(set) var running = 0
     /// Calls that wait for others, over all connections; see ``park(_:)``.
     public internal(set) var waiting = 0
-    var slots: UnsafeMutablePointer<Slot>
-    private var slotCount = 0
+    private let clock: TurnClock
+    private(set) var slots: UnsafeMutablePointer<Slot>
+    private(set) var slotCount = 0
     private var slotCapacity = 64
     private var freeSlots: [Int] = []
     /// The batches of the calls that are in one, by slot.
     private var batches: [Int: Batch] = [:]
     /// The ids of the calls that have a long one, by slot.
-    private var longIDs: [Int: [UInt8]] = [:]
+    private(set) var longIDs: [Int: [UInt8]] = [:]
+    /// Where calls belong in their callers' traces, by slot, for those that said so.
+    private var traces: [Int: TraceContext] = [:]
     /// The connections that have called, as long as they may call or are owed an answer.
     private var peers: [ObjectIdentifier: Peer] = [:]
     private var dirtyPeers: [Peer] = []
     var observers: [any PeerObserver] = []
+    var cancellers: [any CallCanceller] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
     /// What watches the processes of clients; set by the server.
@@ -81,14 +95,28 @@ public final class CallTable {
     /// - Parameters:
     ///   - limits: Bounds of the connections served.
     ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
-    public init(limits: RPCLimits, methods: Int) {
+    ///   - clock: Tells when the loop's present turn began.
+    public init(limits: RPCLimits, methods: Int, clock: TurnClock = TurnClock()) {
         self.limits = limits
-        counts = [Count](repeating: Count(), count: methods)
+        self.clock = clock
+        meter = CallMeter(methods: methods)
         unsafe slots = .allocate(capacity: slotCapacity)
     }
 
     deinit {
         unsafe slots.deallocate()
+    }
+
+    /// Counts by the numbers of methods.
+    public var counts: [Count] {
+        meter.durations.indices.map { Count(calls: meter.count(of: $0), errors: meter.failureCount(of: $0)) }
+    }
+
+    /// Takes note that the present turn's answers have left.
+    ///
+    /// - Parameter time: Tells the present moment; asked where something was answered, and once.
+    public func turnEnded(_ time: () -> Instant = { .now }) {
+        meter.turnEnded(clock.now, clock: time)
     }
 
     /// Begins a call.
@@ -111,8 +139,9 @@ public final class CallTable {
         let slot = unsafe slots + index
         unsafe slot.pointee.isRunning = true
         unsafe slot.pointee.isParked = false
-        unsafe slot.pointee.peer = peer
+        unsafe slot.pointee.peer = Unmanaged.passUnretained(peer)
         unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
+        unsafe slot.pointee.began = clock.now
         unsafe slot.pointee.id.set(id)
         if let id, unsafe slot.pointee.id.isLong { longIDs[index] = id.copy() }
         if let batch {
@@ -142,6 +171,18 @@ public final class CallTable {
         return slotCount - 1
     }
 
+    /// Says where a call belongs in its caller's trace; one that was answered is left alone.
+    public func setTrace(_ trace: TraceContext, of call: CallID) {
+        guard isWaiting(call) else { return }
+        unsafe slots[call.slot].isTraced = true
+        traces[call.slot] = trace
+    }
+
+    /// The number of a running call's method, or nil where nobody waits for its answer.
+    public func method(of call: CallID) -> Int? {
+        isWaiting(call) ? Int(unsafe slots[call.slot].method) : nil
+    }
+
     /// Whether somebody still waits for the call's answer.
     public func isWaiting(_ call: CallID) -> Bool {
         peer(of: call) != nil
@@ -152,7 +193,7 @@ public final class CallTable {
         assert(call.slot < slotCount)
         let slot = unsafe slots + call.slot
         guard unsafe slot.pointee.isRunning, unsafe slot.pointee.generation == call.generation,
-            let peer = unsafe slot.pointee.peer, !peer.isClosed
+            let peer = unsafe slot.pointee.peer?.takeUnretainedValue(), !peer.isClosed
         else { return nil }
         return peer
     }
@@ -163,41 +204,110 @@ public final class CallTable {
     ///   - call: The call; one that was answered is left alone.
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
-        guard let slot = end(call), let peer = unsafe slot.peer else { return }
-        counts[Int(slot.method)].calls += 1
-        let limits = limits
-        let isBulky = slot.expected > 0
+        guard let slot = end(call), let reference = unsafe slot.peer else { return }
+        let now = clock.now
+        meter.ended(Int(slot.method), slot.began, in: now)
+        unsafe reference._withUnsafeGuaranteedRef { peer in
+            guard isPlain(slot, peer) else { return replyOtherwise(peer, slot, call, write) }
+            markDirty(peer)
+            if slot.id.isAbsent { return }
+            let end = peer.output.count + limits.replyBytesMax
+            peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
+            slot.id.append(to: &peer.output)
+            peer.output.append(UInt8(ascii: ","))
+            let start = peer.output.count
+            peer.output.append("\"result\":")
+            write(&peer.output)
+            if slot.expected > 0 { peer.tookBulkyReply(of: peer.output.count - start) }
+            if peer.output.count >= end { refuse(&peer.output, from: start, slot) }
+            peer.output.append("}\n")
+            if now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, nil) }
+        }
+    }
+
+    /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
+    @inline(__always)
+    private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
+        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced
+            && peer.decoder.framing != .contentLength
+    }
+
+    @inline(never)
+    private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
+        let trace = takeTrace(slot, call)
         send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            if isBulky { peer.tookBulkyReply(of: buffer.count - start) }
-            guard buffer.count >= end else { return }
-            buffer.truncate(to: start)
-            buffer.append("\"error\":")
-            RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
+            if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
+            if buffer.count >= end { refuse(&buffer, from: start, slot) }
         }
+        if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, trace) }
+    }
+
+    /// Puts an error in the place of a result that is too large.
+    @inline(never)
+    private func refuse(_ buffer: inout ByteBuffer, from start: Int, _ slot: Slot) {
+        let error = RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax)
+        meter.failed(Int(slot.method), error.code)
+        buffer.truncate(to: start)
+        buffer.append("\"error\":")
+        error.append(to: &buffer)
     }
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
-        guard let slot = end(call), let peer = unsafe slot.peer else { return }
-        counts[Int(slot.method)].calls += 1
-        counts[Int(slot.method)].errors += 1
+        guard let slot = end(call), let peer = unsafe slot.peer?.takeUnretainedValue() else { return }
+        meter.ended(Int(slot.method), slot.began, in: clock.now)
+        meter.failed(Int(slot.method), error.code)
+        let trace = takeTrace(slot, call)
         send(peer, slot, call) { buffer, _ in
+            buffer.append("\"error\":")
+            error.append(to: &buffer, trace: trace)
+        }
+        tell(peer, slot, error.kind, trace)
+    }
+
+    private func takeTrace(_ slot: Slot, _ call: CallID) -> TraceContext? {
+        slot.isTraced ? traces.removeValue(forKey: call.slot) : nil
+    }
+
+    @inline(never)
+    private func tell(_ peer: Peer, _ slot: Slot, _ failure: StaticString?, _ trace: TraceContext?) {
+        guard let observer else { return }
+        let nanoseconds = clock.now.nanoseconds(since: slot.began)
+        observer.ended(
+            NotableCall(
+                method: Int(slot.method),
+                failure: failure,
+                nanoseconds: nanoseconds,
+                isSlow: nanoseconds >= slowNanoseconds,
+                userID: peer.userID,
+                trace: trace
+            )
+        )
+    }
+
+    /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
+    public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+        meter.failed(nil, error.code)
+        answer(peer, id: id, batch: batch) { buffer in
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
     }
 
-    /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
-    public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
+    /// Answers what is no call of a method, such as the cancelling of one; its id is null where it has none.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection.
+    ///   - id: The id as written, or nil.
+    ///   - batch: The batch that it is an element of.
+    ///   - write: Appends the member `result` or `error`.
+    public func answer(_ peer: Peer, id: ByteView?, batch: Batch?, _ write: (inout ByteBuffer) -> Void) {
         let call = begin(peer, id: id ?? ByteView("null"), method: 0, batch: batch)
         guard let slot = end(call) else { return }
-        send(peer, slot, call) { buffer, _ in
-            buffer.append("\"error\":")
-            error.append(to: &buffer)
-        }
+        send(peer, slot, call) { buffer, _ in write(&buffer) }
     }
 
     /// Sends a notification that nobody asked for now, such as news of a subscription.
@@ -237,6 +347,17 @@ public final class CallTable {
         }
     }
 
+    /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
+    public func identifier(of call: CallID) -> [UInt8]? {
+        guard isWaiting(call) else { return nil }
+        let id = unsafe slots[call.slot].id
+        if id.isAbsent { return nil }
+        if id.isLong { return longIDs[call.slot] }
+        var buffer = ByteBuffer()
+        id.append(to: &buffer)
+        return buffer.view.copy()
+    }
+
     /// Takes note that all of a batch's elements were begun.
     public func finish(_ batch: Batch) {
         complete(batch)
@@ -266,44 +387,21 @@ public final class CallTable {
         let slot = unsafe slots[index]
         guard slot.isRunning, slot.generation == call.generation, let peer = unsafe slot.peer else { return nil }
         unsafe slots[index].isRunning = false
+        unsafe slots[index].isTraced = false
         unsafe slots[index].generation &+= 1
         freeSlots.append(index)
-        peer.runningReplyBytes -= slot.expected
-        if slot.isParked {
-            peer.waitingCalls -= 1
-            waiting -= 1
-        } else {
-            peer.runningCalls -= 1
-            running -= 1
+        unsafe peer._withUnsafeGuaranteedRef { peer in
+            peer.runningReplyBytes -= slot.expected
+            if slot.isParked { peer.waitingCalls -= 1 } else { peer.runningCalls -= 1 }
         }
+        if slot.isParked { waiting -= 1 } else { running -= 1 }
         return slot
     }
 
-    /// Frames a reply: straight into the connection's output where a line is all it takes.
+    /// Frames a reply in whatever way its connection wants it, or drops it.
     ///
     /// What `write` appends is too long where it reaches the offset that it is given.
     private func send(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer, Int) -> Void) {
-        if peer.isClosed || slot.isInBatch || slot.id.isLong || peer.decoder.framing == .contentLength {
-            return sendOtherwise(peer, slot, call, write)
-        }
-        markDirty(peer)
-        if slot.id.isAbsent { return }
-        let end = peer.output.count + limits.replyBytesMax
-        peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
-        slot.id.append(to: &peer.output)
-        peer.output.append(UInt8(ascii: ","))
-        write(&peer.output, end)
-        peer.output.append("}\n")
-    }
-
-    /// Frames a reply that is more than a line with a short id, or drops it.
-    @inline(never)
-    private func sendOtherwise(
-        _ peer: Peer,
-        _ slot: Slot,
-        _ call: CallID,
-        _ write: (inout ByteBuffer, Int) -> Void
-    ) {
         let batch = slot.isInBatch ? batches.removeValue(forKey: call.slot) : nil
         let long = slot.id.isLong ? longIDs.removeValue(forKey: call.slot) : nil
         if peer.isClosed { return forget(peer) }

@@ -20,7 +20,11 @@ public final class Peer {
     public internal(set) var runningReplyBytes = 0
     /// What is bound to the connection, such as subscriptions: while it is more than 0, a client that has ended its
     /// input is still served.
-    public var bindings = 0
+    public var bindings = 0 {
+        didSet { if bindings > 0 { hasBound = true } }
+    }
+    /// Whether anything was ever bound to the connection.
+    public private(set) var hasBound = false
     /// Calls that were begun and not answered yet.
     public internal(set) var runningCalls = 0
     /// Calls that wait for others and so are not among those that run.

@@ -150,6 +150,23 @@ extension Leases: PeerObserver {
         }
     }
 
+}
+
+extension Leases: CallCanceller {
+    /// Ends a call that stands in a queue.
+    public func cancel(_ call: CallID) -> Bool {
+        guard let peer = calls.peer(of: call),
+            let lease = peers[ObjectIdentifier(peer)]?.leases.values.first(where: { $0.call == call }),
+            lease.state == .waiting || lease.state == .claiming
+        else { return false }
+        end(lease, because: .cancelled(.notApplied))
+        return true
+    }
+}
+
+// MARK: The end of the agent
+
+extension Leases {
     /// Ends all waiting: the agent is ending. What is held is kept on until ``handOver()``.
     public func close() {
         isEnding = true

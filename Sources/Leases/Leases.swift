@@ -103,6 +103,7 @@ public final class Leases {
         graph = keyspace.prefix + Array("lock-graph".utf8)
         for script in LeaseScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
     }
 
     /// Leases that are held, and waits, of this agent's connections.

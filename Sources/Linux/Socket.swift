@@ -24,6 +24,26 @@ public enum Socket {
         return descriptor
     }
 
+    /// Listens on a port of the loopback interface.
+    ///
+    /// - Parameters:
+    ///   - port: 1...65535.
+    ///   - isIPv6: Whether on `::1`, else on 127.0.0.1.
+    ///   - backlog: Connections that the kernel keeps until they are accepted.
+    /// - Returns: The listening socket.
+    /// - Throws: ``SystemError`` of socket(2), bind(2) or listen(2), such as `EADDRINUSE`.
+    public static func listen(
+        loopbackPort port: UInt16,
+        isIPv6: Bool,
+        backlog: Int32
+    ) throws(SystemError) -> FileDescriptor {
+        let descriptor = try make(isIPv6 ? AF_INET6 : AF_INET)
+        _ = squire_set_option(descriptor.number, SOL_SOCKET, SO_REUSEADDR, 1)
+        guard squire_loopback_bind(descriptor.number, isIPv6 ? 1 : 0, port) == 0 else { throw .current("bind") }
+        guard Glibc.listen(descriptor.number, backlog) == 0 else { throw .current("listen") }
+        return descriptor
+    }
+
     /// Accepts one connection.
     ///
     /// - Returns: The connection's descriptor number, owned by the caller, or the error number as a negative value.
@@ -77,6 +97,12 @@ public enum Socket {
     /// Tells the other side that nothing more will be sent, while it can still send.
     public static func finishSending(_ descriptor: borrowing FileDescriptor) {
         _ = shutdown(descriptor.number, Int32(SHUT_WR))
+    }
+
+    /// Tells the other side that nothing more is taken: what it sent already can still be read, what it sends from now on
+    /// fails (`EPIPE`).
+    public static func finishReceiving(_ descriptor: borrowing FileDescriptor) {
+        _ = shutdown(descriptor.number, Int32(SHUT_RD))
     }
 
     private static func make(_ family: Int32) throws(SystemError) -> FileDescriptor {

@@ -14,7 +14,10 @@ enum Help {
                                   those of lock.acquire
           rpc leader.exec election=E [name=value …] -- COMMAND …
                                   runs a command as soon as it leads, with SQUIRE_FENCE set, and as long as it does
+          rpc bench               measures the agent under a load; rpc bench --help
           rpc -                   requests from standard input, a line each; replies to standard output
+          rpc cache.dump [FILE]   writes cache entries, a line each; --help says more
+          rpc cache.load FILE     writes the entries of such a file into the cache
 
         Examples:
           rpc agent.ping
@@ -32,7 +35,7 @@ enum Help {
           --socket PATH   the agent's socket; else SQUIRE_SOCKET, else the default places
           --timeout 5s    how long the call may take
           --wait 10s      wait so long for an agent that is not there yet
-          --watch 1s      repeat the call
+          --watch 1s      repeat the call; counters of cache.stats and response.stats with their rates
           --count N       end after so many messages of a subscription, which are printed a line each
           --for 5s        end a subscription after so long
           --params JSON   params as a JSON object or array; @FILE and - as above

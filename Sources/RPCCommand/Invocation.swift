@@ -66,7 +66,7 @@ extension Invocation {
     private static let executions = ["lock.exec", "leader.exec"]
 
     /// Words in the place of a method that are commands of a later version.
-    private static let laterCommands = ["bench", "completion"]
+    private static let laterCommands = ["completion"]
 
     /// Reads a command line.
     ///

@@ -57,6 +57,16 @@ extension RPCError {
             self.init(.conflict, "the request of this name was made with other parameters", outcome: outcome)
             return
         }
+        if text.hasPrefix(RPCError.fenceMark) {
+            let seen = text.dropFirst(RPCError.fenceMark.utf8CodeUnitCount)
+            self.init(
+                .conflict,
+                "a higher fence was seen: another holder of the lock has written since; give up what this one protects",
+                outcome: outcome,
+                details: [("fence", seen.text())]
+            )
+            return
+        }
         if text.isValueConflict {
             self.init(.conflict, "the stored value is of another kind", outcome: outcome)
             return
@@ -73,6 +83,9 @@ extension RPCError {
 }
 
 extension RPCError {
+    /// What the error begins with by which a script says that a fence is lower than one that was seen, which follows.
+    public static let fenceMark: StaticString = "SQUIREFENCE "
+
     /// Refusals that pass by themselves, or once the operator has seen to the server.
     private static let passingRefusals = [
         "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY", "NOSCRIPT", "OOM",
@@ -80,7 +93,10 @@ extension RPCError {
     ]
 
     /// What an operator can do about a refusal.
-    private static func advice(_ word: String) -> String {
+    ///
+    /// - Parameter word: The first word of Valkey's error.
+    /// - Returns: Words that follow the refusal's; empty where its name says it all.
+    public static func advice(_ word: String) -> String {
         switch word {
         case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"
         case "NOAUTH", "WRONGPASS": "; the agent's user or password is not the server's (valkey.password_file)"

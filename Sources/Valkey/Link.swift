@@ -52,6 +52,8 @@ public final class Link: TurnHandler {
     private var repliesCounted: UInt64 = 0
     private var rejections: UInt64 = 0
     private var lastFault: String?
+    /// First word of the error by which the server refuses every write now.
+    var writeRefusal: String?
     private var probeTimer: TimerID?
     /// The breaker's generation under which a greeting is the probe, nil while none is.
     private var greetingGeneration: UInt32?
@@ -127,6 +129,7 @@ public final class Link: TurnHandler {
     ///   - effect: What sending the command twice would do.
     ///   - deadline: When to stop waiting.
     ///   - lane: As of ``send(_:lane:_:)``.
+    ///   - replies: Replies that the encoded command brings; the last one is returned.
     ///   - encode: Appends the command, complete.
     /// - Returns: The reply, which may be an error of Valkey.
     /// - Throws: ``LinkFailure``.
@@ -134,11 +137,12 @@ public final class Link: TurnHandler {
         _ effect: CommandEffect,
         deadline: Instant,
         lane: Int = 0,
+        replies: Int = 1,
         _ encode: (inout ByteBuffer) -> Void
     ) async throws(LinkFailure) -> ReplyValue {
         let result = await withCheckedContinuation { continuation in
             let receiver = SuspendedCall(continuation)
-            send(receiver.request(effect, deadline), lane: lane, encode)
+            send(receiver.request(effect, deadline, replies: replies), lane: lane, encode)
         }
         return try result.get()
     }
@@ -194,6 +198,8 @@ extension Link {
         public var mode: String
         /// Why the last connection failed, nil while commands flow.
         public var fault: String?
+        /// First word of the error by which the server refuses every write, such as `MISCONF`; nil while it takes them.
+        public var writeRefusal: String?
         /// How long until callers may pass again, in milliseconds, while the breaker is open.
         public var retryAfterMilliseconds: Int64?
         /// Connections that were ready, since the start.
@@ -226,6 +232,7 @@ extension Link {
             version: server.version,
             mode: server.mode,
             fault: lastFault,
+            writeRefusal: writeRefusal,
             retryAfterMilliseconds: breaker.isPassable ? nil : retryAfterMilliseconds,
             connections: connections,
             replies: replies,

@@ -63,7 +63,7 @@ public func runRPC(
 }
 
 /// An environment of these variables, with the `PATH` of the tests.
-func variables(_ environment: [String: String]) -> [String] {
+public func variables(_ environment: [String: String]) -> [String] {
     let path = ["PATH": Environment["PATH"] ?? "/usr/bin:/bin"]
     return environment.merging(path) { given, _ in given }.map { "\($0.key)=\($0.value)" }
 }

@@ -77,7 +77,7 @@ public final class LaunchedProcess: Sendable {
     }
 
     /// Ends it by force and waits until it is gone, also when the task is cancelled.
-    func kill() {
+    public func kill() {
         lock.withLock {
             try? unsafe process.signal(SIGKILL)
             _ = try? unsafe process.wait(until: Instant.now.advanced(by: .seconds(10)))

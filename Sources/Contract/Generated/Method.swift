@@ -10,6 +10,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentConfig
     /// Tells whether the agent and its stores are well.
     case agentHealth
+    /// Tells or sets how much the agent logs.
+    case agentLogLevel
     /// Answers at once.
     case agentPing
     /// Returns the agent's counters.
@@ -28,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -56,34 +58,16 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
-    /// Stands for an election: this connection leads when its turn comes, until it resigns or ends.
-    case leaderCampaign
-    /// Tells who leads, and of every change.
-    case leaderObserve
-    /// Ends a candidacy, and the lead where it has it.
-    case leaderResign
-    /// Acquires a lock, and waits for it where it is told to.
-    case lockAcquire
-    /// Takes a lock from whoever holds it, in two steps.
-    case lockBreak
-    /// Shows who holds a lock and who waits for it.
-    case lockInspect
-    /// Lists the locks that are held or waited for.
-    case lockList
-    /// Ends the lease of a lock.
-    case lockRelease
-    /// Lengthens the lease of a lock.
-    case lockRenew
+    /// Looks for the stored response to a request to a language model.
+    case responseGet
+    /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
+    case responseInvalidate
+    /// Stores the response to a request to a language model.
+    case responsePut
+    /// Tells what stored responses saved.
+    case responseStats
     /// Returns the description of every method.
     case rpcDiscover
-    /// Takes permits of a semaphore, and waits for them where it is told to.
-    case semaphoreAcquire
-    /// Shows who holds permits of a semaphore and who waits for some.
-    case semaphoreInspect
-    /// Ends the lease of a semaphore.
-    case semaphoreRelease
-    /// Lengthens the lease of a semaphore.
-    case semaphoreRenew
     /// Begins a session.
     case sessionCreate
     /// Ends a session.
@@ -118,13 +102,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
-            if bytes.equals("lock.list") { return .lockList }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
-            if bytes.equals("lock.break") { return .lockBreak }
-            if bytes.equals("lock.renew") { return .lockRenew }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.stats") { return .cacheStats }
@@ -137,41 +118,36 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
-            if bytes.equals("lock.acquire") { return .lockAcquire }
-            if bytes.equals("lock.inspect") { return .lockInspect }
-            if bytes.equals("lock.release") { return .lockRelease }
+            if bytes.equals("response.get") { return .responseGet }
+            if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
-            if bytes.equals("leader.resign") { return .leaderResign }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
-            if bytes.equals("leader.observe") { return .leaderObserve }
+            if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
+            if bytes.equals("agent.log_level") { return .agentLogLevel }
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
-            if bytes.equals("leader.campaign") { return .leaderCampaign }
-            if bytes.equals("semaphore.renew") { return .semaphoreRenew }
             if bytes.equals("session.destroy") { return .sessionDestroy }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
-            if bytes.equals("semaphore.acquire") { return .semaphoreAcquire }
-            if bytes.equals("semaphore.inspect") { return .semaphoreInspect }
-            if bytes.equals("semaphore.release") { return .semaphoreRelease }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("response.invalidate") { return .responseInvalidate }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -185,6 +161,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
+        case .agentLogLevel: "agent.log_level"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
@@ -208,20 +185,11 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
-        case .leaderCampaign: "leader.campaign"
-        case .leaderObserve: "leader.observe"
-        case .leaderResign: "leader.resign"
-        case .lockAcquire: "lock.acquire"
-        case .lockBreak: "lock.break"
-        case .lockInspect: "lock.inspect"
-        case .lockList: "lock.list"
-        case .lockRelease: "lock.release"
-        case .lockRenew: "lock.renew"
+        case .responseGet: "response.get"
+        case .responseInvalidate: "response.invalidate"
+        case .responsePut: "response.put"
+        case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
-        case .semaphoreAcquire: "semaphore.acquire"
-        case .semaphoreInspect: "semaphore.inspect"
-        case .semaphoreRelease: "semaphore.release"
-        case .semaphoreRenew: "semaphore.renew"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
         case .sessionDestroyAll: "session.destroy_all"
@@ -241,6 +209,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
+        case .agentLogLevel: .idempotent
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
@@ -264,20 +233,11 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
-        case .leaderCampaign: .nonIdempotent
-        case .leaderObserve: .read
-        case .leaderResign: .idempotent
-        case .lockAcquire: .nonIdempotent
-        case .lockBreak: .idempotent
-        case .lockInspect: .read
-        case .lockList: .read
-        case .lockRelease: .idempotent
-        case .lockRenew: .idempotent
+        case .responseGet: .read
+        case .responseInvalidate: .idempotent
+        case .responsePut: .idempotent
+        case .responseStats: .read
         case .rpcDiscover: .read
-        case .semaphoreAcquire: .nonIdempotent
-        case .semaphoreInspect: .read
-        case .semaphoreRelease: .idempotent
-        case .semaphoreRenew: .idempotent
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
         case .sessionDestroyAll: .idempotent
@@ -297,7 +257,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public var deadlineMilliseconds: Int64 {
         switch self {
         case .cacheInvalidate: 60000
-        case .lockList: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
         default: 5000
@@ -314,14 +273,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case channel
         /// The methods `hash.*`.
         case hash
-        /// The methods `leader.*`.
-        case leader
-        /// The methods `lock.*`.
-        case lock
+        /// The methods `response.*`.
+        case response
         /// The methods `rpc.*`.
         case rpc
-        /// The methods `semaphore.*`.
-        case semaphore
         /// The methods `session.*`.
         case session
     }
@@ -332,6 +287,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .agent
         case .agentConfig: .agent
         case .agentHealth: .agent
+        case .agentLogLevel: .agent
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
@@ -355,20 +311,11 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
-        case .leaderCampaign: .leader
-        case .leaderObserve: .leader
-        case .leaderResign: .leader
-        case .lockAcquire: .lock
-        case .lockBreak: .lock
-        case .lockInspect: .lock
-        case .lockList: .lock
-        case .lockRelease: .lock
-        case .lockRenew: .lock
+        case .responseGet: .response
+        case .responseInvalidate: .response
+        case .responsePut: .response
+        case .responseStats: .response
         case .rpcDiscover: .rpc
-        case .semaphoreAcquire: .semaphore
-        case .semaphoreInspect: .semaphore
-        case .semaphoreRelease: .semaphore
-        case .semaphoreRenew: .semaphore
         case .sessionCreate: .session
         case .sessionDestroy: .session
         case .sessionDestroyAll: .session

@@ -1,0 +1,55 @@
+import EventLoop
+import Linux
+import Observability
+
+/// Takes the connections that come to one socket.
+@EventLoop
+final class Listener: DescriptorHandler {
+    /// The socket's name, by which rules speak of it.
+    let name: String
+    private let descriptor: FileDescriptor
+    private unowned let server: Server
+    private let log: Log
+    private var registration: Registration?
+
+    /// Serves `socket` from ``start()`` on.
+    init(_ socket: ListeningSocket, server: Server, log: Log) {
+        name = socket.name
+        descriptor = socket.takeDescriptor()
+        self.server = server
+        self.log = log
+    }
+
+    /// Begins to accept.
+    func start() throws(SystemError) {
+        registration = try EventLoop.reactor.add(descriptor, .readable, handler: self)
+    }
+
+    /// Accepts nobody any more.
+    func stop() {
+        guard let registration else { return }
+        EventLoop.reactor.remove(registration)
+        self.registration = nil
+    }
+
+    func descriptorReady(_ readiness: Readiness) {
+        // A bounded number in one turn, so that a storm of connections does not hold up those that are there.
+        for _ in 0..<64 {
+            let number = Socket.accept(descriptor)
+            guard number >= 0 else { return acceptFailed(-number) }
+            server.accept(FileDescriptor(owning: number), from: self)
+        }
+    }
+
+    private func acceptFailed(_ code: Int32) {
+        let error = SystemError(code: code, operation: "accept")
+        if error.isTransientForAccept { return }
+        log.error("connections cannot be accepted for a moment", ["socket": name, "reason": error.reason])
+        // Without a free descriptor the listener would be ready again at once, and the loop would spin.
+        guard let registration else { return }
+        EventLoop.reactor.modify(registration, [])
+        EventLoop.reactor.timers.schedule(after: .milliseconds(100)) {
+            if let registration = self.registration { EventLoop.reactor.modify(registration, .readable) }
+        }
+    }
+}
