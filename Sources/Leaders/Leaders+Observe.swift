@@ -77,7 +77,11 @@ extension Leaders {
         let place = try place(parameters.election)
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
         guard observers[ObjectIdentifier(peer), default: []].count < Leaders.countMax else {
-            throw RPCError(.overloaded, "a connection observes at most \(Leaders.countMax) elections", isRetryable: false)
+            throw RPCError(
+                .overloaded,
+                "a connection observes at most \(Leaders.countMax) elections",
+                isRetryable: false
+            )
         }
         let observer = Observer(nextName("observer"), peer, context.call, place)
         observers[ObjectIdentifier(peer), default: []].append(observer)

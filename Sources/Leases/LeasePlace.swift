@@ -32,9 +32,10 @@ public struct LeasePlace: Hashable, Sendable {
         return [open] + name.withByteView { Digest.sha1Hexadecimal($0) } + [close] + name
     }
 
-    /// The name in a key without prefix and family; nil where it is no such key.
+    /// The name in a key without prefix and family.
     ///
     /// - Parameter tagged: What ``key`` has behind the family's colon.
+    /// - Returns: The name; nil where it is no such key.
     public static func name(inTagged tagged: ArraySlice<UInt8>) -> [UInt8]? {
         guard tagged.first == UInt8(ascii: "{"), let close = tagged.firstIndex(of: UInt8(ascii: "}")) else {
             return nil

@@ -20,7 +20,9 @@ enum LeaseScripts {
         acquire, renew, release, tend, inspect, revoke, blockers, WaitsForScripts.check, WaitsForScripts.forget,
     ]
 
-    /// How long a lease lives, at most, that was granted to a waiter and not taken: its agent may be gone. Milliseconds.
+    /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.
+    ///
+    /// Its agent may be gone.
     private static let claimMilliseconds = 5000
 
     /// The server's time, and numbers as text: Lua's own conversion would round a fence.
@@ -119,8 +121,9 @@ enum LeaseScripts {
         end
         """
 
-    /// Takes places, or a place in the queue. Doing it twice is doing it once.
+    /// Takes places, or a place in the queue.
     ///
+    /// Doing it twice is doing it once.
     /// ARGV[3] is the lease, ARGV[4] its weight, ARGV[5] the capacity, ARGV[6] the life, ARGV[7] the user, ARGV[8] the
     /// agent, ARGV[9] party and description, ARGV[10] how long a place in the queue lasts without being tended, 0 for
     /// none. Answers `{1, fence, life}`; `{0, milliseconds until the earliest end, a holder's record}` where it did not
@@ -200,9 +203,9 @@ enum LeaseScripts {
         """
     )
 
-    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait. Doing it twice is doing it once.
+    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait.
     ///
-    /// Answers 1 where it was held, or is the one that was released last; 2 where it waited; else 0.
+    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it waited; else 0.
     static let release = Script(
         """
         -- squire lease.release 1

@@ -17,7 +17,10 @@ extension Leases {
         let place = LeasePlace(kind, token.name, keyspace)
         if let lease = ids[token.id], lease.userID == context.userID {
             if [.asking, .waiting, .claiming].contains(lease.state) {
-                fail(lease, RPCError(.cancelled, "the lease was released while it was waited for", outcome: .notApplied))
+                fail(
+                    lease,
+                    RPCError(.cancelled, "the lease was released while it was waited for", outcome: .notApplied)
+                )
             } else {
                 unregister(lease)
             }
@@ -92,7 +95,11 @@ extension Leases {
                 self.adopt(token, place, record, life: life, sent: sent, context, owner)
             case .over, .revoked:
                 if let lease = self.ids[token.id], lease.userID == context.userID {
-                    if case .revoked = answer { self.revoked(lease) } else if lease.state == .held { self.unregister(lease) }
+                    if case .revoked = answer {
+                        self.revoked(lease)
+                    } else if lease.state == .held {
+                        self.unregister(lease)
+                    }
                 }
                 self.calls.fail(context.call, Leases.lost)
             case .error(let error):
@@ -164,7 +171,9 @@ extension Leases {
 }
 
 extension Leases {
-    /// For how long a lease counts still, in milliseconds; 0 where it has ended. It is renewed by the question.
+    /// For how long a lease counts still, in milliseconds; 0 where it has ended.
+    ///
+    /// It is renewed by the question.
     public func life(of id: LeaseID, _ place: LeasePlace, _ userID: UInt32, until deadline: Instant) async -> Int64 {
         let reply = try? await link.call(.idempotentWrite, deadline: deadline, lane: -1) { command in
             append(renewalOf: id, place, userID, life: nil, to: &command)

@@ -74,7 +74,8 @@ extension Leases {
     /// Enters a wait and looks for the cycle that it closes.
     private func cycle(through lease: Lease) async throws(RPCError) -> [GraphStep] {
         let deadline = Instant.now.advanced(by: Leases.backgroundTimeout)
-        guard let blockers = try await blockers(lease.id.text, lease.wish.place, deadline), lease.state == .waiting else {
+        guard let blockers = try await blockers(lease.id.text, lease.wish.place, deadline), lease.state == .waiting
+        else {
             return []
         }
         lease.isEntered = true
@@ -171,7 +172,9 @@ private struct Blockers {
     init?(_ reply: ReplyValue) {
         guard let elements = reply.elements, elements.count == 3, let need = elements[0].number else { return nil }
         self.need = need
-        let records = elements.dropFirst().map { ($0.elements ?? []).compactMap { $0.bytes.flatMap { LeaseRecord($0) } } }
+        let records = elements.dropFirst().map {
+            ($0.elements ?? []).compactMap { $0.bytes.flatMap { LeaseRecord($0) } }
+        }
         holders = records[0].map { ($0.party, $0.weight) }
         ahead = records[1].map(\.party)
     }

@@ -149,7 +149,6 @@ extension Leases: PeerObserver {
             if let call = lease.call { calls.fail(call, RPCError(.cancelled, "the connection is gone")) }
         }
     }
-
 }
 
 extension Leases: CallCanceller {
@@ -167,7 +166,9 @@ extension Leases: CallCanceller {
 // MARK: The end of the agent
 
 extension Leases {
-    /// Ends all waiting: the agent is ending. What is held is kept on until ``handOver()``.
+    /// Ends all waiting: the agent is ending.
+    ///
+    /// What is held is kept on until ``handOver()``.
     public func close() {
         isEnding = true
         for place in Array(waits.values) {

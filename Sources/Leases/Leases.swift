@@ -220,7 +220,9 @@ public final class Leases {
         lease.isGranted = false
         lease.sent = .now
         if lease.wish.replicas != nil { return askDurably(lease) }
-        link.send(request(.acquire, lease, lease.answerDeadline), lane: lease.lane) { append(acquisitionOf: lease, to: &$0) }
+        link.send(request(.acquire, lease, lease.answerDeadline), lane: lease.lane) {
+            append(acquisitionOf: lease, to: &$0)
+        }
     }
 
     func append(acquisitionOf lease: Lease, to command: inout ByteBuffer) {

@@ -62,7 +62,9 @@ struct Execution {
             throw CommandError(error, calling: method)
         }
         if let error = reply.error { throw ErrorExplanation.explain(error, method: method) }
-        guard let result = reply.result else { throw CommandError(.unreachable, "\(method): the reply holds no result") }
+        guard let result = reply.result else {
+            throw CommandError(.unreachable, "\(method): the reply holds no result")
+        }
         return result
     }
 
@@ -125,7 +127,7 @@ struct Execution {
         }
         var term = result["term"]?.integer
         while term == nil {
-            guard let news = try news(client, name, until: .distantFuture) else { continue }
+            guard let news = try nextNews(client, name, until: .distantFuture) else { continue }
             if news.method == "leader.elected" { term = news.params?["term"]?.integer }
         }
         let life = params.value("ttl_ms")?.integer ?? 15_000
@@ -136,7 +138,7 @@ struct Execution {
             let wake = end.map { min($0, now.advanced(by: .milliseconds(20))) } ?? .distantFuture
             _ = client.exchange(alongside: running.descriptorNumber, until: wake)
             running.look()
-            if end == nil, let loss = loss(client, name) {
+            if end == nil, let loss = lossTold(client, name) {
                 console.complain("rpc: the lead is lost (\(loss)); the command is ended\n")
                 running.signal(SIGTERM)
                 // The agent tells of the loss when a twentieth of the life is left.
@@ -151,7 +153,7 @@ struct Execution {
     }
 
     /// Why this program leads no longer; nil where it does.
-    private func loss(_ client: RPCClient, _ name: String) -> String? {
+    private func lossTold(_ client: RPCClient, _ name: String) -> String? {
         do throws(RPCClientError) {
             while true {
                 let news = try client.notification(until: .now)
@@ -163,7 +165,7 @@ struct Execution {
         }
     }
 
-    private func news(_ client: RPCClient, _ name: String, until end: Instant) throws(CommandError) -> RPCMessage? {
+    private func nextNews(_ client: RPCClient, _ name: String, until end: Instant) throws(CommandError) -> RPCMessage? {
         do throws(RPCClientError) {
             let message = try client.notification(until: end)
             return message.params?["subscription"]?.string == name ? message : nil

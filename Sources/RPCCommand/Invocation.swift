@@ -106,7 +106,7 @@ extension Invocation {
         }
         action = wantsVersion ? .version : try Self.action(words, command, wantsHelp: wantsHelp)
         if isGraph {
-            guard case .call("lock.list", _) = action, field == nil, watch == nil else {
+            guard case .call(method: "lock.list", words: _) = action, field == nil, watch == nil else {
                 throw .usage("--graph goes with lock.list")
             }
         }

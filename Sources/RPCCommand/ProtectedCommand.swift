@@ -66,7 +66,7 @@ final class ProtectedCommand {
     func look() {
         while let signal = received.next() { ProcessGroup.signal(process.processID, signal) }
         guard status == nil else { return }
-        status = (try? process.reap()) ?? nil
+        status = try? process.reap()
         // The terminal is this program's again.
         if status != nil { terminal?.takeBack() }
     }
@@ -80,8 +80,9 @@ final class ProtectedCommand {
 
     /// Whether the command runs; or, once it was asked to end, anybody of its group does.
     ///
-    /// - Parameter end: When the group is ended by force; nil where nobody was asked to end. Whoever is there a moment
-    ///   later is dead, and only waits for its parent to take note.
+    /// - Parameter end: When the group is ended by force; nil where nobody was asked to end.
+    /// - Returns: False also where somebody is there a moment after that: who is dead, and only waits for its parent to
+    ///   take note.
     func mustBeWaitedFor(until end: Instant?) -> Bool {
         guard status != nil else { return true }
         guard let end, Instant.now < end.advanced(by: .milliseconds(20)) else { return false }

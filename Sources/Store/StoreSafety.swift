@@ -60,7 +60,9 @@ public final class StoreSafety {
         return true
     }
 
-    /// Why nothing may be written that must not be forgotten, or nil. What is not known is not held against a store.
+    /// Why nothing may be written that must not be forgotten, or nil.
+    ///
+    /// What is not known is not held against a store.
     public var error: RPCError? {
         guard let evictionPolicy, !acceptsEviction else { return nil }
         return RPCError(
@@ -87,7 +89,7 @@ public final class StoreSafety {
         return warnings
     }
 
-    /// Asks the store. Where it cannot be asked, what was known stays.
+    /// Asks the store; where it cannot be asked, what was known stays.
     public func check() async {
         // Whoever asks meanwhile waits for the same answer.
         let task = running ?? Task { @EventLoop in await self.learn() }
@@ -116,11 +118,16 @@ public final class StoreSafety {
     /// A section of the server's `INFO`; empty where it does not tell, nil where it cannot be asked.
     private func section(_ name: String, _ deadline: Instant) async -> [String: String]? {
         guard
-            let reply = try? await link.call(.read, deadline: deadline, lane: -1, { command in
-                command.append(commandOf: 2)
-                command.append(word: "INFO")
-                command.append(word: name)
-            })
+            let reply = try? await link.call(
+                .read,
+                deadline: deadline,
+                lane: -1,
+                { command in
+                    command.append(commandOf: 2)
+                    command.append(word: "INFO")
+                    command.append(word: name)
+                }
+            )
         else { return nil }
         var fields: [String: String] = [:]
         for line in (reply.text ?? "").split(whereSeparator: \.isNewline) {

@@ -10,7 +10,10 @@ struct DeadlockTests {
             var clients: [LeaseClient] = []
             for index in 0..<parties {
                 let client = try (index % 2 == 0 ? first : second).lease(limit: .seconds(25))
-                let held = try await client.result("lock.acquire", ["name": "lock \(index)", "label": "party \(index)"])
+                let held = try await client.result(
+                    "lock.acquire",
+                    ["name": "lock \(index)", "label": "party \(index)"]
+                )
                 #expect(held["acquired"] == true)
                 clients.append(client)
             }

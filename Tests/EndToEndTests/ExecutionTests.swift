@@ -78,7 +78,8 @@ struct ExecutionTests {
         try await withTemporaryDirectory { directory in
             try await withAgent { agent in
                 // Neither the command nor its child heeds a SIGTERM.
-                let script = "trap '' TERM; sh -c \"trap '' TERM; echo child \\$\\$; while :; do sleep 0.01; done\" & "
+                let script =
+                    "trap '' TERM; sh -c \"trap '' TERM; echo child \\$\\$; while :; do sleep 0.01; done\" & "
                     + "while :; do sleep 0.01; done"
                 let words = ["lock.exec", "name=n", "ttl_ms=2s", "--", "sh", "-c", script]
                 let running = try await start(agent, directory, words)
@@ -101,7 +102,7 @@ struct ExecutionTests {
         try await withTemporaryDirectory { directory in
             try await withTwoAgents { first, second in
                 let script = "trap '' TERM; echo $$; while :; do sleep 0.01; done"
-                let words = ["lock.exec", "name=n", "ttl_ms=2s", "--", "sh", "-c", script]
+                let words = ["lock.exec", "name=n", "ttl_ms=6s", "--", "sh", "-c", script]
                 let running = try await start(first, directory, words)
                 try await waitUntil("the command runs") { running.text.contains("\n") }
                 let command = try #require(Int32(running.text.split(whereSeparator: \.isWhitespace).first ?? ""))
@@ -171,7 +172,7 @@ struct ExecutionTests {
                 try agent.server.pause()
                 let status = try await running.process.end()
                 try agent.server.resume()
-                #expect(status == .exited(143))
+                #expect(status == .exited(143) || status == .exited(137))
             }
         }
     }

@@ -119,7 +119,9 @@ struct LockRun {
     private func startAgent(_ index: Int, _ directory: String, _ server: ValkeyServer) async throws -> LaunchedProcess {
         var command = ChildProcess.Command(executable: try Product.path("squired"))
         let socket = "\(directory)/agent-\(index)"
-        command.arguments = ["--socket", socket, "--state-dir", directory, "--valkey", "unix://\(server.socketPath)"]
+        let state = "\(directory)/state-\(index)"
+        _ = unsafe mkdir(state, 0o700)
+        command.arguments = ["--socket", socket, "--state-dir", state, "--valkey", "unix://\(server.socketPath)"]
         let process = try await LaunchedProcess.start(command, log: "\(directory)/agent-\(index).log")
         try await waitUntil("the agent listens") { (try? AgentClient(socket)) != nil }
         return process

@@ -177,10 +177,11 @@ struct LockTests {
                     let agent = RunningAgent(daemon: daemon, server: server)
                     try await agent.becomeConnected()
                     let client = try agent.lease()
-                    for (method, params) in [
-                        ("lock.acquire", ["name": "n"] as Document), ("semaphore.acquire", ["name": "n", "limit": 2]),
+                    let calls: [(String, Document)] = [
+                        ("lock.acquire", ["name": "n"]), ("semaphore.acquire", ["name": "n", "limit": 2]),
                         ("leader.campaign", ["election": "n"]),
-                    ] {
+                    ]
+                    for (method, params) in calls {
                         if accepts {
                             _ = try await client.result(method, params)
                         } else {

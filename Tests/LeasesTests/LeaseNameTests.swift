@@ -37,7 +37,10 @@ struct LeaseNameTests {
         #expect(Array(text.utf8).withByteView { LeaseToken($0) } == nil)
     }
 
-    @Test("Both keys of a place lie in one slot, whatever its name", arguments: ["orders", "a{b}c", "}", "{}", "{x", "a:b"])
+    @Test(
+        "Both keys of a place lie in one slot, whatever its name",
+        arguments: ["orders", "a{b}c", "}", "{}", "{x", "a:b"]
+    )
     func place(name: String) throws {
         let keyspace = Keyspace(prefix: Array("p:".utf8), keyBytesMax: 1024)
         let place = LeasePlace(.lock, Array(name.utf8), keyspace)
