@@ -36,6 +36,13 @@ final class LeaseClient {
         return replies.removeValue(forKey: id)
     }
 
+    /// The notifications that have come already and were not taken.
+    func takePushes() throws -> [Document] {
+        while let message = try client.receivedMessage() { take(try Document.parse(message)) }
+        defer { pushes.removeAll() }
+        return pushes
+    }
+
     private func take(_ message: Document) {
         if let id = message["id"]?.integer { replies[id] = message } else { pushes.append(message) }
     }
