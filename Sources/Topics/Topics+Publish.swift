@@ -39,11 +39,11 @@ extension Topics {
             remembered: remembered,
             lengthMax: parameters.lengthMax ?? settings.lengthMax
         )
-        if try safety.isKnownSafe(for: "topics") { return send(publication, parameters.message.text, context) }
+        if try safety.isKnownSafe() { return send(publication, parameters.message.text, context) }
         let message = parameters.message.text.copy()
         Task { @EventLoop in
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
                 return self.calls.fail(context.call, error)
             }

@@ -50,7 +50,7 @@ extension Topics {
         peer.bindings += 1
         Task { @EventLoop in
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
                 return self.refuse(subscription, error)
             }
