@@ -175,6 +175,34 @@ struct CancelTests {
         }
     }
 
+    @Test("ends a wait for another's response, and the replay of a stream")
+    func responses() async throws {
+        try await withAgent { agent in
+            let (computer, client) = (try agent.connect(), try agent.connect())
+            let identity = #""model":"m","scope":"s","prompt":"p""#
+            let get = #"{\#(identity),"lease_ms":60000,"wait_ms":60000}"#
+            let lease = try #require(try await computer.result(of: "response.get", get)["lease"]?.string)
+            try await client.send(call("1", "response.get", get))
+            try await waitUntil("it waits") {
+                try await computer.result(of: "agent.stats")["responses"]?["waiting"] == 1
+            }
+            try await client.send(cancel("1"))
+            #expect(try await receive(client)["error"]?["code"]?.integer == Self.cancelled)
+            // The second chunk would come in a minute.
+            let chunks = #"[{"delay_ms":0,"chunk":"a"},{"delay_ms":60000,"chunk":"b"}]"#
+            let put = #"{\#(identity),"chunks":\#(chunks),"lease":"\#(lease)"}"#
+            #expect(try await computer.result(of: "response.put", put)["stored"] == true)
+            try await client.send(call("2", "response.get", #"{\#(identity),"stream":"paced"}"#))
+            #expect(try await receive(client)["params"]?["chunk"] == "a")
+            try await client.send(cancel("2"))
+            let error = try await receive(client)
+            #expect(error["id"] == 2 && error["error"]?["code"]?.integer == Self.cancelled)
+            let statistics = try await client.result(of: "agent.stats")
+            #expect(statistics["responses"]?["waiting"] == 0 && statistics["responses"]?["replay_bytes"] == 0)
+            #expect(statistics["calls"]?["running"] == 0)
+        }
+    }
+
     @Test("at random leaves every other answer its own, and nothing behind")
     func random() async throws {
         try await withAgent { agent in
