@@ -8,6 +8,7 @@ import Observability
 import Resilience
 import Responses
 import Sessions
+import Topics
 import Valkey
 
 extension AgentMethods {
@@ -25,6 +26,7 @@ extension AgentMethods {
         appendResponses(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
+        appendTopics(to: &text)
         return text.finished()
     }
 
@@ -191,5 +193,15 @@ extension AgentMethods {
         text.value(upstream.gaps)
         text.family("squire_channel_queued_bytes", .gauge, unit: "bytes", "Messages that wait for clients to read.")
         text.value(UInt64(channels.queuedBytes))
+    }
+    private func appendTopics(to text: inout MetricsText) {
+        text.family("squire_topic_subscriptions", .gauge, "Subscriptions of clients to topics.")
+        text.value(UInt64(topics.subscriptionCount))
+        text.family("squire_topic_outstanding", .gauge, "Messages that clients were given and have not settled.")
+        text.value(UInt64(topics.outstanding))
+        text.family("squire_topic_messages", .counter, "Messages of topics, by what became of them.")
+        for count in topics.counts.all where count.name != "gaps" { text.value(count.value, ["event": count.name]) }
+        text.family("squire_topic_gaps", .counter, "Times that subscribers were told of messages lost or begun anew.")
+        text.value(topics.counts.gaps)
     }
 }
