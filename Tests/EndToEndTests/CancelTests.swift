@@ -144,6 +144,27 @@ struct CancelTests {
         }
     }
 
+    @Test("ends a subscription to a topic that has not begun")
+    func topics() async throws {
+        try await withAgent(configuration: #"{"valkey": {"prefix": "t:"}}"#) { agent in
+            let client = try agent.connect()
+            try agent.server.pause()
+            let subscribe = call("1", "topic.subscribe", #"{"topic":"t","group":"g"}"#)
+            try await client.send(subscribe, call("2", "$/cancelRequest", "[1]"))
+            let error = try await receive(client)
+            #expect(error["id"] == 1)
+            #expect(error["error"]?["code"]?.integer == Self.cancelled)
+            #expect(error["error"]?["data"]?["outcome"] == "not_applied")
+            #expect(try await receive(client)["result"] == ["cancelled": true])
+            try agent.server.resume()
+            try await agent.becomeConnected()
+            let statistics = try await client.result(of: "agent.stats")
+            #expect(statistics["topics"]?["subscriptions"] == 0)
+            let keys = try agent.server.command("KEYS", "t:*")
+            #expect(keys.elements?.isEmpty == true)
+        }
+    }
+
     @Test("says whether there was something to cancel, and what its parameter must be")
     func answers() async throws {
         try await withAgent { agent in
