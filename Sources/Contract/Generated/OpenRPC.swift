@@ -1710,11 +1710,12 @@ public enum OpenRPC {
         limit or fence did not hold, or the stored value is of another kind."}},"shutting_down":{"code":1009,\#
         "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
         refused while the agent drains."}},"cancelled":{"code":1010,"message":"The caller cancelled the call.",\#
-        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited."}},\#
-        "unsafe_store":{"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease \#
-        is void.","data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
+        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited, or \#
+        while it only read. A call that changes something is not cut short."}},"unsafe_store":{"code":1011,\#
+        "message":"The store may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,\#
+        "when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, \#
+        unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease is void.",\#
+        "data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
         invalidated meanwhile."}},"session_not_found":{"code":1201,"message":"There is no such session.",\#
         "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
         exist or has ended."}},"lease_lost":{"code":1301,"message":"The lease is not the caller's.",\#
