@@ -1,4 +1,4 @@
-"""Checks what a call costs against tests' budgets in cost.json: heap allocations, system calls, instructions.
+"""Checks what a call costs against the budgets in cost.json: heap allocations, system calls, instructions.
 
 None of the three depends on time, so a machine that does other things meanwhile changes nothing. What is missing to
 measure one of them is named, and that one is skipped. Called by scripts/test on the release build.
@@ -75,7 +75,7 @@ class CountingStage(Stage):
         return int(children[0]) if children else process
 
 
-def allocations(programs: Programs, calls, directory: Path) -> dict[str, float]:
+def allocations(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """Heap allocations of each call, counted behind malloc."""
     library = directory / "allocations.so"
     source = Path(__file__).with_name("allocations.c")
@@ -93,10 +93,10 @@ def allocations(programs: Programs, calls, directory: Path) -> dict[str, float]:
     return costs
 
 
-def system_calls(programs: Programs, calls, directory: Path) -> dict[str, float]:
+def system_calls(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """System calls of each call: what strace counts in a longer run beyond a shorter one."""
 
-    def total(call, number: int) -> int:
+    def total(call: dict, number: int) -> int:
         table = directory / "strace"
         with CountingStage(programs, directory / "stage", ["strace", "-f", "-qq", "-c", "-o", str(table)], {}) as stage:
             warm(stage, call).run(call["method"], number, call["depth"])
@@ -108,10 +108,10 @@ def system_calls(programs: Programs, calls, directory: Path) -> dict[str, float]
     return {name: (total(call, 4800) - total(call, 1600)) / 3200 for name, call in calls.items()}
 
 
-def instructions(programs: Programs, calls, directory: Path) -> dict[str, float]:
+def instructions(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """Instructions of each call: what callgrind counts in a longer run beyond a shorter one."""
 
-    def total(call, number: int) -> int:
+    def total(call: dict, number: int) -> int:
         out = directory / "callgrind"
         wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--trace-children=no"]
         with CountingStage(programs, directory / "stage", wrapper, {}) as stage:
@@ -122,6 +122,7 @@ def instructions(programs: Programs, calls, directory: Path) -> dict[str, float]
 
 
 def warm(stage: Stage, call: dict) -> Client:
+    """A connection to an agent that holds the entries and has found its size."""
     client = Client(stage.agent(call["tier"]))
     client.run("cache.set", KEYS, 1)
     client.run(call["method"], WARM_UP, call["depth"])
