@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from peers import Programs, Stage
@@ -23,6 +24,8 @@ BUDGET = Path(__file__).with_name("cost.json")
 KEYS = 100
 # Calls before the counting begins: buffers, tables and the agent's memory have then found their size.
 WARM_UP = 1600
+# Calls that are counted, and those of a run whose count is taken off a longer one's.
+CALLS, SHORT, LONG = 16_000, 1600, 4800
 
 
 class Client:
@@ -88,8 +91,8 @@ def allocations(programs: Programs, calls: dict[str, dict], directory: Path) -> 
             client = warm(stage, call)
             with open(count, "rb") as file, mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ) as memory:
                 before = int.from_bytes(memory[:8], sys.byteorder)
-                client.run(call["method"], 16_000, call["depth"])
-                costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / 16_000
+                client.run(call["method"], CALLS, call["depth"])
+                costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / CALLS
     return costs
 
 
@@ -105,20 +108,29 @@ def system_calls(programs: Programs, calls: dict[str, dict], directory: Path) ->
             raise RuntimeError(f"strace counted nothing: {last}")
         return int(last[3])
 
-    return {name: (total(call, 4800) - total(call, 1600)) / 3200 for name, call in calls.items()}
+    return {name: (total(call, LONG) - total(call, SHORT)) / (LONG - SHORT) for name, call in calls.items()}
 
 
 def instructions(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
-    """Instructions of each call: what callgrind counts in a longer run beyond a shorter one."""
-
-    def total(call: dict, number: int) -> int:
-        out = directory / "callgrind"
-        wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--trace-children=no"]
+    """Instructions of each call, counted by callgrind from the first to the last."""
+    costs = {}
+    out = directory / "callgrind"
+    wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--vgdb-prefix={directory}/vgdb"]
+    control = ["callgrind_control", f"--vgdb-prefix={directory}/vgdb"]
+    for tier in sorted({call["tier"] for call in calls.values()}):
         with CountingStage(programs, directory / "stage", wrapper, {}) as stage:
-            warm(stage, call).run(call["method"], number, call["depth"])
-        return int(re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.MULTILINE).group(1))
-
-    return {name: (total(call, 4800) - total(call, 1600)) / 3200 for name, call in calls.items()}
+            stage.agent(tier)
+            # What an agent does once, a second after its start, is no call's.
+            time.sleep(1.5)
+            process = str(stage.process(tier))
+            for number, (name, call) in enumerate(item for item in calls.items() if item[1]["tier"] == tier):
+                client = warm(stage, call)
+                subprocess.run([*control, "--zero", process], check=True, capture_output=True)
+                client.run(call["method"], LONG, call["depth"])
+                subprocess.run([*control, "--dump", process], check=True, capture_output=True)
+                text = out.with_name(f"{out.name}.{number + 1}").read_text()
+                costs[name] = int(re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE).group(1)) / LONG
+    return costs
 
 
 def warm(stage: Stage, call: dict) -> Client:
@@ -132,7 +144,7 @@ def warm(stage: Stage, call: dict) -> Client:
 MEASURES = {
     "allocations": (allocations, "cc"),
     "system_calls": (system_calls, "strace"),
-    "instructions": (instructions, "valgrind"),
+    "instructions": (instructions, "callgrind_control"),
 }
 
 
