@@ -148,7 +148,10 @@ let package = Package(
         ),
         tests("LoadGeneratorTests", ["Bytes", "Linux", "LoadGenerator"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
-        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests(
+            "RPCCommandTests",
+            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport"]
+        ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
