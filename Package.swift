@@ -89,6 +89,10 @@ let package = Package(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
         ),
+        module(
+            "Topics",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -96,17 +100,22 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
+                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Topics",
+                "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
+        module("RPCUsage"),
         module("LoadGenerator", ["Bytes", "Linux"]),
-        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient"]),
+        module(
+            "RPCCommand",
+            ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCUsage"]
+        ),
 
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["Configuration", "JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux", "RPCUsage"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -150,13 +159,14 @@ let package = Package(
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests(
             "RPCCommandTests",
-            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport"]
+            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
         ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
+        tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

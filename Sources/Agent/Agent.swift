@@ -12,6 +12,7 @@ import Observability
 import Responses
 import Sessions
 import Store
+import Topics
 import Valkey
 
 /// The agent: everything that is built once, wired together, started and ended in one place.
@@ -24,6 +25,7 @@ final class Agent {
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels
+    private let topics: Topics
     private let responses: Responses
     private let dispatcher: Dispatcher
     private let server: Server
@@ -76,7 +78,9 @@ final class Agent {
             log: log
         )
         keys.report(to: log, configuration)
-        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        let bounds = ChannelSettings(configuration.channels)
+        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace, settings: bounds)
+        topics = Topics(configuration, stores, calls: calls, keyspace: keyspace, log: log)
         responses = Responses(
             link: stores.cacheLink,
             calls: calls,
@@ -88,6 +92,7 @@ final class Agent {
             cache: cache,
             sessions: sessions,
             channels: channels,
+            topics: topics,
             responses: responses,
             stores: stores,
             configuration: configuration,
@@ -102,6 +107,7 @@ final class Agent {
                 hash: Hashes(cache),
                 session: sessions,
                 channel: channels,
+                topic: topics,
                 response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
@@ -197,6 +203,9 @@ final class Agent {
         }
         sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
         sessions.settings = SessionSettings(next.sessions)
+        channels.settings = ChannelSettings(next.channels)
+        topics.settings = TopicSettings(next)
+        stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
@@ -213,6 +222,9 @@ final class Agent {
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
         configuration.sessions = next.sessions
+        configuration.channels = next.channels
+        configuration.topics = next.topics
+        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
@@ -232,7 +244,8 @@ final class Agent {
     private static func isReloadable(_ option: String) -> Bool {
         option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
     }
 
     /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
@@ -251,6 +264,7 @@ final class Agent {
         service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
         methods.tellClosing(grace: grace)
         channels.close()
+        topics.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: grace)
             await self.drain(until: deadline)
@@ -268,7 +282,9 @@ final class Agent {
     /// Waits until running calls have ended and clients have taken their replies; then takes no more from anybody, and
     /// waits for the replies to what had come.
     private func drain(until deadline: Instant) async {
-        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+        await pause(until: deadline) {
+            self.calls.running == 0 && !self.server.hasOutput && !self.topics.isReleasing
+        }
         server.finishReceiving()
         await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
     }

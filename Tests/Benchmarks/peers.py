@@ -183,13 +183,14 @@ class Stage:
     def agent(self, name: str) -> Path:
         """An agent in front of the stage's Valkey, over TCP as the other proxies.
 
-        `near` is as it comes, `near-large` may keep a million entries in its memory, `pass` keeps none there.
+        `near` and `idle` are as they come, `near-large` may keep a million entries in its memory, `pass` keeps none
+        there.
         """
         path = self.path(f"{name}.sock")
         if name in self.processes:
             return path
         self.valkey()
-        cache = {"near": {}, "near-large": {"near_bytes": 1 << 30}, "pass": {"tier": "valkey"}}[name]
+        cache = {"near": {}, "idle": {}, "near-large": {"near_bytes": 1 << 30}, "pass": {"tier": "valkey"}}[name]
         file = self.path(f"{name}.json")
         file.write_text(json.dumps({"cache": cache, "limits": {"connections_max": 100_000}}))
         command = [self.programs.squired, "--config", file, "--socket", path, "--state-dir", self.path(f"{name}.state")]
