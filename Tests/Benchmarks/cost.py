@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from peers import Programs, Stage
@@ -24,6 +25,8 @@ BUDGET = Path(__file__).with_name("cost.json")
 KEYS = 100
 # Calls before the counting begins: buffers, tables and the agent's memory have then found their size.
 WARM_UP = 1600
+# How often a cost above its budget is counted.
+ATTEMPTS = 3
 # Calls that are counted, and those of a run whose count is taken off a longer one's.
 CALLS, SHORT, LONG = 16_000, 1600, 4800
 
@@ -78,6 +81,20 @@ class CountingStage(Stage):
         return int(children[0]) if children else process
 
 
+def warm_clients(
+    programs: Programs, calls: dict[str, dict], directory: Path, wrapper: list[str], environment: dict[str, str]
+) -> Iterator[tuple[str, dict, Client, int]]:
+    """A warm connection for each call, and the process of the agent at its other end; one agent for each tier."""
+    for tier in sorted({call["tier"] for call in calls.values()}):
+        with CountingStage(programs, directory / "stage", wrapper, environment) as stage:
+            stage.agent(tier)
+            # What an agent does once, a second after its start, is no call's.
+            time.sleep(1.5)
+            for name, call in calls.items():
+                if call["tier"] == tier:
+                    yield name, call, warm(stage, call), stage.process(tier)
+
+
 def allocations(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """Heap allocations of each call, counted behind malloc."""
     library = directory / "allocations.so"
@@ -86,13 +103,11 @@ def allocations(programs: Programs, calls: dict[str, dict], directory: Path) -> 
     count = directory / "count"
     environment = {"LD_PRELOAD": str(library), "SQUIRE_ALLOCATIONS": str(count)}
     costs = {}
-    for name, call in calls.items():
-        with CountingStage(programs, directory / "stage", [], environment) as stage:
-            client = warm(stage, call)
-            with open(count, "rb") as file, mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ) as memory:
-                before = int.from_bytes(memory[:8], sys.byteorder)
-                client.run(call["method"], CALLS, call["depth"])
-                costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / CALLS
+    for name, call, client, _ in warm_clients(programs, calls, directory, [], environment):
+        with open(count, "rb") as file, mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ) as memory:
+            before = int.from_bytes(memory[:8], sys.byteorder)
+            client.run(call["method"], CALLS, call["depth"])
+            costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / CALLS
     return costs
 
 
@@ -115,21 +130,19 @@ def instructions(programs: Programs, calls: dict[str, dict], directory: Path) ->
     """Instructions of each call, counted by callgrind from the first to the last."""
     costs = {}
     out = directory / "callgrind"
-    wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--vgdb-prefix={directory}/vgdb"]
-    control = ["callgrind_control", f"--vgdb-prefix={directory}/vgdb"]
-    for tier in sorted({call["tier"] for call in calls.values()}):
-        with CountingStage(programs, directory / "stage", wrapper, {}) as stage:
-            stage.agent(tier)
-            # What an agent does once, a second after its start, is no call's.
-            time.sleep(1.5)
-            process = str(stage.process(tier))
-            for number, (name, call) in enumerate(item for item in calls.items() if item[1]["tier"] == tier):
-                client = warm(stage, call)
-                subprocess.run([*control, "--zero", process], check=True, capture_output=True)
-                client.run(call["method"], LONG, call["depth"])
-                subprocess.run([*control, "--dump", process], check=True, capture_output=True)
-                text = out.with_name(f"{out.name}.{number + 1}").read_text()
-                costs[name] = int(re.search(r"^(?:totals|summary): (\d+)", text, re.MULTILINE).group(1)) / LONG
+    prefix = f"--vgdb-prefix={directory}/vgdb"
+    wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", prefix]
+    for name, call, client, process in warm_clients(programs, calls, directory, wrapper, {}):
+
+        def control(command: str) -> None:
+            subprocess.run(["callgrind_control", prefix, command, str(process)], check=True, capture_output=True)
+
+        control("--zero")
+        client.run(call["method"], LONG, call["depth"])
+        control("--dump")
+        dump = next(directory.glob("callgrind.*"))
+        costs[name] = int(re.search(r"^(?:totals|summary): (\d+)", dump.read_text(), re.MULTILINE).group(1)) / LONG
+        dump.unlink()
     return costs
 
 
@@ -158,6 +171,11 @@ def main() -> int:
                 print(f"squire: skipped: {tool} is not installed, {measure.replace('_', ' ')} are not counted")
                 continue
             costs = function(programs, budget["calls"], Path(directory))
+            # What the agent does now and then only ever adds: what is too much is counted again, and the least counts.
+            for _ in range(ATTEMPTS - 1):
+                again = {name: call for name, call in budget["calls"].items() if costs[name] > call[measure]}
+                for name, cost in function(programs, again, Path(directory)).items():
+                    costs[name] = min(costs[name], cost)
             for name, cost in costs.items():
                 most = budget["calls"][name][measure]
                 verdict = "" if cost <= most else "  TOO MANY"
