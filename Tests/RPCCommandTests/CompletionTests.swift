@@ -14,13 +14,13 @@ struct CompletionTests {
     @Test(
         "offers what may stand there, and nothing else",
         arguments: [
-            ("rpc c", ["completion", "cache.get", "cache.set"]),
+            ("rpc c", ["cache.dump", "cache.load", "completion", "cache.get", "cache.set"]),
             ("rpc cache.g", ["cache.get"]),
             ("rpc des", ["describe"]),
             ("rpc describe ag", ["agent.ping"]),
             ("rpc describe agent.ping ", []),
             ("rpc help n", ["news.subscribe"]),
-            ("rpc list ", ["agent.", "cache.", "news."]),
+            ("rpc list ", ["agent.", "cache.", "mail.", "news."]),
             ("rpc completion ", ["bash", "zsh", "fish"]),
             ("rpc - ", []),
             ("rpc bench --ra", ["--rate"]),
