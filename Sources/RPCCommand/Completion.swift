@@ -61,6 +61,9 @@ struct Completion {
     }
 
     private func candidates(_ current: String, _ context: Context) -> [Candidate] {
+        if current.hasPrefix("-"), context.words.first == Subcommand.bench.rawValue {
+            return BenchOptions.Option.allCases.map { Candidate(word: $0.rawValue, summary: "") }
+        }
         if current.hasPrefix("-"), !context.isLiteral {
             guard let equals = current.firstIndex(of: "=") else { return options }
             guard let option = CommandOption(rawValue: String(current[..<equals])) else { return [] }
