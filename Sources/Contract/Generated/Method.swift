@@ -88,6 +88,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
+    /// Says that messages were handled: their group is not given them again.
+    case topicAck
+    /// Removes a consumer group from a topic, with what it has not handled.
+    case topicDeleteGroup
+    /// Keeps messages for another `ack_ms` of the subscription, counted from now.
+    case topicExtend
+    /// Tells how many messages a topic holds, and how far its groups are.
+    case topicInspect
+    /// Gives messages back: they are delivered again.
+    case topicNack
+    /// Publishes a message to a topic, where it stays until every group has handled it.
+    case topicPublish
+    /// Has messages of a topic sent to this connection, as a consumer of a group.
+    case topicSubscribe
+    /// Removes the oldest messages of a topic.
+    case topicTrim
+    /// Ends a subscription of this connection.
+    case topicUnsubscribe
 
     /// Finds a method by its name.
     ///
@@ -102,10 +120,13 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
+            if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
+            if bytes.equals("topic.nack") { return .topicNack }
+            if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.stats") { return .cacheStats }
@@ -123,10 +144,13 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
+            if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
+            if bytes.equals("topic.inspect") { return .topicInspect }
+            if bytes.equals("topic.publish") { return .topicPublish }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
@@ -141,10 +165,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
             if bytes.equals("session.destroy") { return .sessionDestroy }
+            if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
+            if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
+        case 18:
+            if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
             if bytes.equals("response.invalidate") { return .responseInvalidate }
@@ -200,6 +228,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
+        case .topicAck: "topic.ack"
+        case .topicDeleteGroup: "topic.delete_group"
+        case .topicExtend: "topic.extend"
+        case .topicInspect: "topic.inspect"
+        case .topicNack: "topic.nack"
+        case .topicPublish: "topic.publish"
+        case .topicSubscribe: "topic.subscribe"
+        case .topicTrim: "topic.trim"
+        case .topicUnsubscribe: "topic.unsubscribe"
         }
     }
 
@@ -248,6 +285,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
+        case .topicAck: .idempotent
+        case .topicDeleteGroup: .idempotent
+        case .topicExtend: .idempotent
+        case .topicInspect: .read
+        case .topicNack: .idempotent
+        case .topicPublish: .nonIdempotent
+        case .topicSubscribe: .nonIdempotent
+        case .topicTrim: .idempotent
+        case .topicUnsubscribe: .idempotent
         }
     }
 
@@ -259,6 +305,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheInvalidate: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
+        case .topicTrim: 60000
         default: 5000
         }
     }
@@ -279,6 +326,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case rpc
         /// The methods `session.*`.
         case session
+        /// The methods `topic.*`.
+        case topic
     }
 
     /// The feature that the method belongs to.
@@ -326,6 +375,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .session
         case .sessionTouch: .session
         case .sessionUpdate: .session
+        case .topicAck: .topic
+        case .topicDeleteGroup: .topic
+        case .topicExtend: .topic
+        case .topicInspect: .topic
+        case .topicNack: .topic
+        case .topicPublish: .topic
+        case .topicSubscribe: .topic
+        case .topicTrim: .topic
+        case .topicUnsubscribe: .topic
         }
     }
 }
