@@ -105,13 +105,17 @@ let package = Package(
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
+        module("RPCUsage"),
         module("LoadGenerator", ["Bytes", "Linux"]),
-        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient"]),
+        module(
+            "RPCCommand",
+            ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCUsage"]
+        ),
 
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["Configuration", "JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux", "RPCUsage"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -153,7 +157,10 @@ let package = Package(
         ),
         tests("LoadGeneratorTests", ["Bytes", "Linux", "LoadGenerator"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
-        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests(
+            "RPCCommandTests",
+            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
+        ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),

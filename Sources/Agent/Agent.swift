@@ -1,6 +1,4 @@
 import Bytes
-import Cache
-import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -9,10 +7,8 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
-import Responses
 import Sessions
 import Store
-import Topics
 import Valkey
 
 /// The agent: everything that is built once, wired together, started and ended in one place.
@@ -22,14 +18,9 @@ final class Agent {
     private let log: Log
     private let stores: Stores
     private let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let topics: Topics
-    private let responses: Responses
+    private let features: Features
     private let dispatcher: Dispatcher
     private let server: Server
-    private let methods: AgentMethods
     private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     private var service: ServiceManager?
@@ -56,60 +47,11 @@ final class Agent {
         )
         calls.observer = CallLog(log: log)
         calls.slowNanoseconds = configuration.log.slowNanoseconds
-        let keyspace = Keyspace(
-            prefix: Array(configuration.valkey.prefix.utf8),
-            keyBytesMax: configuration.limits.keyBytesMax
-        )
-        cache = Cache(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache),
-            nearBytesMax: configuration.cache.nearBytes
-        )
-        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
-        sessions = Sessions(
-            secrets: keys.secrets,
-            isDevelopmentKey: keys.isDevelopment,
-            link: stores.stateLink,
-            calls: calls,
-            keyspace: keyspace,
-            settings: SessionSettings(configuration.sessions),
-            log: log
-        )
+        features = Features(configuration, stores, calls: calls, keys: keys, log: log)
         keys.report(to: log, configuration)
-        let bounds = ChannelSettings(configuration.channels)
-        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace, settings: bounds)
-        topics = Topics(configuration, stores, calls: calls, keyspace: keyspace, log: log)
-        responses = Responses(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache)
-        )
-        methods = AgentMethods(
-            calls: calls,
-            cache: cache,
-            sessions: sessions,
-            channels: channels,
-            topics: topics,
-            responses: responses,
-            stores: stores,
-            configuration: configuration,
-            log: log
-        )
         dispatcher = Dispatcher(
             calls: calls,
-            features: Features(
-                agent: methods,
-                rpc: Discovery(calls: calls),
-                cache: cache,
-                hash: Hashes(cache),
-                session: sessions,
-                channel: channels,
-                topic: topics,
-                response: responses
-            ),
+            features: features,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(
@@ -119,8 +61,8 @@ final class Agent {
             dispatcher: dispatcher,
             log: log
         )
-        methods.server = server
-        telemetry = TelemetryServer(methods)
+        features.agent.server = server
+        telemetry = TelemetryServer(features.agent)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -137,7 +79,7 @@ final class Agent {
             return fail("the embedded Valkey cannot be started", error.message)
         }
         guard !isStopping else { return }
-        channels.start()
+        features.start()
         do throws(SystemError) {
             try server.start()
         } catch {
@@ -201,17 +143,11 @@ final class Agent {
         } catch {
             return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
         }
-        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
-        sessions.settings = SessionSettings(next.sessions)
-        channels.settings = ChannelSettings(next.channels)
-        topics.settings = TopicSettings(next)
+        features.adopt(next, keys)
         stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
-        cache.namespaces = Namespaces(next.cache)
-        responses.namespaces = Namespaces(next.cache)
-        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
@@ -231,7 +167,7 @@ final class Agent {
             configuration.adoptAccess(of: next)
             stores.adoptCredentials(configuration)
         }
-        methods.configuration = configuration
+        features.agent.configuration = configuration
         log.notice(
             "configuration reloaded",
             [
@@ -262,9 +198,8 @@ final class Agent {
         dispatcher.isDraining = true
         let grace = configuration.shutdown.grace
         service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
-        methods.tellClosing(grace: grace)
-        channels.close()
-        topics.close()
+        features.agent.tellClosing(grace: grace)
+        features.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: grace)
             await self.drain(until: deadline)
@@ -283,7 +218,7 @@ final class Agent {
     /// waits for the replies to what had come.
     private func drain(until deadline: Instant) async {
         await pause(until: deadline) {
-            self.calls.running == 0 && !self.server.hasOutput && !self.topics.isReleasing
+            self.calls.running == 0 && !self.server.hasOutput && !self.features.isReleasing
         }
         server.finishReceiving()
         await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }

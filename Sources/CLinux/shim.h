@@ -228,3 +228,8 @@ static inline void squire_keep_memory(int map, int trim) {
 static inline void squire_release_memory(size_t limit) {
     if (mallinfo2().keepcost > limit) malloc_trim(limit);
 }
+
+// Has the kernel write no core file of this process, and let no other process of its user read its memory.
+static inline int squire_make_private(void) {
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

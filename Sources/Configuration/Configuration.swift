@@ -11,6 +11,8 @@ public struct Configuration: Sendable {
     public var socket: Socket
     /// Absolute path of the directory of what is kept over restarts; nil only where a Valkey is configured.
     public var stateDirectory: String?
+    /// Whether the kernel may write the agent's memory to a core file, sessions and tokens in use included.
+    public var writesCoreFiles = false
     /// What is logged, and how.
     public var log = Log()
     /// What the agent tells monitoring.

@@ -40,6 +40,13 @@ extension Option {
                 + "`$XDG_STATE_HOME`, else `~/.local/state/squire`",
             "Directory of what is kept over restarts, the data of the embedded servers included."
         ),
+        Option(
+            "core_files",
+            \.writesCoreFiles,
+            .boolean,
+            "Whether a crash may leave a core file. It holds what clients were just sent, tokens of sessions included; "
+                + "without it other processes of the agent's user cannot read its memory either."
+        ),
         Option("log.level", \.log.level, .level, "Least grave level that is written."),
         Option(
             "log.format",

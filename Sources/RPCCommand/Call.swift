@@ -1,5 +1,6 @@
 import Linux
 import RPCClient
+import RPCUsage
 
 /// One call of a method, from its words to its printed result.
 struct Call {

@@ -1,5 +1,6 @@
 import JSON
 import RPCClient
+import RPCUsage
 
 /// The params of one call, put together from JSON texts without printing any of them anew.
 struct CallParams {

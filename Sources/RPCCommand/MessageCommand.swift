@@ -2,6 +2,7 @@ import Bytes
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// A shell command that handles messages: one process for each, with the message on its standard input.
 ///

@@ -1,5 +1,6 @@
 import Linux
 import RPCClient
+import RPCUsage
 
 /// Prints what a subscription brings, one line of JSON each, until enough came, the time is over, nobody reads on or it
 /// ends.

@@ -92,9 +92,10 @@ extension RPCError {
         "MISCONF",
     ]
 
-    /// What an operator can do about a refusal, in words that follow it; empty where its name says it all.
+    /// What an operator can do about a refusal.
     ///
     /// - Parameter word: The first word of Valkey's error.
+    /// - Returns: Words that follow the refusal's; empty where its name says it all.
     public static func advice(_ word: String) -> String {
         switch word {
         case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"

@@ -13,7 +13,8 @@ extension Link {
         }
         guard reply.isRefusalOfWrites else { return }
         if writeRefusal == nil {
-            log.error("Valkey refuses writes", ["store": name, "reason": reply.bytes.prefix(min(reply.bytes.count, 200)).text()])
+            let reason = reply.bytes.prefix(min(reply.bytes.count, 200)).text()
+            log.error("Valkey refuses writes", ["store": name, "reason": reason])
         }
         writeRefusal = reply.errorWord
     }

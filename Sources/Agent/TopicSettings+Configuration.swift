@@ -1,21 +1,8 @@
-import Channels
 import Configuration
 import JSONRPC
 import Observability
 import Store
 import Topics
-
-extension ChannelSettings {
-    /// The bounds that a configuration sets.
-    init(_ channels: Configuration.Channels) {
-        self.init(
-            queueMax: channels.queueMax,
-            queueBytesMax: channels.queueBytesMax,
-            queuedBytesMax: channels.queuedBytesMax,
-            subscriptionsMax: channels.subscriptionsMax
-        )
-    }
-}
 
 extension TopicSettings {
     /// The bounds that a configuration sets.
