@@ -41,6 +41,9 @@ extension Topics {
         )
         let isKnownSafe = try safety.isKnownSafe(for: "topics")
         if isKnownSafe, unchecked.isEmpty { return send(publication, parameters.message.text, context) }
+        guard unchecked.count < Topics.uncheckedMax else {
+            throw RPCError(.overloaded, "too many messages wait until the store was asked", outcome: .notApplied)
+        }
         // It waits until the store was asked, and so do those behind it: they are in that order.
         unchecked.append(Unchecked(publication: publication, message: parameters.message.text.copy(), context: context))
         guard unchecked.count == 1 else { return }
@@ -62,6 +65,9 @@ extension Topics {
             }
         }
     }
+
+    /// Most publications that wait until the store was asked.
+    private static let uncheckedMax = 16_384
 
     /// What is published, but for the message itself.
     struct Publication {
