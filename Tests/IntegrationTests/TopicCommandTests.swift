@@ -67,11 +67,11 @@ struct TopicCommandTests {
                 "topic=orders",
                 "group=mail",
                 "from=start",
-                "ack_ms=600",
+                "ack_ms=3000",
                 "--count",
                 "1",
                 "--exec",
-                "sleep 2; cat"
+                "sleep 4; cat"
             )
             #expect(result.standardOutput == "1\n")
             #expect(result.standardError.isEmpty)
