@@ -205,6 +205,8 @@ struct TopicLeaseTests {
                 try expect(client.inspect("orders"), "3; billing: 0 0 0")
                 try expect(client.inspect("orders.dead"), "3; mending: 3 0 1")
             }
+            let stats = try await agents[0].call("agent.stats")?.object?["topics"]?.object
+            #expect(stats?["dead"] == 3)
         }
     }
 
