@@ -248,7 +248,10 @@ extension Topics {
                 command.append(word: keys.deadWakeChannel)
                 command.append(word: subscription.terms.deliveriesMax)
             }
-            guard case .error(let text) = reply else { return true }
+            guard case .error(let text) = reply else {
+                counts.dead += UInt64(clamping: reply.integer ?? 0)
+                return true
+            }
             return !text.withByteView { RPCError(refusal: $0, .write) }.isRetryable
         } catch {
             return false
