@@ -50,7 +50,7 @@ extension Topics {
         peer.bindings += 1
         Task { @EventLoop in
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
                 return self.refuse(subscription, error)
             }
@@ -248,7 +248,10 @@ extension Topics {
                 command.append(word: keys.deadWakeChannel)
                 command.append(word: subscription.terms.deliveriesMax)
             }
-            guard case .error(let text) = reply else { return true }
+            guard case .error(let text) = reply else {
+                counts.dead += UInt64(clamping: reply.integer ?? 0)
+                return true
+            }
             return !text.withByteView { RPCError(refusal: $0, .write) }.isRetryable
         } catch {
             return false
