@@ -73,7 +73,19 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module(
+            "Store",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]
+        ),
+
+        // Leases: what locks, semaphores and elections have in common.
+        module(
+            "Leases",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -86,8 +98,23 @@ let package = Package(
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
         module(
+            "Locks",
+            [
+                "Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
+        module(
+            "Leaders",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Store", "Valkey"]
+        ),
+        module(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
+        ),
+        module(
+            "Topics",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]
         ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
@@ -96,7 +123,8 @@ let package = Package(
             "Agent",
             [
                 "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Valkey",
+                "Leaders", "Leases", "Linux", "Locks", "Observability", "Resilience", "Responses", "Sessions", "Store",
+                "Telemetry", "Topics", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -157,10 +185,12 @@ let package = Package(
             ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
         ),
         tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
+        tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

@@ -1,15 +1,15 @@
 import Bytes
-import Cache
-import Channels
 import Configuration
 import Contract
 import EventLoop
 import Glibc
 import JSON
 import JSONRPC
+import Leaders
+import Leases
 import Linux
+import Locks
 import Observability
-import Responses
 import Sessions
 import Store
 import Valkey
@@ -21,13 +21,9 @@ final class Agent {
     private let log: Log
     private let stores: Stores
     private let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let responses: Responses
+    private let features: Features
     private let dispatcher: Dispatcher
     private let server: Server
-    private let methods: AgentMethods
     private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     private var service: ServiceManager?
@@ -54,56 +50,11 @@ final class Agent {
         )
         calls.observer = CallLog(log: log)
         calls.slowNanoseconds = configuration.log.slowNanoseconds
-        let keyspace = Keyspace(
-            prefix: Array(configuration.valkey.prefix.utf8),
-            keyBytesMax: configuration.limits.keyBytesMax
-        )
-        cache = Cache(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache),
-            nearBytesMax: configuration.cache.nearBytes
-        )
-        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
-        sessions = Sessions(
-            secrets: keys.secrets,
-            isDevelopmentKey: keys.isDevelopment,
-            link: stores.stateLink,
-            calls: calls,
-            keyspace: keyspace,
-            settings: SessionSettings(configuration.sessions),
-            log: log
-        )
+        features = Features(configuration, stores, calls: calls, keys: keys, log: log)
         keys.report(to: log, configuration)
-        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
-        responses = Responses(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache)
-        )
-        methods = AgentMethods(
-            calls: calls,
-            cache: cache,
-            sessions: sessions,
-            channels: channels,
-            responses: responses,
-            stores: stores,
-            configuration: configuration,
-            log: log
-        )
         dispatcher = Dispatcher(
             calls: calls,
-            features: Features(
-                agent: methods,
-                rpc: Discovery(calls: calls),
-                cache: cache,
-                hash: Hashes(cache),
-                session: sessions,
-                channel: channels,
-                response: responses
-            ),
+            features: features,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(
@@ -113,8 +64,8 @@ final class Agent {
             dispatcher: dispatcher,
             log: log
         )
-        methods.server = server
-        telemetry = TelemetryServer(methods)
+        features.agent.server = server
+        telemetry = TelemetryServer(features.agent)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -131,7 +82,8 @@ final class Agent {
             return fail("the embedded Valkey cannot be started", error.message)
         }
         guard !isStopping else { return }
-        channels.start()
+        features.start()
+        stores.stateSafety.start()
         do throws(SystemError) {
             try server.start()
         } catch {
@@ -195,14 +147,11 @@ final class Agent {
         } catch {
             return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
         }
-        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
-        sessions.settings = SessionSettings(next.sessions)
+        features.adopt(next, keys)
+        stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
-        cache.namespaces = Namespaces(next.cache)
-        responses.namespaces = Namespaces(next.cache)
-        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
@@ -213,13 +162,16 @@ final class Agent {
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
         configuration.sessions = next.sessions
+        configuration.channels = next.channels
+        configuration.topics = next.topics
+        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
             configuration.adoptAccess(of: next)
             stores.adoptCredentials(configuration)
         }
-        methods.configuration = configuration
+        features.agent.configuration = configuration
         log.notice(
             "configuration reloaded",
             [
@@ -232,7 +184,8 @@ final class Agent {
     private static func isReloadable(_ option: String) -> Bool {
         option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
     }
 
     /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
@@ -249,11 +202,12 @@ final class Agent {
         dispatcher.isDraining = true
         let grace = configuration.shutdown.grace
         service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
-        methods.tellClosing(grace: grace)
-        channels.close()
+        features.agent.tellClosing(grace: grace)
+        features.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: grace)
             await self.drain(until: deadline)
+            self.features.handOver()
             self.server.closeAll()
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
@@ -268,7 +222,9 @@ final class Agent {
     /// Waits until running calls have ended and clients have taken their replies; then takes no more from anybody, and
     /// waits for the replies to what had come.
     private func drain(until deadline: Instant) async {
-        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+        await pause(until: deadline) {
+            self.calls.running == 0 && !self.server.hasOutput && !self.features.isReleasing
+        }
         server.finishReceiving()
         await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
     }

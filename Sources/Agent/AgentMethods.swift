@@ -6,12 +6,14 @@ import Contract
 import EventLoop
 import JSON
 import JSONRPC
+import Leases
 import Linux
 import Observability
 import Resilience
 import Responses
 import Sessions
 import Store
+import Topics
 import Valkey
 
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
@@ -21,6 +23,8 @@ final class AgentMethods {
     let cache: Cache
     let sessions: Sessions
     let channels: Channels
+    let leases: Leases
+    let topics: Topics
     let responses: Responses
     let stores: Stores
     let log: Log
@@ -41,6 +45,8 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        leases: Leases,
+        topics: Topics,
         responses: Responses,
         stores: Stores,
         configuration: Configuration,
@@ -50,6 +56,8 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.leases = leases
+        self.topics = topics
         self.responses = responses
         self.stores = stores
         self.configuration = configuration
@@ -141,7 +149,7 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
+        for (index, warning) in (stores.warnings + sessions.warnings + stores.stateSafety.warnings).enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -223,6 +231,8 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendLeases(to: &groups, &result)
+        appendTopics(to: &groups, &result)
         appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
@@ -233,6 +243,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendLeases(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let (counts, use) = (leases.counts, leases.use)
+        groups.begin("leases", &result)
+        groups.add("held", UInt64(use.held), &result)
+        groups.add("waiting", UInt64(use.waiting), &result)
+        groups.add("granted", counts.granted, &result)
+        groups.add("granted_after_waiting", counts.grantedAfterWaiting, &result)
+        groups.add("refused", counts.refused, &result)
+        groups.add("released", counts.released, &result)
+        groups.add("released_after_end", counts.releasedAfterEnd, &result)
+        groups.add("renewals", counts.renewals, &result)
+        groups.add("lost", counts.lost, &result)
+        groups.add("deadlocks", counts.deadlocks, &result)
     }
 
     private func appendResponses(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
@@ -263,6 +288,13 @@ final class AgentMethods {
         groups.add("gaps", upstream.gaps, &result)
         groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
         groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
+    }
+
+    private func appendTopics(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        groups.begin("topics", &result)
+        groups.add("subscriptions", UInt64(topics.subscriptionCount), &result)
+        groups.add("outstanding", UInt64(topics.outstanding), &result)
+        for count in topics.counts.all { groups.add(count.name, count.value, &result) }
     }
 }
 

@@ -33,6 +33,7 @@ public enum Program {
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
         ProcessMemory.keepSpare()
+        if !configuration.writesCoreFiles { ProcessMemory.makePrivate() }
         let keys: SessionKeys
         do throws(KeyFault) {
             keys = try SessionKeys(configuration)

@@ -31,12 +31,13 @@ struct Call {
             client = try Discovery(catalogue, connection).resolve(method, &description, arguments)
         }
         if invocation.isForSubscription, description?.isSubscription != true {
-            throw .usage("--count and --for go with subscriptions, which \(method) is none of")
+            throw .usage("--count, --for and --exec go with subscriptions, which \(method) is none of")
         }
-        let params = try params(arguments, description)
+        var params = try params(arguments, description)
+        let settlement = description.flatMap { Settlement($0, &params, invocation) }
         let limit = limit(params, description)
         guard let watch = invocation.watch else {
-            return try call(method, params, limit, client)
+            return try call(method, params, limit, client, settlement)
         }
         var rates = invocation.field == nil ? RateWatch(method, every: watch, console) : nil
         while true {
@@ -52,7 +53,7 @@ struct Call {
     }
 
     /// Puts the params together and checks what can be checked without the agent.
-    private func params(_ arguments: [Argument], _ description: MethodDescription?) throws(CommandError) -> CallParams {
+    func params(_ arguments: [Argument], _ description: MethodDescription?) throws(CommandError) -> CallParams {
         let baseSource = invocation.params.map { Argument.source($0) }
         let sources = [baseSource].compactMap(\.self) + arguments.map(\.source)
         guard sources.count(where: { $0 == .standardInput }) <= 1 else {
@@ -82,7 +83,7 @@ struct Call {
     }
 
     /// How long the client waits for a reply: as long as the agent may work, and a little longer.
-    private func limit(_ params: CallParams, _ description: MethodDescription?) -> Duration {
+    func limit(_ params: CallParams, _ description: MethodDescription?) -> Duration {
         let work = invocation.timeout ?? (description?.deadline ?? Self.patience) + params.ownWait
         return work + Self.grace
     }
@@ -92,12 +93,18 @@ struct Call {
         _ method: String,
         _ params: CallParams,
         _ limit: Duration,
-        _ client: RPCClient?
+        _ client: RPCClient?,
+        _ settlement: Settlement? = nil
     ) throws(CommandError) -> ExitStatus {
         let client = if let client { client } else { try open() }
         let result = try result(of: method, params, limit, client)
         if invocation.watch == nil, let subscription = result["subscription"]?.string {
-            return try SubscriptionStream(client, subscription, method: method, invocation, console).run()
+            let stream = SubscriptionStream(client, subscription, method: method, invocation, console, settlement)
+            return try stream.run()
+        }
+        if invocation.isGraph {
+            try console.write(LockGraph.text(result))
+            return .done
         }
         return try ResultOutput(invocation, console).print(result: result)
     }

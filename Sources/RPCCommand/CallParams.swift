@@ -23,6 +23,11 @@ struct CallParams {
     /// Names of the parameters given so far.
     var names: [String] { (base?.members.map(\.name) ?? []) + members.map(\.name) }
 
+    /// The value of the parameter called `name`; nil where it is not given by name.
+    func value(_ name: String) -> JSONFragment? {
+        members.last { $0.name == name }?.value ?? base?[name]
+    }
+
     /// Whether the values are given by position, in an array.
     var isByPosition: Bool { base?.kind == .array }
 
@@ -37,6 +42,17 @@ struct CallParams {
             throw .usage("\(name) is given twice", "Several values are written as one JSON array.")
         }
         members.append((name, value))
+    }
+
+    /// The value of a parameter, nil where it is not given by name.
+    subscript(name: String) -> JSONFragment? {
+        members.first { $0.name == name }?.value ?? base?[name]
+    }
+
+    /// Gives a parameter that is not given, unless the values are given by position.
+    mutating func addDefault(_ name: String, _ value: Int64) {
+        guard !isByPosition, !names.contains(name) else { return }
+        members.append((name, JSONFragment(integer: value)))
     }
 
     /// Says in `_meta` how long the call may take; what the user wrote there about it stays.

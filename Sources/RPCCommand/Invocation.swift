@@ -16,6 +16,7 @@ struct Invocation: Equatable {
         case candidates(line: String)
         case call(method: String, words: [String])
         case stream
+        case execute(method: String, words: [String], command: [String])
     }
 
     /// What to do.
@@ -39,8 +40,14 @@ struct Invocation: Equatable {
     /// How long a subscription is listened to; nil for no end.
     var duration: Duration?
 
+    /// The shell command that each message of a subscription is given to; nil prints them.
+    var command: String?
+
+    /// Whether the answer is drawn as text.
+    var isGraph = false
+
     /// Whether something is asked that only subscriptions have.
-    var isForSubscription: Bool { count != nil || duration != nil }
+    var isForSubscription: Bool { count != nil || duration != nil || command != nil }
 }
 
 extension Invocation {
@@ -52,12 +59,17 @@ extension Invocation {
     /// - Throws: ``CommandError`` `.usage`.
     init(_ arguments: [String]) throws(CommandError) {
         var words: [String] = []
+        var command: [String]?
         var rest = arguments[...]
         var wantsHelp = false
         var wantsVersion = false
         while let word = rest.popFirst() {
             if word == "--" {
-                words += rest
+                if Subcommand(rawValue: words.first ?? "")?.runsCommand == true {
+                    command = Array(rest)
+                } else {
+                    words += rest
+                }
                 break
             }
             guard word.hasPrefix("-"), word != "-" else {
@@ -70,6 +82,7 @@ extension Invocation {
             case .help: wantsHelp = true
             case .version: wantsVersion = true
             case .raw: isRaw = true
+            case .graph: isGraph = true
             default:
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                     throw .usage("\(option.rawValue) needs a value")
@@ -78,9 +91,14 @@ extension Invocation {
             }
             if parts.count == 2, option.placeholder == nil { throw .usage("\(option.rawValue) takes no value") }
         }
-        action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
+        action = wantsVersion ? .version : try Self.action(words, command, wantsHelp: wantsHelp)
+        if isGraph {
+            guard case .call(method: "lock.list", words: _) = action, field == nil, watch == nil else {
+                throw .usage("--graph goes with lock.list")
+            }
+        }
         if isForSubscription, watch != nil {
-            throw .usage("--watch repeats a call; a subscription goes on by itself with --count and --for")
+            throw .usage("--watch repeats a call; a subscription goes on by itself with --count, --for and --exec")
         }
         if action == .stream, params != nil || field != nil || isRaw || watch != nil || isForSubscription {
             throw .usage("rpc - carries requests and replies as they are: --socket, --wait and --timeout go with it")
@@ -107,7 +125,8 @@ extension Invocation {
         case .field: field = value
         case .count: count = try Self.count(value, of: option)
         case .duration: duration = try Self.duration(value, of: option)
-        case .raw, .help, .version: return
+        case .command: command = value
+        case .raw, .help, .version, .graph: return
         }
     }
 
@@ -125,18 +144,27 @@ extension Invocation {
         return .milliseconds(milliseconds)
     }
 
-    private static func action(_ words: [String], wantsHelp: Bool) throws(CommandError) -> Action {
+    private static func action(
+        _ words: [String],
+        _ command: [String]?,
+        wantsHelp: Bool
+    ) throws(CommandError) -> Action {
         guard let first = words.first else {
             guard wantsHelp else { throw .usage("which method?", "rpc list shows all; rpc --help shows the rest.") }
             return .help
         }
         let others = Array(words.dropFirst())
-        let command = Subcommand(rawValue: first)
-        if wantsHelp, command != .help {
+        let subcommand = Subcommand(rawValue: first)
+        if wantsHelp, subcommand != .help {
             // What carries cache entries is told from a method by its help alone.
-            return [nil, .dump, .load].contains(command) ? .methodHelp(method: first) : .help
+            return [nil, .dump, .load].contains(subcommand) ? .methodHelp(method: first) : .help
         }
-        switch command {
+        switch subcommand {
+        case .lockExec, .leaderExec:
+            guard let command, !command.isEmpty else {
+                throw .usage("which command? It stands behind --", "rpc \(first) name=value … -- COMMAND ARGUMENT …")
+            }
+            return .execute(method: first, words: others, command: command)
         case .stream:
             guard others.isEmpty else { throw .usage("rpc - takes its requests from standard input alone") }
             return .stream

@@ -64,6 +64,15 @@ struct ResultOutput {
         }
     }
 
+    /// A message, or its member that is asked for, as a line.
+    ///
+    /// - Throws: ``CommandError`` `.errorReply` where there is no such member.
+    func line(_ message: JSONFragment) throws(CommandError) -> [UInt8] {
+        let chosen = try pick(message)
+        if isRaw, let string = chosen.string { return Array("\(string)\n".utf8) }
+        return [UInt8](chosen.bytes) + [0x0A]
+    }
+
     private func pick(_ value: JSONFragment) throws(CommandError) -> JSONFragment {
         guard let field else { return value }
         let parts = field.split(separator: ".", omittingEmptySubsequences: false).map(String.init)

@@ -6,9 +6,11 @@ public enum CommandOption: String, CaseIterable, Sendable {
     case watch = "--watch"
     case count = "--count"
     case duration = "--for"
+    case command = "--exec"
     case params = "--params"
     case field = "--field"
     case raw = "--raw"
+    case graph = "--graph"
     case help = "--help"
     case version = "--version"
 
@@ -21,9 +23,10 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .watch: "1s"
         case .count: "N"
         case .duration: "5s"
+        case .command: "CMD"
         case .params: "JSON"
         case .field: "PATH"
-        case .raw, .help, .version: nil
+        case .raw, .graph, .help, .version: nil
         }
     }
 
@@ -36,9 +39,11 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .watch: "repeat the call; counters of cache.stats and response.stats with their rates"
         case .count: "end after so many messages of a subscription, which are printed a line each"
         case .duration: "end a subscription after so long"
+        case .command: "give each message of a subscription to a shell command; one of a topic is acked by status 0"
         case .params: "params as a JSON object or array; @FILE and - as above"
         case .field: "print one member of the answer, such as value.items.0"
         case .raw: "print strings without quotes"
+        case .graph: "draw the locks of lock.list, who holds them and who waits, as text"
         case .help: "this text, or what a method does, takes and returns"
         case .version: "the version"
         }

@@ -12,6 +12,7 @@ public enum CommandUsage {
         #"rpc cache.set key=user:42 value='{"name":"Ada"}' ttl_ms=5m"#,
         "rpc cache.get key=user:42 --field value.name --raw",
         "rpc channel.subscribe channel=orders --count 1 --for 5s",
+        "rpc topic.subscribe topic=orders group=mail --exec 'jq .address | ./send-mail'",
     ]
 
     /// The forms of a parameter, each with what it means.

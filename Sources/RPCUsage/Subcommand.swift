@@ -7,6 +7,8 @@ public enum Subcommand: String, CaseIterable, Sendable {
     case stream = "-"
     case dump = "cache.dump"
     case load = "cache.load"
+    case lockExec = "lock.exec"
+    case leaderExec = "leader.exec"
     case bench
     case completion
 
@@ -20,10 +22,15 @@ public enum Subcommand: String, CaseIterable, Sendable {
         case .stream: "-"
         case .dump: "cache.dump [FILE]"
         case .load: "cache.load FILE"
+        case .lockExec: "lock.exec name=N … -- CMD"
+        case .leaderExec: "leader.exec election=E … -- CMD"
         case .bench: "bench"
         case .completion: "completion bash|zsh|fish"
         }
     }
+
+    /// Whether a command stands behind `--`, which it runs.
+    public var runsCommand: Bool { self == .lockExec || self == .leaderExec }
 
     /// What it does.
     public var summary: String {
@@ -35,6 +42,8 @@ public enum Subcommand: String, CaseIterable, Sendable {
         case .stream: "requests from standard input, a line each; replies to standard output"
         case .dump: "writes cache entries, a line each; --help says more"
         case .load: "writes the entries of such a file into the cache"
+        case .lockExec: "runs a command while it holds a lock, with SQUIRE_FENCE set"
+        case .leaderExec: "runs a command as soon as it leads and as long as it does, with SQUIRE_FENCE set"
         case .bench: "measures the agent under a load; rpc bench --help"
         case .completion: "a script that has the shell complete command lines of rpc"
         }

@@ -20,6 +20,26 @@ public enum KeyFamily: Sendable {
     case sessionIndex
     /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
     case sessionAside
+    /// Topics, streams: `topic:{<topic>}`.
+    case topic
+    /// State of a topic's groups: `topic-group:{<topic>}:<group>`.
+    case topicGroup
+    /// When messages of a group may be delivered again: `topic-due:{<topic>}:<group>`.
+    case topicDue
+    /// Messages of a group that wait behind one of the same order key: `topic-parked:{<topic>}:<group>`.
+    case topicParked
+    /// Locks: who holds one, and its fence: `lock:{<name>}`.
+    case lock
+    /// Who waits for a lock: `lock-queue:{<name>}`.
+    case lockQueue
+    /// Semaphores: `semaphore:{<name>}`.
+    case semaphore
+    /// Who waits for a semaphore: `semaphore-queue:{<name>}`.
+    case semaphoreQueue
+    /// Elections: who leads, and the term: `leader:{<name>}`.
+    case leader
+    /// Who stands for an election: `leader-queue:{<name>}`.
+    case leaderQueue
     /// Stored responses of language models: `response:<fingerprint>`.
     case response
     /// The generation of a model's responses: `response-model:<model>`.
@@ -39,6 +59,16 @@ public enum KeyFamily: Sendable {
         case .session: "session"
         case .sessionIndex: "session-index"
         case .sessionAside: "session-aside"
+        case .topic: "topic"
+        case .topicGroup: "topic-group"
+        case .topicDue: "topic-due"
+        case .topicParked: "topic-parked"
+        case .lock: "lock"
+        case .lockQueue: "lock-queue"
+        case .semaphore: "semaphore"
+        case .semaphoreQueue: "semaphore-queue"
+        case .leader: "leader"
+        case .leaderQueue: "leader-queue"
         case .response: "response"
         case .responseModel: "response-model"
         case .responseScope: "response-scope"

@@ -5,9 +5,13 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Leaders
+import Leases
+import Locks
 import Responses
 import Sessions
 import Store
+import Topics
 
 extension Features {
     /// Decodes the parameters of a call and takes it to the function of its method.
@@ -74,6 +78,24 @@ extension Features {
             try hash.increment(decode(HashIncrementParameters.init, arguments), context)
         case .hashSet:
             try hash.set(decode(HashSetParameters.init, arguments), context)
+        case .leaderCampaign:
+            try leader.campaign(decode(LeaderCampaignParameters.init, arguments), context)
+        case .leaderObserve:
+            try leader.observe(decode(LeaderObserveParameters.init, arguments), context)
+        case .leaderResign:
+            try leader.resign(decode(LeaderResignParameters.init, arguments), context)
+        case .lockAcquire:
+            try lock.acquire(decode(LockAcquireParameters.init, arguments), context)
+        case .lockBreak:
+            try lock.break(decode(LockBreakParameters.init, arguments), context)
+        case .lockInspect:
+            try lock.inspect(decode(LockInspectParameters.init, arguments), context)
+        case .lockList:
+            try lock.list(decode(LockListParameters.init, arguments), context)
+        case .lockRelease:
+            try lock.release(decode(LockReleaseParameters.init, arguments), context)
+        case .lockRenew:
+            try lock.renew(decode(LockRenewParameters.init, arguments), context)
         case .responseGet:
             try response.get(decode(ResponseGetParameters.init, arguments), context)
         case .responseInvalidate:
@@ -85,6 +107,14 @@ extension Features {
         case .rpcDiscover:
             _ = try decode(NoParameters.init, arguments)
             rpc.discover(context)
+        case .semaphoreAcquire:
+            try semaphore.acquire(decode(SemaphoreAcquireParameters.init, arguments), context)
+        case .semaphoreInspect:
+            try semaphore.inspect(decode(SemaphoreInspectParameters.init, arguments), context)
+        case .semaphoreRelease:
+            try semaphore.release(decode(SemaphoreReleaseParameters.init, arguments), context)
+        case .semaphoreRenew:
+            try semaphore.renew(decode(SemaphoreRenewParameters.init, arguments), context)
         case .sessionCreate:
             try session.create(decode(SessionCreateParameters.init, arguments), context)
         case .sessionDestroy:
@@ -107,6 +137,24 @@ extension Features {
             try session.touch(decode(SessionTouchParameters.init, arguments), context)
         case .sessionUpdate:
             try session.update(decode(SessionUpdateParameters.init, arguments), context)
+        case .topicAck:
+            try topic.ack(decode(TopicAckParameters.init, arguments), context)
+        case .topicDeleteGroup:
+            try topic.deleteGroup(decode(TopicDeleteGroupParameters.init, arguments), context)
+        case .topicExtend:
+            try topic.extend(decode(TopicExtendParameters.init, arguments), context)
+        case .topicInspect:
+            try topic.inspect(decode(TopicInspectParameters.init, arguments), context)
+        case .topicNack:
+            try topic.nack(decode(TopicNackParameters.init, arguments), context)
+        case .topicPublish:
+            try topic.publish(decode(TopicPublishParameters.init, arguments), context)
+        case .topicSubscribe:
+            try topic.subscribe(decode(TopicSubscribeParameters.init, arguments), context)
+        case .topicTrim:
+            try topic.trim(decode(TopicTrimParameters.init, arguments), context)
+        case .topicUnsubscribe:
+            try topic.unsubscribe(decode(TopicUnsubscribeParameters.init, arguments), context)
         }
     }
 }

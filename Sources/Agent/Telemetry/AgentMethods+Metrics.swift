@@ -6,7 +6,9 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
+import Topics
 import Valkey
 
 extension AgentMethods {
@@ -21,8 +23,10 @@ extension AgentMethods {
         appendConnections(to: &text)
         appendStores(to: &text)
         appendCache(to: &text)
+        appendResponses(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
+        appendTopics(to: &text)
         return text.finished()
     }
 
@@ -142,6 +146,26 @@ extension AgentMethods {
         text.value(cache.isTracked)
     }
 
+    private func appendResponses(to text: inout MetricsText) {
+        let counts = responses.counts
+        text.family("squire_response_hits", .counter, "Requests to language models that were answered from the store.")
+        text.value(counts.hits)
+        text.family("squire_response_misses", .counter, "Requests to language models that were not.")
+        text.value(counts.misses)
+        text.family("squire_response_degraded", .counter, "Of these, requests that came while Valkey was away.")
+        text.value(counts.degraded)
+        text.family("squire_response_stored", .counter, "Responses of language models stored.")
+        text.value(counts.stored)
+        text.family("squire_response_leases", .counter, "Leases given to those who ask a model.")
+        text.value(counts.leases)
+        text.family("squire_response_waiting", .gauge, "Calls that wait for a response that another one asks for.")
+        text.value(UInt64(responses.waiting))
+        text.family("squire_response_replayed", .counter, "Recorded streams that were replayed to their end.")
+        text.value(counts.replayed)
+        text.family("squire_response_replay_bytes", .gauge, unit: "bytes", "Recorded streams that are being replayed.")
+        text.value(UInt64(responses.replayBytes))
+    }
+
     private func appendSessions(to text: inout MetricsText) {
         text.family("squire_session_events", .counter, "What happened to sessions.")
         for (name, count) in sessions.counts.all { text.value(count, ["event": name]) }
@@ -169,5 +193,15 @@ extension AgentMethods {
         text.value(upstream.gaps)
         text.family("squire_channel_queued_bytes", .gauge, unit: "bytes", "Messages that wait for clients to read.")
         text.value(UInt64(channels.queuedBytes))
+    }
+    private func appendTopics(to text: inout MetricsText) {
+        text.family("squire_topic_subscriptions", .gauge, "Subscriptions of clients to topics.")
+        text.value(UInt64(topics.subscriptionCount))
+        text.family("squire_topic_outstanding", .gauge, "Messages that clients were given and have not settled.")
+        text.value(UInt64(topics.outstanding))
+        text.family("squire_topic_messages", .counter, "Messages of topics, by what became of them.")
+        for count in topics.counts.all where count.name != "gaps" { text.value(count.value, ["event": count.name]) }
+        text.family("squire_topic_gaps", .counter, "Times that subscribers were told of messages lost or begun anew.")
+        text.value(topics.counts.gaps)
     }
 }

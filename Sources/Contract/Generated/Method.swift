@@ -58,6 +58,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Stands for an election: this connection leads when its turn comes, until it resigns or ends.
+    case leaderCampaign
+    /// Tells who leads, and of every change.
+    case leaderObserve
+    /// Ends a candidacy, and the lead where it has it.
+    case leaderResign
+    /// Acquires a lock, and waits for it where it is told to.
+    case lockAcquire
+    /// Takes a lock from whoever holds it, in two steps.
+    case lockBreak
+    /// Shows who holds a lock and who waits for it.
+    case lockInspect
+    /// Lists the locks that are held or waited for.
+    case lockList
+    /// Ends the lease of a lock.
+    case lockRelease
+    /// Lengthens the lease of a lock.
+    case lockRenew
     /// Looks for the stored response to a request to a language model.
     case responseGet
     /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
@@ -68,6 +86,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case responseStats
     /// Returns the description of every method.
     case rpcDiscover
+    /// Takes permits of a semaphore, and waits for them where it is told to.
+    case semaphoreAcquire
+    /// Shows who holds permits of a semaphore and who waits for some.
+    case semaphoreInspect
+    /// Ends the lease of a semaphore.
+    case semaphoreRelease
+    /// Lengthens the lease of a semaphore.
+    case semaphoreRenew
     /// Begins a session.
     case sessionCreate
     /// Ends a session.
@@ -88,6 +114,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
+    /// Says that messages were handled: their group is not given them again.
+    case topicAck
+    /// Removes a consumer group from a topic, with what it has not handled.
+    case topicDeleteGroup
+    /// Keeps messages for another `ack_ms` of the subscription, counted from now.
+    case topicExtend
+    /// Tells how many messages a topic holds, and how far its groups are.
+    case topicInspect
+    /// Gives messages back: they are delivered again.
+    case topicNack
+    /// Publishes a message to a topic, where it stays until every group has handled it.
+    case topicPublish
+    /// Has messages of a topic sent to this connection, as a consumer of a group.
+    case topicSubscribe
+    /// Removes the oldest messages of a topic.
+    case topicTrim
+    /// Ends a subscription of this connection.
+    case topicUnsubscribe
 
     /// Finds a method by its name.
     ///
@@ -102,10 +146,16 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
+            if bytes.equals("lock.list") { return .lockList }
+            if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
+            if bytes.equals("lock.break") { return .lockBreak }
+            if bytes.equals("lock.renew") { return .lockRenew }
+            if bytes.equals("topic.nack") { return .topicNack }
+            if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.stats") { return .cacheStats }
@@ -118,19 +168,27 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("lock.acquire") { return .lockAcquire }
+            if bytes.equals("lock.inspect") { return .lockInspect }
+            if bytes.equals("lock.release") { return .lockRelease }
             if bytes.equals("response.get") { return .responseGet }
             if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
+            if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
+            if bytes.equals("leader.resign") { return .leaderResign }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
+            if bytes.equals("topic.inspect") { return .topicInspect }
+            if bytes.equals("topic.publish") { return .topicPublish }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("leader.observe") { return .leaderObserve }
             if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
@@ -140,11 +198,20 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
+            if bytes.equals("leader.campaign") { return .leaderCampaign }
+            if bytes.equals("semaphore.renew") { return .semaphoreRenew }
             if bytes.equals("session.destroy") { return .sessionDestroy }
+            if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
+            if bytes.equals("semaphore.acquire") { return .semaphoreAcquire }
+            if bytes.equals("semaphore.inspect") { return .semaphoreInspect }
+            if bytes.equals("semaphore.release") { return .semaphoreRelease }
+            if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
+        case 18:
+            if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
             if bytes.equals("response.invalidate") { return .responseInvalidate }
@@ -185,11 +252,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .leaderCampaign: "leader.campaign"
+        case .leaderObserve: "leader.observe"
+        case .leaderResign: "leader.resign"
+        case .lockAcquire: "lock.acquire"
+        case .lockBreak: "lock.break"
+        case .lockInspect: "lock.inspect"
+        case .lockList: "lock.list"
+        case .lockRelease: "lock.release"
+        case .lockRenew: "lock.renew"
         case .responseGet: "response.get"
         case .responseInvalidate: "response.invalidate"
         case .responsePut: "response.put"
         case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
+        case .semaphoreAcquire: "semaphore.acquire"
+        case .semaphoreInspect: "semaphore.inspect"
+        case .semaphoreRelease: "semaphore.release"
+        case .semaphoreRenew: "semaphore.renew"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
         case .sessionDestroyAll: "session.destroy_all"
@@ -200,6 +280,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
+        case .topicAck: "topic.ack"
+        case .topicDeleteGroup: "topic.delete_group"
+        case .topicExtend: "topic.extend"
+        case .topicInspect: "topic.inspect"
+        case .topicNack: "topic.nack"
+        case .topicPublish: "topic.publish"
+        case .topicSubscribe: "topic.subscribe"
+        case .topicTrim: "topic.trim"
+        case .topicUnsubscribe: "topic.unsubscribe"
         }
     }
 
@@ -233,11 +322,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .leaderCampaign: .nonIdempotent
+        case .leaderObserve: .read
+        case .leaderResign: .idempotent
+        case .lockAcquire: .nonIdempotent
+        case .lockBreak: .idempotent
+        case .lockInspect: .read
+        case .lockList: .read
+        case .lockRelease: .idempotent
+        case .lockRenew: .idempotent
         case .responseGet: .read
         case .responseInvalidate: .idempotent
         case .responsePut: .idempotent
         case .responseStats: .read
         case .rpcDiscover: .read
+        case .semaphoreAcquire: .nonIdempotent
+        case .semaphoreInspect: .read
+        case .semaphoreRelease: .idempotent
+        case .semaphoreRenew: .idempotent
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
         case .sessionDestroyAll: .idempotent
@@ -248,6 +350,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
+        case .topicAck: .idempotent
+        case .topicDeleteGroup: .idempotent
+        case .topicExtend: .idempotent
+        case .topicInspect: .read
+        case .topicNack: .idempotent
+        case .topicPublish: .nonIdempotent
+        case .topicSubscribe: .nonIdempotent
+        case .topicTrim: .idempotent
+        case .topicUnsubscribe: .idempotent
         }
     }
 
@@ -257,8 +368,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public var deadlineMilliseconds: Int64 {
         switch self {
         case .cacheInvalidate: 60000
+        case .lockList: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
+        case .topicTrim: 60000
         default: 5000
         }
     }
@@ -273,12 +386,20 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `leader.*`.
+        case leader
+        /// The methods `lock.*`.
+        case lock
         /// The methods `response.*`.
         case response
         /// The methods `rpc.*`.
         case rpc
+        /// The methods `semaphore.*`.
+        case semaphore
         /// The methods `session.*`.
         case session
+        /// The methods `topic.*`.
+        case topic
     }
 
     /// The feature that the method belongs to.
@@ -311,11 +432,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
+        case .leaderCampaign: .leader
+        case .leaderObserve: .leader
+        case .leaderResign: .leader
+        case .lockAcquire: .lock
+        case .lockBreak: .lock
+        case .lockInspect: .lock
+        case .lockList: .lock
+        case .lockRelease: .lock
+        case .lockRenew: .lock
         case .responseGet: .response
         case .responseInvalidate: .response
         case .responsePut: .response
         case .responseStats: .response
         case .rpcDiscover: .rpc
+        case .semaphoreAcquire: .semaphore
+        case .semaphoreInspect: .semaphore
+        case .semaphoreRelease: .semaphore
+        case .semaphoreRenew: .semaphore
         case .sessionCreate: .session
         case .sessionDestroy: .session
         case .sessionDestroyAll: .session
@@ -326,6 +460,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .session
         case .sessionTouch: .session
         case .sessionUpdate: .session
+        case .topicAck: .topic
+        case .topicDeleteGroup: .topic
+        case .topicExtend: .topic
+        case .topicInspect: .topic
+        case .topicNack: .topic
+        case .topicPublish: .topic
+        case .topicSubscribe: .topic
+        case .topicTrim: .topic
+        case .topicUnsubscribe: .topic
         }
     }
 }

@@ -454,8 +454,9 @@ public enum OpenRPC {
         connection to Valkey was lost (`reconnected`) or a message was larger than the agent takes in \#
         (`message_too_large`). `channel.closed` has `subscription`, `reason` (`slow_consumer`, `refused` or \#
         `shutting_down`) and `dropped`: the subscription has ended, with so many messages that were waiting. Messages \#
-        wait in the agent while the connection does not take them, at most `queue` of them and 1 MiB. A subscription \#
-        ends with its connection; a connection has at most 1024. Channels whose names begin with `__` are Valkey's \#
+        wait in the agent while the connection does not take them, at most `queue` of them and \#
+        `channels.queue_bytes_max` of the configuration, 1 MiB by default. A subscription ends with its connection; a \#
+        connection has at most 1024 (`channels.subscriptions_max`). Channels whose names begin with `__` are Valkey's \#
         own and never match.","paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: \#
         text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
         "required":false,"schema":{"$ref":"#/components/schemas/channel"}},{"name":"pattern","description":"Glob over \#
@@ -474,9 +475,10 @@ public enum OpenRPC {
         "minProperties":1}},{"name":"overflow","description":"What to do when more messages wait than may: end the \#
         subscription, or drop the oldest.","required":false,"schema":{"description":"What to do when more messages \#
         wait than may: end the subscription, or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],\#
-        "default":"disconnect"}},{"name":"queue","description":"Most messages that wait in the agent.",\#
-        "required":false,"schema":{"description":"Most messages that wait in the agent.","type":"integer","minimum":1,\#
-        "maximum":65536,"default":4096}}],"result":{"name":"result","description":"The subscription.",\#
+        "default":"disconnect"}},{"name":"queue","description":"Most messages that wait in the agent; without it, \#
+        `channels.queue_max` of the configuration, 4096 by default.","required":false,"schema":{"description":"Most \#
+        messages that wait in the agent; without it, `channels.queue_max` of the configuration, 4096 by default.",\#
+        "type":"integer","minimum":1,"maximum":65536}}],"result":{"name":"result","description":"The subscription.",\#
         "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
         the subscription in its notifications.","type":"string"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
@@ -609,27 +611,223 @@ public enum OpenRPC {
         "value":{"name":"Ada","visits":3}}],"result":{"name":"result","value":{"added":2}}},{"name":"one new, one \#
         replaced","params":[{"name":"key","value":"user:42"},{"name":"fields","value":{"name":"Grace","born":1906}}],\#
         "result":{"name":"result","value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a request to a \#
-        language model.","description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC \#
-        8785, with numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the \#
-        order of members does not matter, and a difference in any parameter does. One round trip, two where the entry \#
-        has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the \#
-        one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a \#
-        plain miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the \#
-        connection that it was given to; the next one who waits gets it then. A response that was stored as a stream \#
-        comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` \#
-        before the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
-        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
-        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
-        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
-        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
-        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose response it is, \#
-        such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of at least \#
-        one byte, at most 1 KiB by default.","required":true,"schema":{"$ref":"#/components/schemas/response_scope"}},\#
-        {"name":"prompt","description":"The prompt, as one text.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages","description":"The messages of \#
-        the request, in their order, as the provider takes them.","required":false,\#
+        "x-deadline_ms":5000},{"name":"leader.campaign","summary":"Stands for an election: this connection leads when \#
+        its turn comes, until it resigns or ends.","description":"One round trip. At most one of the candidates leads \#
+        at a time; the others wait in the order in which they came. `leader.elected {subscription, election, term}` \#
+        tells that this one leads, `leader.lost {subscription, election, term, reason}` that it no longer does, \#
+        before another can: `unreachable`, `broken` or `gone`, as with locks. It stands again by itself then. The \#
+        term is a fencing token: higher than every one before it. A connection stands for an election once.",\#
+        "paramStructure":"either","params":[{"name":"election","description":"Name of the election: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/election"}},{"name":"ttl_ms","description":"Life of the lead in \#
+        milliseconds, which the agent renews; so long others wait after the death of the host or the agent.",\#
+        "required":false,"schema":{"description":"Life of the lead in milliseconds, which the agent renews; so long \#
+        others wait after the death of the host or the agent.","type":"integer","minimum":100,"maximum":86400000,\#
+        "default":15000}},{"name":"label","description":"What others are told of the holder.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_label"}}],"result":{"name":"result","description":"The \#
+        candidacy.","schema":{"type":"object","required":["subscription","leader"],\#
+        "properties":{"subscription":{"description":"Name of the candidacy in its notifications.","type":"string"},\#
+        "leader":{"description":"Whether it leads at once.","type":"boolean"},"term":{"description":"The term, where \#
+        it leads.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/unsafe_store"}],\#
+        "examples":[{"name":"an election without a leader","params":[{"name":"election","value":"scheduler"},\#
+        {"name":"label","value":"app-1"}],"result":{"name":"result","value":{"subscription":"candidate-1",\#
+        "leader":true,"term":1763625600000000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"leader.observe","summary":"Tells who leads, and of every change.",\#
+        "description":"One round trip. `leader.changed {subscription, election, leader, term}` follows each change, \#
+        with null for `leader` while nobody leads. It ends with the connection.","paramStructure":"either",\#
+        "params":[{"name":"election","description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/election"}}],\#
+        "result":{"name":"result","description":"Who leads now.","schema":{"type":"object","required":["subscription",\#
+        "term"],"properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
+        "type":"string"},"leader":{"description":"Who leads.","type":"object","required":["host"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"}}},"term":{"description":"The last term; 0 where there was none.",\#
+        "type":"integer"},"since_at_ms":{"description":"Since when it leads, by the server's clock: Unix \#
+        milliseconds.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"an election with a leader",\#
+        "params":[{"name":"election","value":"scheduler"}],"result":{"name":"result",\#
+        "value":{"subscription":"observer-1","leader":{"label":"app-1","host":"app-1"},"term":1763625600000000,\#
+        "since_at_ms":1763625600000}}},{"name":"an election of which nobody has heard","params":[{"name":"election",\#
+        "value":"scheduler"}],"result":{"name":"result","value":{"subscription":"observer-1","term":0}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"leader.resign","summary":"Ends a \#
+        candidacy, and the lead where it has it.","description":"One round trip. Call it when the work of a leader \#
+        has ended: another leads at once.","paramStructure":"either","params":[{"name":"subscription",\#
+        "description":"The candidacy.","required":true,"schema":{"description":"The candidacy.","type":"string",\#
+        "minLength":1}}],"result":{"name":"result","description":"Whether there was such a candidacy.",\#
+        "schema":{"type":"object","required":["resigned"],"properties":{"resigned":{"description":"False where this \#
+        connection has no such candidacy.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a candidacy of this connection",\#
+        "params":[{"name":"subscription","value":"candidate-1"}],"result":{"name":"result",\#
+        "value":{"resigned":true}}},{"name":"none","params":[{"name":"subscription","value":"candidate-0"}],\#
+        "result":{"name":"result","value":{"resigned":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"lock.acquire","summary":"Acquires a lock, and waits for it where it is told \#
+        to.","description":"One round trip where the lock is free. Who waits has it in the order of asking, over all \#
+        hosts; a waiter who wants it alone is not overtaken by those who would share it. The lock is not reentrant: \#
+        who holds it and asks again waits, or is told of the deadlock. A lease bound to the connection is renewed \#
+        until it is released, and released the moment the connection or the process that made it ends. `lock.lost \#
+        {lease, name, fence, reason}` tells that the lease can no longer be relied on, before anybody else can hold \#
+        it: `unreachable` (Valkey could not be asked for a renewal in time), `broken` (an operator revoked it; stop, \#
+        then release it), `gone` (Valkey no longer knows it), `held_too_long` (`max_hold_ms` is over) or `expired` \#
+        (the client renews it itself, and did not).","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}},{"name":"ttl_ms","description":"Life of \#
+        the lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long \#
+        others wait after the death of the host or the agent.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_ttl_ms"}},{"name":"wait_ms","description":"How long to wait for \#
+        it, in milliseconds; 0 for not at all.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_wait_ms"}},{"name":"mode","description":"`exclusive`: nobody \#
+        else holds it. `shared`: any number of others hold it the same way.","required":false,\#
+        "schema":{"description":"`exclusive`: nobody else holds it. `shared`: any number of others hold it the same \#
+        way.","type":"string","enum":["exclusive","shared"],"default":"exclusive"}},{"name":"bind",\#
+        "description":"`connection`: the agent renews the lease while this connection and the process that made it \#
+        live, and releases it when one of them ends. `none`: the client renews.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_bind"}},{"name":"max_hold_ms","description":"How long the agent \#
+        renews without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then \#
+        the lease runs out.","required":false,"schema":{"$ref":"#/components/schemas/max_hold_ms"}},{"name":"owner",\#
+        "description":"Name of the party to deadlock detection, one of the user's own, the same over all hosts; \#
+        without it the connection is the party.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_owner"}},{"name":"label","description":"What others are told of \#
+        the holder.","required":false,"schema":{"$ref":"#/components/schemas/lease_label"}},{"name":"replicas_min",\#
+        "description":"How many replicas must know of the lease before it counts; where fewer do in time it is \#
+        released, and the call ends with `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_min"}},{"name":"replicas_wait_ms","description":"How long to \#
+        wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_wait_ms"}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same key, from the same user, gives \#
+        the first outcome again instead of a second effect, through any agent. With other parameters it is \#
+        `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Whether it was had, and the lease and fence if so.",\#
+        "schema":{"$ref":"#/components/schemas/acquisition"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
+        free lock","params":[{"name":"name","value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label",\#
+        "value":"nightly report"}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz","fence":1763625600000000,"ttl_ms":10000}}},{"name":"a \#
+        lock that another holds","params":[{"name":"name","value":"orders"},{"name":"wait_ms","value":20},\#
+        {"name":"owner","value":"another"}],"result":{"name":"result","value":{"acquired":false,\#
+        "holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},"retry_after_ms":30000}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.break",\#
+        "summary":"Takes a lock from whoever holds it, in two steps.","description":"For operators. The lease is \#
+        marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` with `broken`). The lock \#
+        is granted again when the holder releases it or its connection ends, at the latest when its life is over.",\#
+        "paramStructure":"either","params":[{"name":"name","description":"Name of the lock: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"Whether \#
+        somebody held it.","schema":{"type":"object","required":["broken"],\#
+        "properties":{"broken":{"description":"False where nobody held it, or its lease was revoked before.",\#
+        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],"result":{"name":"result",\#
+        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.","description":"One round \#
+        trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
+        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"The lock.",\#
+        "schema":{"$ref":"#/components/schemas/lock_state"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a lock that is held",\#
+        "params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders","locked":true,\#
+        "mode":"exclusive","fence":1763625600000000,"holders":[{"label":"nightly report","host":"app-1",\#
+        "since_at_ms":1763625600000,"mode":"exclusive","fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],\#
+        "waiters":[]}}},{"name":"a lock of which nobody has heard","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"name":"orders","locked":false,"fence":0,"holders":[],"waiters":[]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks \#
+        that are held or waited for.","description":"Walks through the store's keys, a page a call; a lock that comes \#
+        or goes meanwhile may be missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who \#
+        waits for whom.","paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole \#
+        name: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
+        itself.","required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one \#
+        byte, `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string",\#
+        "minLength":1}},{"name":"cursor","description":"The `cursor` of the page before; none for the first.",\#
+        "required":false,"schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One \#
+        page.","schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The \#
+        locks, in no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},\#
+        "cursor":{"description":"Where the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"the only page","params":[{"name":"pattern","value":"ord*"}],"result":{"name":"result",\#
+        "value":{"locks":[{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}],"cursor":null}}},{"name":"nothing \#
+        there","params":[],"result":{"name":"result","value":{"locks":[],"cursor":null}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":60000},{"name":"lock.release","summary":"Ends the lease of a lock.",\#
+        "description":"One round trip. It is not renewed from the moment of the call on, whatever becomes of it; \#
+        whoever waits longest has it next. Released a second time, the last lease released answers true again.",\#
+        "paramStructure":"either","params":[{"name":"lease","description":"The lease that the acquisition returned. \#
+        Whoever has it, as the same user, can renew and end it.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_lease"}}],"result":{"name":"result","description":"Whether it was \#
+        held.","schema":{"type":"object","required":["released"],"properties":{"released":{"description":"False where \#
+        it had ended before.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":true}}},\#
+        {"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.renew",\#
+        "summary":"Lengthens the lease of a lock.","description":"One round trip. From another connection of the same \#
+        user it binds the lease there: so a client keeps its lease over the agent's restart, or hands it to another \#
+        process. A lease that has ended is not revived.","paramStructure":"either","params":[{"name":"lease",\#
+        "description":"The lease that the acquisition returned. Whoever has it, as the same user, can renew and end \#
+        it.","required":true,"schema":{"$ref":"#/components/schemas/lock_lease"}},{"name":"ttl_ms",\#
+        "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
+        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a \#
+        request to a language model.","description":"The request is known by its `fingerprint`: SHA-256 of its \#
+        canonical JSON (RFC 8785, with numbers by their exact decimal value) with model, scope, prompt or messages, \#
+        and `params`. So the order of members does not matter, and a difference in any parameter does. One round trip,\#
+         two where the entry has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first \#
+        caller, on all hosts, the one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for \#
+        the response, then get a plain miss. The lease ends with response.put, response.invalidate of the fingerprint,\#
+         its time, or the connection that it was given to; the next one who waits gets it then. A response that was \#
+        stored as a stream comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk \#
+        {request, index, chunk}` before the reply instead, `request` being the id of this call and `index` counting \#
+        from 0, and the reply has `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are \#
+        not counted against a deadline that the call does not name. A client that does not read holds its own replay \#
+        up and nothing else. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does \#
+        not make the entry live longer.","paramStructure":"either","params":[{"name":"model","description":"The model \#
+        as the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_scope"}},{"name":"prompt","description":"The prompt, as one \#
+        text.","required":false,"schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages",\#
+        "description":"The messages of the request, in their order, as the provider takes them.","required":false,\#
         "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
         that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
         and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
@@ -789,13 +987,109 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result","value":{"openrpc":"1.3.2",\#
         "info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip. \#
-        The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and what the \#
-        session holds encrypted. `handle` names the session in lists and gives no access. The session ends when it \#
-        was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed \#
-        and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, \#
-        as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
-        "description":"What the session holds; {} where it is not given.","required":false,\#
+        "x-deadline_ms":5000},{"name":"semaphore.acquire","summary":"Takes permits of a semaphore, and waits for them \#
+        where it is told to.","description":"One round trip where they are free. Who waits has them in the order of \#
+        asking, over all hosts: many permits are not overtaken by few. The limit is that of whoever holds permits; \#
+        another one is `conflict` until nobody does. `semaphore.lost {lease, name, fence, reason}` tells that the \#
+        lease can no longer be relied on, before anybody else can hold it: `unreachable` (Valkey could not be asked \#
+        for a renewal in time), `broken` (an operator revoked it; stop, then release it), `gone` (Valkey no longer \#
+        knows it), `held_too_long` (`max_hold_ms` is over) or `expired` (the client renews it itself, and did not).",\#
+        "paramStructure":"either","params":[{"name":"name","description":"Name of the semaphore: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/semaphore_name"}},{"name":"limit","description":"How many permits \#
+        there are.","required":true,"schema":{"description":"How many permits there are.","type":"integer",\#
+        "minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits to take, at most `limit`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/permits"}},{"name":"ttl_ms","description":"Life of \#
+        the lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long \#
+        others wait after the death of the host or the agent.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_ttl_ms"}},{"name":"wait_ms","description":"How long to wait for \#
+        it, in milliseconds; 0 for not at all.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_wait_ms"}},{"name":"bind","description":"`connection`: the agent \#
+        renews the lease while this connection and the process that made it live, and releases it when one of them \#
+        ends. `none`: the client renews.","required":false,"schema":{"$ref":"#/components/schemas/lease_bind"}},\#
+        {"name":"max_hold_ms","description":"How long the agent renews without hearing from the client, in \#
+        milliseconds; a renewal by the client begins the time anew. Then the lease runs out.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/max_hold_ms"}},{"name":"owner","description":"Name of the party to \#
+        deadlock detection, one of the user's own, the same over all hosts; without it the connection is the party.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_owner"}},{"name":"label","description":"What \#
+        others are told of the holder.","required":false,"schema":{"$ref":"#/components/schemas/lease_label"}},\#
+        {"name":"replicas_min","description":"How many replicas must know of the lease before it counts; where fewer \#
+        do in time it is released, and the call ends with `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_min"}},{"name":"replicas_wait_ms","description":"How long to \#
+        wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_wait_ms"}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same key, from the same user, gives \#
+        the first outcome again instead of a second effect, through any agent. With other parameters it is \#
+        `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Whether they were had, and the lease and fence if so.",\#
+        "schema":{"$ref":"#/components/schemas/acquisition"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
+        free permit","params":[{"name":"name","value":"workers"},{"name":"limit","value":3}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==",\#
+        "fence":1763625600000000,"ttl_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"semaphore.inspect","summary":"Shows who holds permits of a semaphore and who \#
+        waits for some.","description":"One round trip. Leases are not shown.","paramStructure":"either",\#
+        "params":[{"name":"name","description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","required":true,"schema":{"$ref":"#/components/schemas/semaphore_name"}}],\#
+        "result":{"name":"result","description":"The semaphore.","schema":{"type":"object","required":["limit","used",\#
+        "holders","waiters"],"properties":{"limit":{"description":"Permits that there are; 0 where nobody holds one.",\#
+        "type":"integer"},"used":{"description":"Permits that are held.","type":"integer"},\#
+        "holders":{"description":"Those who hold some, the first of them first.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait, in the order \#
+        in which they will have theirs.","type":"array","items":{"$ref":"#/components/schemas/lease_holder"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"two of three permits","params":[{"name":"name","value":"workers"}],\#
+        "result":{"name":"result","value":{"limit":3,"used":2,"holders":[{"host":"app-1","since_at_ms":1763625600000,\#
+        "permits":2,"fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"semaphore.release","summary":"Ends \#
+        the lease of a semaphore.","description":"One round trip. It is not renewed from the moment of the call on, \#
+        whatever becomes of it; whoever waits longest has it next. Released a second time, the last lease released \#
+        answers true again.","paramStructure":"either","params":[{"name":"lease","description":"The lease that the \#
+        acquisition returned. Whoever has it, as the same user, can renew and end it.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_lease"}}],"result":{"name":"result","description":"Whether it was \#
+        held.","schema":{"type":"object","required":["released"],"properties":{"released":{"description":"False where \#
+        it had ended before.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":true}}},\#
+        {"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"semaphore.renew",\#
+        "summary":"Lengthens the lease of a semaphore.","description":"One round trip. From another connection of the \#
+        same user it binds the lease there: so a client keeps its lease over the agent's restart, or hands it to \#
+        another process. A lease that has ended is not revived.","paramStructure":"either","params":[{"name":"lease",\#
+        "description":"The lease that the acquisition returned. Whoever has it, as the same user, can renew and end \#
+        it.","required":true,"schema":{"$ref":"#/components/schemas/lock_lease"}},{"name":"ttl_ms",\#
+        "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
+        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.",\#
+        "description":"One round trip. The token is the only way to the session and is stored nowhere: Valkey knows \#
+        its SHA-256, and what the session holds encrypted. `handle` names the session in lists and gives no access. \#
+        The session ends when it was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one \#
+        `subject` can be listed and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or \#
+        the call is `conflict`, as `sessions.per_subject_policy` says.","paramStructure":"either",\#
+        "params":[{"name":"data","description":"What the session holds; {} where it is not given.","required":false,\#
         "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
         {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
         id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/subject"}},\#
@@ -1027,7 +1321,214 @@ public enum OpenRPC {
         "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
         {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
-        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}],\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]},\#
+        {"name":"topic.ack","summary":"Says that messages were handled: their group is not given them again.",\#
+        "description":"One round trip. Each message is settled by itself. One that is no longer the subscription's \#
+        stays what it is and is among the `lost`: another consumer has it, or will. Valkey keeps the message until it \#
+        is trimmed, for groups that have not handled it and for those to come.","paramStructure":"either",\#
+        "params":[{"name":"subscription","description":"The name that `topic.subscribe` gave.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_subscription"}},{"name":"ids","description":"Ids of messages \#
+        that were delivered to the subscription, 1 to 1000 of them.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/message_ids"}}],"result":{"name":"result","description":"What became \#
+        of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]}],"result":{"name":"result","value":{"acked":[],"lost":["1-1"]}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.delete_group",\#
+        "summary":"Removes a consumer group from a topic, with what it has not handled.","description":"One round \#
+        trip. Messages stay in the topic for other groups, and are held back for this one no more. While consumers \#
+        are subscribed it is `conflict`, and nothing is removed.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_group"}}],"result":{"name":"result","description":"Whether there \#
+        was such a group.","schema":{"type":"object","required":["deleted"],\#
+        "properties":{"deleted":{"description":"False where there is none of that name.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one that is not there","params":[{"name":"topic","value":"orders"},{"name":"group",\#
+        "value":"billing"}],"result":{"name":"result","value":{"deleted":false}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.extend","summary":"Keeps messages for another `ack_ms` \#
+        of the subscription, counted from now.","description":"One round trip. By Valkey's clock, as often as \#
+        needed.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}},\#
+        {"name":"ids","description":"Ids of messages that were delivered to the subscription, 1 to 1000 of them.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/message_ids"}}],"result":{"name":"result",\#
+        "description":"What became of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]}],"result":{"name":"result","value":{"acked":[],"lost":["1-1"]}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.inspect","summary":"Tells \#
+        how many messages a topic holds, and how far its groups are.","description":"One round trip. A topic that is \#
+        not there holds no message.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
+        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
+        with `.dead` are those of dead letters.","required":true,"schema":{"$ref":"#/components/schemas/topic"}}],\#
+        "result":{"name":"result","description":"The topic.","schema":{"type":"object","required":["length","groups"],\#
+        "properties":{"length":{"description":"Messages that it holds, handled ones included.","type":"integer",\#
+        "minimum":0},"groups":{"description":"Its groups by name.","type":"array","items":{"type":"object",\#
+        "required":["group","pending","lag","consumers"],"properties":{"group":{"description":"Its name.",\#
+        "type":"string"},"pending":{"description":"Messages that were delivered, or given back, and are not acked.",\#
+        "type":"integer","minimum":0},"lag":{"description":"Messages that were not delivered yet; null where Valkey \#
+        cannot tell.","type":["integer","null"],"minimum":0},"consumers":{"description":"Subscriptions, through any \#
+        agent; those of an agent that was killed count for half a minute more.","type":"integer","minimum":0}}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a topic that is not there","params":[{"name":"topic","value":"orders"}],\#
+        "result":{"name":"result","value":{"length":0,"groups":[]}}},{"name":"a topic with a group",\#
+        "params":[{"name":"topic","value":"orders.dead"}],"result":{"name":"result","value":{"length":0,\#
+        "groups":[{"group":"mending","pending":0,"lag":0,"consumers":1}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"topic.nack","summary":"Gives messages back: they are delivered again.",\#
+        "description":"One round trip. To any consumer of the group, after `delay_ms`; later messages of the same \#
+        `order_key` wait behind. One that was delivered `deliveries_max` times goes to the topic `<topic>.dead` \#
+        instead.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}},\#
+        {"name":"ids","description":"Ids of messages that were delivered to the subscription, 1 to 1000 of them.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/message_ids"}},{"name":"delay_ms","description":"How \#
+        long to wait before the next delivery, in milliseconds, at most 30 days.","required":false,\#
+        "schema":{"description":"How long to wait before the next delivery, in milliseconds, at most 30 days.",\#
+        "type":"integer","minimum":0,"maximum":2592000000,"default":0}}],"result":{"name":"result",\#
+        "description":"What became of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]},{"name":"delay_ms","value":1000}],"result":{"name":"result",\#
+        "value":{"acked":[],"lost":["1-1"]}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"topic.publish","summary":"Publishes a message to a topic, where it stays until every group has \#
+        handled it.","description":"One round trip. When the reply is there, the message is in Valkey's stream: how \#
+        safe it is from then on is what the store's persistence promises. It is delivered to each group at least \#
+        once. Messages that one connection publishes to a topic are in that order. Where the topic holds `length_max` \#
+        messages already, those that every group has handled make room, the oldest first; where that is not enough it \#
+        is `topic_full`, and nothing was published. Published again where the outcome is not known, the message may \#
+        be there twice; with `request_id` it is not. In Valkey the stream is called `topic:{<topic>}` behind \#
+        `valkey.prefix`, with the fields `message` and `order_key`.","paramStructure":"either",\#
+        "params":[{"name":"topic","description":"Name of a topic: text of at least one byte without `{` and `}`; 1 \#
+        KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"message","description":"A JSON value of any kind, \#
+        which arrives byte for byte as it was written.","required":true,"schema":{"description":"A JSON value of any \#
+        kind, which arrives byte for byte as it was written."}},{"name":"order_key","description":"Messages of one \#
+        key are handled by one consumer of a group at a time, one after the other, in the order published; text of at \#
+        least one byte, 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Messages of \#
+        one key are handled by one consumer of a group at a time, one after the other, in the order published; text \#
+        of at least one byte, 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
+        name for the same topic, from the same user, gives the first outcome again instead of another message. With \#
+        another message or key it is `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/request_id"}},{"name":"length_max","description":"Most messages in the \#
+        topic, this one included; without it, `topics.length_max` of the configuration, 1000000 by default.",\#
+        "required":false,"schema":{"description":"Most messages in the topic, this one included; without it, \#
+        `topics.length_max` of the configuration, 1000000 by default.","type":"integer","minimum":1,\#
+        "maximum":1000000000}}],"result":{"name":"result","description":"Which message it became.",\#
+        "schema":{"type":"object","required":["id"],"properties":{"id":{"$ref":"#/components/schemas/message_id"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/topic_full"}],"examples":[{"name":"a \#
+        message","params":[{"name":"topic","value":"orders"},{"name":"message","value":{"type":"order.paid"}}],\#
+        "result":{"name":"result","value":{"id":"1763622000000-0"}}},{"name":"one of several that belong together",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"message","value":{"paid":42}},{"name":"order_key",\#
+        "value":"customer-7"},{"name":"request_id","value":"pay-42"}],"result":{"name":"result",\#
+        "value":{"id":"1763622000000-0"}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"topic.subscribe","summary":"Has messages of a topic sent to this connection, as a consumer of a \#
+        group.","description":"Three round trips at most. Each message goes to one consumer of each group, oldest \#
+        first, as `topic.message`: `subscription`, `id`, `message` (JSON, byte for byte; `message_text` or \#
+        `message_base64` for what other clients wrote; `fields` for an entry that has no field `message`), \#
+        `order_key` where it has one, `deliveries` (1 for the first), and in topics of dead letters `dead` with \#
+        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
+        `too_large`). It is the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to \#
+        be settled by `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose \#
+        consumer's connection ended, is delivered again, to any consumer of the group; after `deliveries_max` \#
+        deliveries it goes to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the \#
+        messages with one `order_key` a group is given one at a time: the next one follows when it was acked or is \#
+        dead. `topic.gap` has `subscription` and `reason`: the group was there no more and was begun anew, from the \#
+        oldest message that is left (`group_recreated`), or messages that the group had not handled were trimmed \#
+        (`trimmed`). `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its \#
+        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from","description":"Where a group that is new \#
+        begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id of \#
+        a message, behind it. A group that is there goes on where it is.","required":false,\#
+        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
+        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
+        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
+        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
+        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
+        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
+        where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
+        for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
+        "minimum":1,"maximum":1000000}}],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/unsafe_store"}],"examples":[{"name":"a group","params":[{"name":"topic",\#
+        "value":"orders"},{"name":"group","value":"billing"}],"result":{"name":"result",\#
+        "value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at a time",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from","value":"start"},\#
+        {"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max","value":null}],\#
+        "result":{"name":"result","value":{"subscription":"topic-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.trim","summary":"Removes the oldest messages of a \#
+        topic.","description":"In bounded steps, between which others are served. Messages that a group has not \#
+        handled stay, and all behind them, unless `force` is true: then the group's subscribers are told by \#
+        `topic.gap` (`trimmed`). Without a group nothing holds messages back.","paramStructure":"either",\#
+        "params":[{"name":"topic","description":"Name of a topic: text of at least one byte without `{` and `}`; 1 \#
+        KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"length_max","description":"Most messages that stay.",\#
+        "required":false,"schema":{"description":"Most messages that stay.","type":"integer","minimum":0,\#
+        "maximum":1000000000}},{"name":"age_max_ms","description":"Greatest age of those that stay, in milliseconds, \#
+        by Valkey's clock.","required":false,"schema":{"description":"Greatest age of those that stay, in \#
+        milliseconds, by Valkey's clock.","type":"integer","minimum":0,"maximum":3153600000000}},{"name":"force",\#
+        "description":"Remove what is not handled too.","required":false,"schema":{"description":"Remove what is not \#
+        handled too.","type":"boolean","default":false}}],"result":{"name":"result","description":"How many were \#
+        removed.","schema":{"type":"object","required":["trimmed"],"properties":{"trimmed":{"description":"Messages \#
+        that are gone.","type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"everything that is handled","params":[{"name":"topic","value":"orders"},\#
+        {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"what no group has \#
+        handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
+        "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}]},{"name":"topic.unsubscribe",\#
+        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply. What \#
+        was delivered and not settled is given to other consumers of the group at once; the group stays.",\#
+        "paramStructure":"either","params":[{"name":"subscription","description":"The name that `topic.subscribe` \#
+        gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
+        "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
+        "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
+        subscription of that name, or no more.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
+        "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
+        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
@@ -1104,8 +1605,21 @@ public enum OpenRPC {
         "properties":{"token":{"$ref":"#/components/schemas/token"},"handle":{"$ref":"#/components/schemas/handle"},\#
         "version":{"$ref":"#/components/schemas/session_version"},\#
         "idle_expires_at_ms":{"$ref":"#/components/schemas/idle_expires_at_ms"},\#
-        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}},"store":{"description":"State of the link to \#
-        one store.","type":"object","required":["connected","breaker","mode","server","version"],\#
+        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}},"topic":{"description":"Name of a topic: text \#
+        of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` \#
+        are those of dead letters.","type":"string","minLength":1},"topic_group":{"description":"Name of a consumer \#
+        group: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "topic_subscription":{"description":"The name that `topic.subscribe` gave.","type":"string","minLength":1},\#
+        "message_id":{"description":"Id of a message: milliseconds of Valkey's clock, and a number within them.",\#
+        "type":"string","minLength":1},"message_ids":{"description":"Ids of messages that were delivered to the \#
+        subscription, 1 to 1000 of them.","type":"array","items":{"$ref":"#/components/schemas/message_id"},\#
+        "minItems":1,"maxItems":1000},"settled_messages":{"description":"What became of each message.",\#
+        "type":"object","required":["acked","lost"],"properties":{"acked":{"description":"Ids of the messages that \#
+        were still this subscription's: the call took effect.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/message_id"}},"lost":{"description":"Ids of those that were not: their \#
+        time was over, they were settled before, or never delivered to it. Nothing was changed.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/message_id"}}}},"store":{"description":"State of the link to one \#
+        store.","type":"object","required":["connected","breaker","mode","server","version"],\#
         "properties":{"connected":{"description":"Whether commands can be sent.","type":"boolean"},\#
         "breaker":{"description":"State of the circuit breaker.","type":"string","enum":["closed","open",\#
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#
@@ -1117,7 +1631,55 @@ public enum OpenRPC {
         "properties":{"deadline_ms":{"description":"Bound on the whole call in milliseconds, queueing and waiting \#
         included; 5000 by default, 60000 where keys are swept.","type":"integer","minimum":1,"maximum":3153600000000},\#
         "traceparent":{"description":"Trace context (W3C), carried into logs and error data.","type":"string",\#
-        "pattern":"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}}}},"errors":{"parse_error":{"code":-32700,\#
+        "pattern":"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}}},"lock_name":{"description":"Name of the \#
+        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "semaphore_name":{"description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is the \#
+        default limit.","type":"string","minLength":1},"election":{"description":"Name of the election: text of at \#
+        least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "lock_lease":{"description":"The lease that the acquisition returned. Whoever has it, as the same user, can \#
+        renew and end it.","type":"string","minLength":1},"lease_ttl_ms":{"description":"Life of the lease in \#
+        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
+        the death of the host or the agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000},\#
+        "lease_renew_ttl_ms":{"description":"Life to give, in milliseconds; without it, the life that it was given \#
+        before.","type":"integer","minimum":10,"maximum":86400000},"lease_wait_ms":{"description":"How long to wait \#
+        for it, in milliseconds; 0 for not at all.","type":"integer","minimum":0,"maximum":86400000,"default":0},\#
+        "lease_bind":{"description":"`connection`: the agent renews the lease while this connection and the process \#
+        that made it live, and releases it when one of them ends. `none`: the client renews.","type":"string",\#
+        "enum":["connection","none"],"default":"connection"},"max_hold_ms":{"description":"How long the agent renews \#
+        without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then the \#
+        lease runs out.","type":"integer","minimum":10,"maximum":2592000000,"default":3600000},\#
+        "lease_owner":{"description":"Name of the party to deadlock detection, one of the user's own, the same over \#
+        all hosts; without it the connection is the party.","type":"string","minLength":1,"maxLength":128},\#
+        "lease_label":{"description":"What others are told of the holder.","type":"string","minLength":1,\#
+        "maxLength":128},"replicas_min":{"description":"How many replicas must know of the lease before it counts; \#
+        where fewer do in time it is released, and the call ends with `conflict`.","type":"integer","minimum":1,\#
+        "maximum":16},"replicas_wait_ms":{"description":"How long to wait for the replicas, in milliseconds.",\#
+        "type":"integer","minimum":1,"maximum":60000,"default":1000},"permits":{"description":"Permits to take, at \#
+        most `limit`.","type":"integer","minimum":1,"maximum":1000000,"default":1},"lease_holder":{"description":"One \#
+        who holds a lease, or waits for it.","type":"object","required":["host","since_at_ms"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"},"since_at_ms":{"description":"Since when it holds or waits, by the server's \#
+        clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a lock, or would.",\#
+        "type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of a semaphore it \#
+        holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.","type":"integer"},\#
+        "ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it holds.",\#
+        "type":"integer"},"revoked":{"description":"True where an operator revoked its lease.","type":"boolean"},\#
+        "party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}},"acquisition":{"description":"What became of it.","type":"object","required":["acquired"],\#
+        "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
+        to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
+        higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
+        "type":"integer"},"holder":{"$ref":"#/components/schemas/lease_holder"},\#
+        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
+        renewed.","type":"integer"}}},"lock_state":{"description":"A lock.","type":"object","required":["name",\#
+        "locked","fence","holders","waiters"],"properties":{"name":{"description":"Its name.","type":"string"},\#
+        "locked":{"description":"Whether somebody holds it.","type":"boolean"},"mode":{"description":"How it is \#
+        held.","type":"string","enum":["exclusive","shared"]},"fence":{"description":"The last fence given; 0 where \#
+        there was none.","type":"integer"},"holders":{"description":"Those who hold it, the first of them first.",\#
+        "type":"array","items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait \#
+        for it, in the order in which they will have it.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}}}}},"errors":{"parse_error":{"code":-32700,\#
         "message":"The message is not JSON.","data":{"kind":"parse_error","retryable":false,"when":"A line is not \#
         valid JSON, not UTF-8, or nested too deep. The reply's id is null and the connection goes on."}},\#
         "invalid_request":{"code":-32600,"message":"The message is not a request.","data":{"kind":"invalid_request",\#
@@ -1148,11 +1710,12 @@ public enum OpenRPC {
         limit or fence did not hold, or the stored value is of another kind."}},"shutting_down":{"code":1009,\#
         "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
         refused while the agent drains."}},"cancelled":{"code":1010,"message":"The caller cancelled the call.",\#
-        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited."}},\#
-        "unsafe_store":{"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease \#
-        is void.","data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
+        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited, or \#
+        while it only read. A call that changes something is not cut short."}},"unsafe_store":{"code":1011,\#
+        "message":"The store may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,\#
+        "when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, \#
+        unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease is void.",\#
+        "data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
         invalidated meanwhile."}},"session_not_found":{"code":1201,"message":"There is no such session.",\#
         "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
         exist or has ended."}},"lease_lost":{"code":1301,"message":"The lease is not the caller's.",\#
