@@ -59,6 +59,12 @@ let package = Package(
         module("Resilience", ["Linux"]),
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
 
+        // Policy: who may call what; pure, decided once a connection.
+        module("Policy", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux"]),
+
+        // Audit: a chain of records, written beside the loop.
+        module("Audit", ["Bytes", "Crypto", "JSON", "Linux", "Observability"]),
+
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
@@ -81,8 +87,9 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Sessions", "Store", "Valkey",
+                "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
+                "JSONRPC",
+                "Linux", "Observability", "Policy", "Resilience", "Sessions", "Store", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -132,6 +139,8 @@ let package = Package(
         ),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
         tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests("AuditTests", ["Audit", "Bytes", "Crypto", "JSON", "Linux", "Observability", "TestSupport"]),
+        tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),

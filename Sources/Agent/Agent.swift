@@ -9,6 +9,7 @@ import JSON
 import JSONRPC
 import Linux
 import Observability
+import Policy
 import Sessions
 import Store
 import Valkey
@@ -16,20 +17,24 @@ import Valkey
 /// The agent: everything that is built once, wired together, started and ended in one place.
 @EventLoop
 final class Agent {
-    private var configuration: Configuration
-    private let log: Log
-    private let stores: Stores
+    var configuration: Configuration
+    let log: Log
+    let stores: Stores
     private let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
+    let cache: Cache
+    let sessions: Sessions
     private let channels: Channels
-    private let dispatcher: Dispatcher
+    let dispatcher: Dispatcher
     private let server: Server
-    private let methods: AgentMethods
+    let methods: AgentMethods
+    let gatekeeper: Gatekeeper
     private let sockets: [ListeningSocket]
-    private var service: ServiceManager?
+    var service: ServiceManager?
     private var signals: SignalWatcher?
-    private var isStopping = false
+    private(set) var isStopping = false
+    /// Whether the configuration is being read again, and whether it is to be read once more after that.
+    var isReloading = false
+    var isReloadWanted = false
     private var exitStatus: Int32 = 0
 
     /// Builds an agent that listens, but serves nobody before ``start()``.
@@ -37,9 +42,17 @@ final class Agent {
     /// - Parameters:
     ///   - configuration: What holds.
     ///   - keys: The keys of sessions.
+    ///   - policy: Who may call what.
+    ///   - audit: Where it is recorded who did what.
     ///   - log: Where records go.
     /// - Throws: ``ListeningSocket/Fault`` where the socket cannot be served.
-    init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
+    init(
+        _ configuration: Configuration,
+        keys: SessionKeys,
+        policy: Policy,
+        audit: AuditTrail,
+        log: Log
+    ) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
@@ -67,6 +80,7 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        gatekeeper = Gatekeeper(policy, calls: calls, audit: audit, log: log)
         methods = AgentMethods(
             calls: calls,
             cache: cache,
@@ -80,6 +94,8 @@ final class Agent {
             calls: calls,
             features: Features(
                 agent: methods,
+                auth: Authorization(calls: calls),
+                valkey: ValkeyMethods(calls: calls, stores: stores),
                 rpc: Discovery(calls: calls),
                 cache: cache,
                 hash: Hashes(cache),
@@ -93,6 +109,7 @@ final class Agent {
             connectionsMax: configuration.limits.connectionsMax,
             calls: calls,
             dispatcher: dispatcher,
+            gatekeeper: gatekeeper,
             log: log
         )
         methods.server = server
@@ -121,6 +138,7 @@ final class Agent {
         EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
+        gatekeeper.audit.record("start", ["version": "\(OpenRPC.version)"])
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
     }
 
@@ -143,65 +161,6 @@ final class Agent {
         }
     }
 
-    /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
-    private func reload() {
-        guard !isStopping else { return }
-        service?.reloading()
-        defer { service?.ready() }
-        let next: Configuration
-        do throws(ConfigurationError) {
-            next = try configuration.reloaded()
-        } catch {
-            return log.error("the configuration is faulty; the old one stays", ["faults": error.description])
-        }
-        let keys: SessionKeys
-        do throws(KeyFault) {
-            keys = try SessionKeys(next)
-        } catch {
-            return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
-        }
-        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
-        sessions.settings = SessionSettings(next.sessions)
-        log.level = next.log.level
-        log.format = next.log.format
-        cache.namespaces = Namespaces(next.cache)
-        dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
-        let changed = next.changes(since: configuration)
-        // What proves who a server is belongs to the server: with another URL it waits for the restart too.
-        let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
-        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
-        configuration.log = next.log
-        let nearBytes = configuration.cache.nearBytes
-        configuration.cache = next.cache
-        configuration.cache.nearBytes = nearBytes
-        configuration.sessions = next.sessions
-        configuration.limits.deadline = next.limits.deadline
-        configuration.limits.sweepDeadline = next.limits.sweepDeadline
-        if isSameServer {
-            configuration.adoptAccess(of: next)
-            stores.adoptCredentials(configuration)
-        }
-        methods.configuration = configuration
-        log.notice(
-            "configuration reloaded",
-            [
-                "changed": changed.joined(separator: ","),
-                "needs_restart": waiting.joined(separator: ","),
-            ]
-        )
-    }
-
-    private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
-            || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
-    }
-
-    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
-    private static func isAccess(_ option: String) -> Bool {
-        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
-    }
-
     /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.
     private func stop() {
         guard !isStopping else { return }
@@ -220,6 +179,7 @@ final class Agent {
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
             await self.stores.stop(grace: max(left, Agent.storesGrace))
+            await self.gatekeeper.audit.stop()
             self.finish()
         }
     }

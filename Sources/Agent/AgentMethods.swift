@@ -16,7 +16,7 @@ import Valkey
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
 @EventLoop
 final class AgentMethods {
-    private let calls: CallTable
+    let calls: CallTable
     private let cache: Cache
     private let sessions: Sessions
     private let channels: Channels

@@ -83,6 +83,9 @@ final class Dispatcher {
             isBulky: method.returnsStoredValues
         )
         do throws(RPCError) {
+            if !peer.ungated.contains(Int(method.rawValue)) {
+                try calls.admit(call, peer, method: Int(method.rawValue), request.arguments)
+            }
             try perform(method, request.arguments, call, peer)
         } catch {
             calls.fail(call, error)

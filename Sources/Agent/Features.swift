@@ -13,6 +13,8 @@ import Store
 @EventLoop
 struct Features {
     let agent: AgentMethods
+    let auth: Authorization
+    let valkey: ValkeyMethods
     let rpc: Discovery
     let cache: Cache
     let hash: Hashes

@@ -32,6 +32,8 @@ public final class CallTable {
         var method = 0
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        /// Whether the connection's gate wants to know how it ends.
+        var isGated = false
     }
 
     /// Counts of calls and errors by method.
@@ -92,6 +94,7 @@ public final class CallTable {
         slots[index].peer = peer
         slots[index].id.set(id)
         slots[index].method = method
+        slots[index].isGated = false
         if let batch {
             batch.remaining += 1
             slots[index].batch = batch
@@ -102,6 +105,15 @@ public final class CallTable {
         peer.runningCalls += 1
         running += 1
         return CallID(slot: index, generation: slots[index].generation)
+    }
+
+    /// Asks the connection's gate whether a call may run, and tells it how the call ends.
+    ///
+    /// - Throws: The error that the call is to end with.
+    public func admit(_ call: CallID, _ peer: Peer, method: Int, _ arguments: Arguments) throws(RPCError) {
+        guard let gate = peer.gate else { return }
+        slots[call.slot].isGated = true
+        try gate.admit(call, peer, method: method, arguments)
     }
 
     /// Whether somebody still waits for the call's answer.
@@ -119,6 +131,7 @@ public final class CallTable {
         guard let slot = end(call) else { return }
         counts[slot.method].calls += 1
         let limits = limits
+        var fault: RPCError?
         send(slot.peer, slot.batch, slot.id) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
@@ -127,8 +140,11 @@ public final class CallTable {
             guard buffer.count >= end else { return }
             buffer.truncate(to: start)
             buffer.append("\"error\":")
-            RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
+            let error = RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax)
+            error.append(to: &buffer)
+            fault = error
         }
+        if slot.isGated { slot.peer.gate?.callEnded(call, slot.peer, method: slot.method, error: fault) }
     }
 
     /// Answers a call with an error.
@@ -140,6 +156,7 @@ public final class CallTable {
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
+        if slot.isGated { slot.peer.gate?.callEnded(call, slot.peer, method: slot.method, error: error) }
     }
 
     /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
@@ -216,7 +233,7 @@ public final class CallTable {
 
     private func end(
         _ call: CallID
-    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool)? {
+    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool, isGated: Bool)? {
         let index = call.slot
         guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
         let batch = slots[index].batch
@@ -228,7 +245,7 @@ public final class CallTable {
         peer.runningReplyBytes -= slots[index].expected
         peer.runningCalls -= 1
         running -= 1
-        return (peer, batch, id, slots[index].method, slots[index].expected > 0)
+        return (peer, batch, id, slots[index].method, slots[index].expected > 0, slots[index].isGated)
     }
 
     /// Frames a reply: straight into the connection's output where a line is all it takes.

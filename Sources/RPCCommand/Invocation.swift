@@ -13,6 +13,7 @@ struct Invocation: Equatable {
         case methodHelp(method: String)
         case call(method: String, words: [String])
         case stream
+        case verifyAudit(words: [String])
     }
 
     /// What to do.
@@ -157,12 +158,16 @@ extension Invocation {
         case "list": return .list(prefix: others.isEmpty ? nil : try only(others, after: first))
         case "describe": return .describe(method: try only(others, after: first))
         case "template": return .template(method: try only(others, after: first))
+        case "audit.verify": return .verifyAudit(words: others)
+        // The one method that people call with nothing but a name.
+        case "auth.explain" where others.first?.contains("=") == false:
+            return .call(method: first, words: ["method=\(others[0])"] + others.dropFirst())
         default: return .call(method: first, words: others)
         }
     }
 
     private static func isCommand(_ word: String) -> Bool {
-        ["-", "list", "describe", "template"].contains(word)
+        ["-", "list", "describe", "template", "audit.verify"].contains(word)
     }
 
     private static func only(_ words: [String], after command: String) throws(CommandError) -> String {

@@ -67,6 +67,8 @@ public struct RPCCommand {
         case .call(let method, let words):
             let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
             return try call.run(method: method, words: words)
+        case .verifyAudit(let words):
+            try AuditVerification.run(words)
         case .stream:
             let client = try connection.open(until: .now.advanced(by: Call.connectLimit))
             var stream = RequestStream(client, console, timeout: invocation.timeout)

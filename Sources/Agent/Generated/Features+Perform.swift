@@ -31,6 +31,11 @@ extension Features {
         case .agentSubscribe:
             _ = try decode(NoParameters.init, arguments)
             agent.subscribe(context)
+        case .agentWhoami:
+            _ = try decode(NoParameters.init, arguments)
+            agent.whoami(context)
+        case .authExplain:
+            try auth.explain(decode(AuthExplainParameters.init, arguments), context)
         case .cacheDelete:
             try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
         case .cacheExists:
@@ -96,6 +101,8 @@ extension Features {
             try session.touch(decode(SessionTouchParameters.init, arguments), context)
         case .sessionUpdate:
             try session.update(decode(SessionUpdateParameters.init, arguments), context)
+        case .valkeyCall:
+            try valkey.call(decode(ValkeyCallParameters.init, arguments), context)
         }
     }
 }

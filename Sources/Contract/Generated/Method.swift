@@ -16,6 +16,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentStats
     /// Asks to be told of what changes in the agent.
     case agentSubscribe
+    /// Tells who the caller is to the agent, and which rules speak to it.
+    case agentWhoami
+    /// Tells whether the caller may call a method, and why.
+    case authExplain
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -78,6 +82,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
+    /// Sends one command to Valkey as it is.
+    case valkeyCall
 
     /// Finds a method by its name.
     ///
@@ -102,9 +108,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
+            if bytes.equals("valkey.call") { return .valkeyCall }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
+            if bytes.equals("agent.whoami") { return .agentWhoami }
+            if bytes.equals("auth.explain") { return .authExplain }
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
@@ -149,6 +158,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
+        case .agentWhoami: "agent.whoami"
+        case .authExplain: "auth.explain"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheFail: "cache.fail"
@@ -180,6 +191,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
+        case .valkeyCall: "valkey.call"
         }
     }
 
@@ -192,6 +204,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
+        case .agentWhoami: .read
+        case .authExplain: .read
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheFail: .idempotent
@@ -223,6 +237,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
+        case .valkeyCall: .nonIdempotent
         }
     }
 
@@ -242,6 +257,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public enum Group: String, CaseIterable, Sendable {
         /// The methods `agent.*`.
         case agent
+        /// The methods `auth.*`.
+        case auth
         /// The methods `cache.*`.
         case cache
         /// The methods `channel.*`.
@@ -252,12 +269,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case rpc
         /// The methods `session.*`.
         case session
+        /// The methods `valkey.*`.
+        case valkey
     }
 
     /// The feature that the method belongs to.
     public var group: Group {
         switch self {
-        case .agentBreaker, .agentConfig, .agentHealth, .agentPing, .agentStats, .agentSubscribe: .agent
+        case .agentBreaker, .agentConfig, .agentHealth, .agentPing, .agentStats, .agentSubscribe, .agentWhoami: .agent
+        case .authExplain: .auth
         case .cacheDelete, .cacheExists, .cacheFail, .cacheGet, .cacheGetMany, .cacheIncrement, .cacheInvalidate, .cacheKeys, .cacheSet, .cacheSetMany, .cacheStats, .cacheTouch:
             .cache
         case .channelPublish, .channelSubscribe, .channelUnsubscribe: .channel
@@ -265,6 +285,69 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .rpcDiscover: .rpc
         case .sessionCreate, .sessionDestroy, .sessionDestroyAll, .sessionGet, .sessionKeys, .sessionList, .sessionRekey, .sessionRotate, .sessionTouch, .sessionUpdate:
             .session
+        case .valkeyCall: .valkey
+        }
+    }
+
+    /// Whether only those may call it whom a policy grants it by name.
+    public var isOperator: Bool {
+        switch self {
+        case .agentBreaker, .agentConfig, .sessionKeys, .sessionRekey, .valkeyCall: true
+        default: false
+        }
+    }
+
+    /// Boolean parameters that, where one is true, make a call one of an operator.
+    public var operatorParameters: [StaticString] {
+        switch self {
+        case .cacheInvalidate: ["all"]
+        default: []
+        }
+    }
+
+    /// Names of the parameters, in the order of their positions.
+    public var parameterNames: [StaticString] {
+        switch self {
+        case .agentBreaker: ["store", "action"]
+        case .agentConfig: []
+        case .agentHealth: []
+        case .agentPing: []
+        case .agentStats: []
+        case .agentSubscribe: []
+        case .agentWhoami: []
+        case .authExplain: ["method", "params"]
+        case .cacheDelete: ["key", "keys", "namespace"]
+        case .cacheExists: ["key", "namespace"]
+        case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
+        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
+        case .cacheGetMany: ["keys", "namespace", "fresh"]
+        case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
+        case .cacheInvalidate: ["pattern", "namespace", "all"]
+        case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
+        case .cacheSet: ["key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease"]
+        case .cacheSetMany: ["entries", "namespace"]
+        case .cacheStats: ["namespace"]
+        case .cacheTouch: ["key", "ttl_ms", "namespace"]
+        case .channelPublish: ["channel", "message", "request_id"]
+        case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
+        case .channelUnsubscribe: ["subscription"]
+        case .hashDelete: ["key", "fields", "namespace"]
+        case .hashGet: ["key", "field", "namespace"]
+        case .hashGetAll: ["key", "namespace"]
+        case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
+        case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
+        case .rpcDiscover: []
+        case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
+        case .sessionDestroy: ["token", "handle", "namespace"]
+        case .sessionDestroyAll: ["subject", "namespace", "except"]
+        case .sessionGet: ["token", "namespace", "touch"]
+        case .sessionKeys: []
+        case .sessionList: ["subject", "namespace"]
+        case .sessionRekey: []
+        case .sessionRotate: ["token", "namespace", "grace_ms", "request_id"]
+        case .sessionTouch: ["token", "namespace"]
+        case .sessionUpdate: ["token", "namespace", "set", "remove", "replace", "if_version"]
+        case .valkeyCall: ["args", "store"]
         }
     }
 }
