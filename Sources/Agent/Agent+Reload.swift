@@ -4,6 +4,7 @@ import Contract
 import EventLoop
 import Observability
 import Policy
+import Responses
 import Sessions
 import Store
 
@@ -66,7 +67,10 @@ extension Agent {
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level
         log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
         cache.namespaces = Namespaces(next.cache)
+        responses.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.

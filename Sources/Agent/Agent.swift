@@ -10,6 +10,7 @@ import JSONRPC
 import Linux
 import Observability
 import Policy
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -24,10 +25,12 @@ final class Agent {
     let cache: Cache
     let sessions: Sessions
     private let channels: Channels
+    let responses: Responses
     let dispatcher: Dispatcher
     private let server: Server
     let methods: AgentMethods
     let gatekeeper: Gatekeeper
+    private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
     var service: ServiceManager?
     private var signals: SignalWatcher?
@@ -57,7 +60,13 @@ final class Agent {
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
         stores = Stores(configuration, log: log)
-        calls = CallTable(limits: configuration.limits.connection, methods: Method.allCases.count)
+        calls = CallTable(
+            limits: configuration.limits.connection,
+            methods: Method.allCases.count,
+            clock: EventLoop.reactor.clock
+        )
+        calls.observer = CallLog(log: log)
+        calls.slowNanoseconds = configuration.log.slowNanoseconds
         let keyspace = Keyspace(
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
@@ -69,6 +78,7 @@ final class Agent {
             namespaces: Namespaces(configuration.cache),
             nearBytesMax: configuration.cache.nearBytes
         )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
         sessions = Sessions(
             secrets: keys.secrets,
             isDevelopmentKey: keys.isDevelopment,
@@ -80,12 +90,19 @@ final class Agent {
         )
         keys.report(to: log, configuration)
         channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        responses = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
         gatekeeper = Gatekeeper(policy, calls: calls, audit: audit, log: log)
         methods = AgentMethods(
             calls: calls,
             cache: cache,
             sessions: sessions,
             channels: channels,
+            responses: responses,
             stores: stores,
             configuration: configuration,
             log: log
@@ -100,7 +117,8 @@ final class Agent {
                 cache: cache,
                 hash: Hashes(cache),
                 session: sessions,
-                channel: channels
+                channel: channels,
+                response: responses
             ),
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
@@ -113,6 +131,7 @@ final class Agent {
             log: log
         )
         methods.server = server
+        telemetry = TelemetryServer(methods)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -135,11 +154,27 @@ final class Agent {
         } catch {
             return fail("clients cannot be accepted", error.reason)
         }
-        EventLoop.reactor.timers.schedule(after: .seconds(1)) { ProcessMemory.releaseStartupCode() }
+        if let address = configuration.telemetry.listen {
+            do throws(TelemetryServer.Fault) {
+                try telemetry.start(address, socketMode: configuration.socket.mode)
+            } catch {
+                return fail("metrics cannot be served", error.description)
+            }
+        }
+        EventLoop.reactor.timers.schedule(after: .seconds(1)) {
+            ProcessMemory.releaseStartupCode()
+            self.releaseSpareMemory()
+        }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         gatekeeper.audit.record("start", ["version": "\(OpenRPC.version)"])
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+    }
+
+    /// Gives memory back that was needed for a moment; every ten seconds.
+    private func releaseSpareMemory() {
+        ProcessMemory.releaseSpare()
+        EventLoop.reactor.timers.schedule(after: .seconds(10)) { self.releaseSpareMemory() }
     }
 
     /// Status for the process to exit with, once the loop has ended.
@@ -202,9 +237,15 @@ final class Agent {
     }
 
     private func finish() {
+        telemetry.close()
         for socket in sockets { socket.removeFile() }
         EventLoop.stop()
     }
+}
+
+extension Configuration.Log {
+    /// From which duration on a call is slow, in nanoseconds.
+    var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

@@ -9,6 +9,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
 import Store
 import Valkey
@@ -17,14 +18,17 @@ import Valkey
 @EventLoop
 final class AgentMethods {
     let calls: CallTable
-    private let cache: Cache
-    private let sessions: Sessions
-    private let channels: Channels
-    private let stores: Stores
-    private let log: Log
+    let cache: Cache
+    let sessions: Sessions
+    let channels: Channels
+    let responses: Responses
+    let stores: Stores
+    let log: Log
     /// The configuration in force, for `agent.config`.
     var configuration: Configuration
     private let started = Instant.now
+    /// When the agent was made, in Unix time.
+    let startedAtMilliseconds = WallClock.milliseconds
     private let events: AgentEvents
     /// Where connections are counted; set once the server is there.
     ///
@@ -37,6 +41,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        responses: Responses,
         stores: Stores,
         configuration: Configuration,
         log: Log
@@ -45,6 +50,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.responses = responses
         self.stores = stores
         self.configuration = configuration
         self.log = log
@@ -118,10 +124,16 @@ final class AgentMethods {
         events.subscribe(context.call)
     }
 
-    private func appendHealth(to result: inout ByteBuffer) {
+    /// Whether the agent takes calls; a store that is away is told as degraded, and does not count.
+    var isReady: Bool { server.map { !$0.dispatcher.isDraining } ?? false }
+
+    /// Appends what `agent.health` answers.
+    func appendHealth(to result: inout ByteBuffer) {
         let cache = stores.cacheLink.status
         let state = stores.stateLink.status
-        result.append("{\"live\":true,\"ready\":true,\"degraded\":")
+        result.append("{\"live\":true,\"ready\":")
+        result.append(jsonBoolean: isReady)
+        result.append(",\"degraded\":")
         result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
         result.append(",\"stores\":{\"cache\":")
         append(store: cache, to: &result)
@@ -189,12 +201,13 @@ final class AgentMethods {
         groups.add("refused", server?.counts.refused ?? 0, &result)
         groups.begin("calls", &result)
         groups.add("running", UInt64(calls.running), &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].calls > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].calls, &result)
+        let counts = calls.counts
+        for method in Method.allCases where counts[Int(method.rawValue)].calls > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].calls, &result)
         }
         groups.begin("errors", &result)
-        for method in Method.allCases where calls.counts[Int(method.rawValue)].errors > 0 {
-            groups.add("\(method.name)", calls.counts[Int(method.rawValue)].errors, &result)
+        for method in Method.allCases where counts[Int(method.rawValue)].errors > 0 {
+            groups.add("\(method.name)", counts[Int(method.rawValue)].errors, &result)
         }
         groups.begin("cache", &result)
         groups.add("hits", cache.counts.hits, &result)
@@ -209,6 +222,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
             groups.begin("\(link.name)_store", &result)
@@ -218,6 +232,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendResponses(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let counts = responses.counts
+        groups.begin("responses", &result)
+        groups.add("hits", counts.hits, &result)
+        groups.add("misses", counts.misses, &result)
+        groups.add("degraded", counts.degraded, &result)
+        groups.add("stored", counts.stored, &result)
+        groups.add("incomplete", counts.incomplete, &result)
+        groups.add("leases", counts.leases, &result)
+        groups.add("waiting", UInt64(responses.waiting), &result)
+        groups.add("replayed", counts.replayed, &result)
+        groups.add("chunks", counts.chunks, &result)
+        groups.add("replay_bytes", UInt64(responses.replayBytes), &result)
     }
 
     private func appendChannels(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {

@@ -117,7 +117,7 @@ extension CallerGate: CallGate {
         counted.insert(call)
     }
 
-    func callEnded(_ call: CallID, _ peer: Peer, method: Int, error: RPCError?) {
+    func callEnded(_ call: CallID, error: RPCError?) {
         if let record = records.removeValue(forKey: call) { keeper.audit.end(record, error: error) }
         if counted.remove(call) != nil { account.end() }
         if isIdle { keeper.retire(self) }

@@ -57,6 +57,9 @@ final class ClientConnection: DescriptorHandler {
     /// Whether output is left that the client has not taken yet.
     var hasOutput: Bool { !peer.output.isEmpty }
 
+    /// Bytes of that output.
+    var outputBytes: Int { peer.output.count }
+
     func descriptorReady(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush(peer) }
         guard !isClosed, !isGone, !readiness.isDisjoint(with: [.readable, .hungUp, .failed]) else { return }

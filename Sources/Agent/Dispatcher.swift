@@ -9,7 +9,7 @@ import Store
 /// Takes each message to the method that it names.
 @EventLoop
 final class Dispatcher {
-    private let calls: CallTable
+    let calls: CallTable
     private let parser: RequestParser
     private let features: Features
     /// How long calls may take that name no deadline.
@@ -71,6 +71,7 @@ final class Dispatcher {
 
     private func serve(_ request: Request, from peer: Peer, batch: Batch?) {
         guard let method = method(request.method) else {
+            if request.method.equals("$/cancelRequest") { return cancel(request, from: peer, batch: batch) }
             // A notification of a method that is not there gets no reply, as every notification.
             guard let id = request.id else { return }
             return calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
@@ -83,9 +84,6 @@ final class Dispatcher {
             isBulky: method.returnsStoredValues
         )
         do throws(RPCError) {
-            if !peer.ungated.contains(Int(method.rawValue)) {
-                try calls.admit(call, peer, method: Int(method.rawValue), request.arguments)
-            }
             try perform(method, request.arguments, call, peer)
         } catch {
             calls.fail(call, error)
@@ -105,10 +103,14 @@ final class Dispatcher {
         _ call: CallID,
         _ peer: Peer
     ) throws(RPCError) {
+        let context = try context(method, arguments, call, peer)
+        // What a caller may do was worked out when it connected: most calls cost the test of one bit.
+        if !peer.ungated.contains(Int(method.rawValue)) {
+            try calls.admit(call, peer, method: Int(method.rawValue), arguments)
+        }
         if isDraining, !method.isServedWhileDraining {
             throw RPCError(.shuttingDown, "the agent is shutting down; connect again in a moment", outcome: .notApplied)
         }
-        let context = try context(method, arguments, call, peer)
         try features.perform(method, arguments, context)
     }
 
@@ -124,12 +126,15 @@ final class Dispatcher {
         let metadata = try features.decode(CallMetadata.init, arguments)
         let standard = method.isSweep ? deadlines.sweepMilliseconds : deadlines.standardMilliseconds
         let deadline = EventLoop.reactor.now.advanced(milliseconds: metadata.deadlineMilliseconds ?? standard)
+        let trace = metadata.traceparent.flatMap { TraceContext($0.raw) }
+        if let trace { calls.setTrace(trace, of: call) }
         return CallContext(
             call: call,
             lane: peer.index,
             deadline: deadline,
             userID: peer.userID,
-            isDeadlineGiven: metadata.deadlineMilliseconds != nil
+            isDeadlineGiven: metadata.deadlineMilliseconds != nil,
+            trace: trace
         )
     }
 }
@@ -141,7 +146,7 @@ extension Method {
     /// Whether replies carry what is stored, and so may be large.
     fileprivate var returnsStoredValues: Bool {
         switch self {
-        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .sessionGet: true
+        case .cacheGet, .cacheGetMany, .hashGet, .hashGetAll, .responseGet, .sessionGet: true
         default: false
         }
     }

@@ -3,6 +3,7 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Responses
 import Sessions
 import Store
 
@@ -20,6 +21,7 @@ struct Features {
     let hash: Hashes
     let session: Sessions
     let channel: Channels
+    let response: Responses
 
     /// Decodes parameters, with their faults as the error of the call.
     func decode<Parameters>(

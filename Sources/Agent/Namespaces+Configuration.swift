@@ -6,18 +6,19 @@ extension Namespaces {
     /// The namespaces that a configuration describes.
     init(_ configuration: Configuration.Cache) {
         var named: [String: NamespaceSettings] = [:]
-        for name in configuration.namespaces {
-            named[name] = NamespaceSettings(
-                defaultLifeMilliseconds: (configuration.namespaceLives[name] ?? configuration.life)?.wholeMilliseconds,
-                tier: CacheTier(rawValue: configuration.namespaceTiers[name] ?? configuration.tier) ?? .nearAndValkey
-            )
-        }
-        self.init(
-            named,
-            fallback: NamespaceSettings(
-                defaultLifeMilliseconds: configuration.life?.wholeMilliseconds,
-                tier: CacheTier(rawValue: configuration.tier) ?? .nearAndValkey
-            )
-        )
+        for name in configuration.namespaces { named[name] = NamespaceSettings(configuration, namespace: name) }
+        self.init(named, fallback: NamespaceSettings(configuration, namespace: nil))
+    }
+}
+
+extension NamespaceSettings {
+    /// What holds for entries in a namespace; nil for what holds for all that are not configured.
+    fileprivate init(_ configuration: Configuration.Cache, namespace: String?) {
+        let life = namespace.map { configuration[lifeIn: $0] } ?? configuration.life
+        let tier = namespace.map { configuration[tierIn: $0] } ?? configuration.common.tier
+        let degraded = namespace.map { configuration[degradedIn: $0] } ?? configuration.common.degraded
+        self.init(defaultLifeMilliseconds: life?.wholeMilliseconds)
+        self.tier = CacheTier(rawValue: tier) ?? .nearAndValkey
+        missesWhileAway = degraded == "miss"
     }
 }

@@ -35,6 +35,7 @@ public enum Program {
         let log = Log(level: configuration.log.level, format: configuration.log.format)
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
+        ProcessMemory.keepSpare()
         let policy: Policy
         do throws(PolicyFaults) {
             policy = try PolicyFile.read(configuration)

@@ -72,6 +72,9 @@ final class Server: TurnHandler {
         for connection in connections { connection?.close() }
     }
 
+    /// Bytes of output that no client has taken yet.
+    var outputBytes: Int { connections.reduce(0) { $0 + ($1?.outputBytes ?? 0) } }
+
     /// Whether output is left that no client has taken yet.
     var hasOutput: Bool { connections.contains { $0?.hasOutput == true } }
 
@@ -121,6 +124,7 @@ final class Server: TurnHandler {
 
     func turnEnded() {
         for peer in calls.takeDirtyPeers() { flush(peer) }
+        calls.turnEnded()
     }
 }
 

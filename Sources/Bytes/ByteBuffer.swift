@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// A queue of bytes in one block of memory: appended at the end, consumed at the front.
 ///
@@ -6,9 +6,9 @@ import Glibc
 /// were consumed, or into a block with room for as many again, so a byte is moved at most twice on average.
 @safe
 public struct ByteBuffer: ~Copyable {
-    var base: UnsafeMutablePointer<UInt8>?
-    var start = 0
-    var end = 0
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline var start = 0
+    @usableFromInline var end = 0
     /// Size of the block of memory held, in bytes.
     public internal(set) var capacity = 0
 
@@ -22,39 +22,52 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Number of bytes held.
-    public var count: Int { end - start }
+    @inlinable public var count: Int { end - start }
 
     /// Whether no byte is held.
-    public var isEmpty: Bool { end == start }
+    @inlinable public var isEmpty: Bool { end == start }
 
     /// The bytes held, lent until the next change of the buffer.
+    @inlinable
     public var view: ByteView {
         guard let base = unsafe base else { return .empty }
         return unsafe ByteView(base: UnsafePointer(base) + start, count: end - start)
     }
 
     /// Makes room for `count` more bytes.
+    @inlinable @inline(__always)
     public mutating func reserve(_ count: Int) {
         if capacity - end < count { grow(by: count) }
     }
 
     /// Appends one byte.
+    @inlinable @inline(__always)
     public mutating func append(_ byte: UInt8) {
         reserve(1)
-        if let base = unsafe base { unsafe base[end] = byte }
+        // A buffer with room has memory.
+        unsafe base.unsafelyUnwrapped[end] = byte
         end += 1
     }
 
     /// Appends the bytes of `view`, which must not be of this buffer.
+    @inlinable
     public mutating func append(_ view: ByteView) {
-        reserve(view.count)
-        if let base = unsafe base { unsafe _ = memcpy(base + end, view.base, view.count) }
+        // One more than none, so that there is memory to copy nothing to.
+        reserve(view.count | 1)
+        unsafe _ = memcpy(base.unsafelyUnwrapped + end, view.base, view.count)
         end += view.count
     }
 
     /// Appends the UTF-8 of a literal.
+    ///
+    /// Inlined, so that a short literal becomes a few stores.
+    @inlinable @inline(__always)
     public mutating func append(_ literal: StaticString) {
-        append(ByteView(literal))
+        let count = literal.utf8CodeUnitCount
+        // One more than none, so that there is memory to copy nothing to.
+        reserve(count | 1)
+        unsafe _ = memcpy(base.unsafelyUnwrapped + end, literal.utf8Start, count)
+        end += count
     }
 
     /// Appends an owned copy of bytes.
@@ -78,24 +91,31 @@ public struct ByteBuffer: ~Copyable {
     /// Appends `value` in decimal.
     public mutating func append(decimal value: UInt64) {
         reserve(20)
-        guard let base = unsafe base else { return }
-        var digits = 1
-        var bound: UInt64 = 10
-        while digits < 20, value >= bound {
-            digits += 1
-            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
-            if overflow { break }
-            bound = next
-        }
+        let digits = ByteBuffer.digitCount(value)
         var rest = value
-        var index = end + digits
-        repeat {
-            index -= 1
-            unsafe base[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        var place = unsafe base.unsafelyUnwrapped + end + digits
+        while rest >= 10 {
+            unsafe place -= 1
+            unsafe place.pointee = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
-        } while index > end
+        }
+        unsafe (place - 1).pointee = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest)
         end += digits
     }
+
+    /// Digits of `value` in decimal, 1...20: by the count of its bits, which is wrong by one at most.
+    private static func digitCount(_ value: UInt64) -> Int {
+        // 1233 / 4096 is a little more than the decimal logarithm of 2.
+        let guess = ((64 - value.leadingZeroBitCount) * 1233) >> 12
+        return guess + (value >= powersOfTen[guess] ? 1 : 0) + (value == 0 ? 1 : 0)
+    }
+
+    /// 10 to the power of 0...19; the first is 1, so that 1 has a digit more than 0.
+    private static let powersOfTen: InlineArray<20, UInt64> = [
+        1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000,
+        100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+        10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000, 10_000_000_000_000_000_000,
+    ]
 
     /// Appends `value` in decimal.
     public mutating func append(decimal value: Int) {
@@ -103,6 +123,7 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Drops the first `count` bytes, at most as many as are held.
+    @inlinable
     public mutating func consume(_ count: Int) {
         assert(count >= 0 && count <= self.count)
         start += count
@@ -113,6 +134,7 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Drops what was appended after the buffer held `count` bytes.
+    @inlinable
     public mutating func truncate(to count: Int) {
         assert(count >= 0 && count <= self.count)
         end = start + count
@@ -152,6 +174,7 @@ public struct ByteBuffer: ~Copyable {
     ///   - body: Receives the memory and its size, returns how many bytes it wrote there.
     /// - Returns: What `body` returned.
     @unsafe
+    @inlinable
     public mutating func withSpareCapacity(
         _ minimum: Int,
         _ body: (UnsafeMutablePointer<UInt8>, Int) -> Int
@@ -164,6 +187,8 @@ public struct ByteBuffer: ~Copyable {
         return written
     }
 
+    @inline(never)
+    @usableFromInline
     mutating func grow(by count: Int) {
         let held = end - start
         if let base = unsafe base, start >= held, capacity - held >= count {

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Bytes that somebody else owns, lent for the length of a call.
 ///
@@ -8,7 +8,7 @@ import Glibc
 /// turn of the event loop.
 @safe
 public struct ByteView {
-    let base: UnsafePointer<UInt8>
+    @usableFromInline let base: UnsafePointer<UInt8>
     /// Number of bytes.
     public let count: Int
 
@@ -18,12 +18,14 @@ public struct ByteView {
     ///   - base: First byte; not read when `count` is 0.
     ///   - count: Number of bytes, 0 or more.
     @unsafe
+    @inlinable
     public init(base: UnsafePointer<UInt8>, count: Int) {
         unsafe self.base = base
         self.count = count
     }
 
     /// Lends the UTF-8 of a literal, which lives as long as the process.
+    @inlinable
     public init(_ literal: StaticString) {
         unsafe self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
@@ -32,27 +34,32 @@ public struct ByteView {
     public static var empty: ByteView { ByteView("") }
 
     /// Whether there is no byte.
-    public var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 
     /// The byte at `index`, 0 ..< `count`; beyond is a programmer's error, trapped in debug builds.
+    @inlinable
     public subscript(index: Int) -> UInt8 {
         assert(index >= 0 && index < count)
         return unsafe base[index]
     }
 
     /// The bytes from `lower` up to, not including, `upper`, with 0 ≤ `lower` ≤ `upper` ≤ `count`.
+    @inlinable
     public subscript(bounds: Range<Int>) -> ByteView {
         assert(bounds.lowerBound >= 0 && bounds.upperBound <= count)
         return unsafe ByteView(base: base + bounds.lowerBound, count: bounds.upperBound - bounds.lowerBound)
     }
 
     /// The bytes from `offset` to the end.
+    @inlinable
     public func dropFirst(_ offset: Int) -> ByteView { self[offset..<count] }
 
     /// The first `length` bytes.
+    @inlinable
     public func prefix(_ length: Int) -> ByteView { self[0..<length] }
 
     /// Eight bytes that begin at `index`, in memory order, with `index` + 8 ≤ `count`.
+    @inlinable
     public func word(at index: Int) -> UInt64 {
         assert(index >= 0 && index + 8 <= count)
         return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
@@ -61,25 +68,44 @@ public struct ByteView {
     /// Index of the first `byte` at or after `start`, or nil.
     ///
     /// - Complexity: O(n), by the C library's vector search.
+    @inlinable
     public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count, let found = unsafe memchr(base + start, Int32(byte), count - start) else { return nil }
         return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 
     /// Whether the bytes equal those of `literal`.
+    ///
+    /// Inlined, so that comparing a short literal becomes one or two comparisons of words.
+    @inlinable @inline(__always)
     public func equals(_ literal: StaticString) -> Bool {
         unsafe count == literal.utf8CodeUnitCount && memcmp(base, literal.utf8Start, count) == 0
     }
 
     /// Whether the bytes equal those of `other`.
+    @inlinable
     public func equals(_ other: ByteView) -> Bool {
         unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
 
     /// Whether the first bytes are those of `literal`.
+    @inlinable @inline(__always)
     public func hasPrefix(_ literal: StaticString) -> Bool {
-        unsafe count >= literal.utf8CodeUnitCount
-            && memcmp(base, literal.utf8Start, literal.utf8CodeUnitCount) == 0
+        has(literal, at: 0)
+    }
+
+    /// Whether the bytes from `index` on begin with those of `literal`.
+    ///
+    /// Inlined, so that comparing a short literal becomes one or two comparisons of words.
+    ///
+    /// - Parameters:
+    ///   - literal: The bytes sought.
+    ///   - index: Where they are to begin, 0...`count`.
+    /// - Returns: Whether they do.
+    @inlinable @inline(__always)
+    public func has(_ literal: StaticString, at index: Int) -> Bool {
+        unsafe count - index >= literal.utf8CodeUnitCount
+            && memcmp(base + index, literal.utf8Start, literal.utf8CodeUnitCount) == 0
     }
 
     /// Whether the first bytes are those of `other`.
@@ -100,6 +126,7 @@ public struct ByteView {
 
     /// Runs `body` with the address of the first byte.
     @unsafe
+    @inlinable
     public func withUnsafeBytes<Result>(_ body: (UnsafePointer<UInt8>, Int) throws -> Result) rethrows -> Result {
         try unsafe body(base, count)
     }

@@ -82,7 +82,11 @@ static inline redisReader *squire_reader_create(squire_reply_sink *sink) {
         .freeObject = squire_on_free,
     };
     redisReader *reader = redisReaderCreateWithFunctions(&functions);
-    if (reader != NULL) reader->privdata = sink;
+    if (reader == NULL) return NULL;
+    reader->privdata = sink;
+    // hiredis gives its buffer back whenever it is empty and larger than this. At its own 16 KiB every larger value
+    // would be gathered in memory that was just asked for, page by page.
+    reader->maxbuf = 256 * 1024;
     return reader;
 }
 

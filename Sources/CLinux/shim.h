@@ -1,6 +1,7 @@
 // What the kernel offers and Swift's Glibc module does not show, and the few calls whose C types Swift cannot spell.
 #pragma once
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -15,7 +16,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
@@ -51,6 +54,22 @@ static inline int squire_epoll_wait(int epoll, squire_event *events, int timeout
     return count;
 }
 
+// The same with a time in nanoseconds (epoll_pwait2(2), Linux 5.11); where the kernel has it not, rounded up.
+static inline int squire_epoll_wait_precisely(int epoll, squire_event *events, int64_t nanoseconds) {
+    struct epoll_event raw[SQUIRE_EVENTS_MAX];
+    struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    int count = (int)syscall(SYS_epoll_pwait2, epoll, raw, SQUIRE_EVENTS_MAX, &limit, NULL, (size_t)0);
+    if (count < 0 && errno == ENOSYS) return squire_epoll_wait(epoll, events, (int)((nanoseconds + 999999) / 1000000));
+    for (int index = 0; index < count; index += 1) {
+        events[index].token = raw[index].data.u64;
+        events[index].events = raw[index].events;
+    }
+    return count;
+}
+
+// prctl(2) is variadic, which Swift cannot call.
+static inline void squire_minimize_timer_slack(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
 // Fills a Unix socket address; 0, or -1 with errno ENAMETOOLONG where the path has more than 107 bytes.
 static inline int squire_unix_address(const uint8_t *path, size_t length, struct sockaddr_un *address) {
     memset(address, 0, sizeof *address);
@@ -73,6 +92,23 @@ static inline int squire_unix_connect(int descriptor, const uint8_t *path, size_
     struct sockaddr_un address;
     if (squire_unix_address(path, length, &address) != 0) return -1;
     return connect(descriptor, (struct sockaddr *)&address, sizeof address);
+}
+
+static inline int squire_loopback_bind(int descriptor, int is_ipv6, uint16_t port) {
+    if (is_ipv6) {
+        struct sockaddr_in6 address;
+        memset(&address, 0, sizeof address);
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(port);
+        return bind(descriptor, (struct sockaddr *)&address, sizeof address);
+    }
+    struct sockaddr_in address;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return bind(descriptor, (struct sockaddr *)&address, sizeof address);
 }
 
 // Sends one datagram to a Unix socket without waiting; a path that begins with @ is one of the abstract namespace
@@ -189,3 +225,14 @@ static inline void squire_ignore_signal(int signal_number) { signal(signal_numbe
 
 #include "child_process.h"
 #include "directory.h"
+
+// Has the allocator map blocks of `map` bytes and more by themselves, and keep up to `trim` bytes at the heap's end.
+static inline void squire_keep_memory(int map, int trim) {
+    mallopt(M_MMAP_THRESHOLD, map);
+    mallopt(M_TRIM_THRESHOLD, trim);
+}
+
+// Gives the kernel back what is free at the heap's end, where it is more than `limit` bytes.
+static inline void squire_release_memory(size_t limit) {
+    if (mallinfo2().keepcost > limit) malloc_trim(limit);
+}

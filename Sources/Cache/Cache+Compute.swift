@@ -8,46 +8,6 @@ public import Store
 import Valkey
 
 extension Cache {
-    /// The error by which a script says that a lease has ended.
-    static let voidMark: StaticString = "SQUIREVOID"
-
-    /// Writes an entry under a lease: one round trip.
-    func setLeased(
-        _ value: ByteView,
-        _ key: ByteView,
-        _ life: Int64?,
-        _ namespace: JSONString?,
-        _ lease: JSONString,
-        _ context: CallContext
-    ) {
-        let token = lease.copy()
-        let leased = leases[near.name(namespace, key).copy()]
-        let isOwn = leased?.holder?.token == token
-        if isOwn { leases.ending[context.call] = leased }
-        sendWrite(.setLeased, .write, context, namespace, key) { command in
-            command.append(callOf: CacheScripts.setLeased, keys: 1, arguments: 4)
-            keyspace.append(to: &command, .cache, namespace, key)
-            token.withByteView { command.append(word: $0) }
-            StoredMark.append(value, to: &command)
-            append(life: life, to: &command)
-            command.append(word: isOwn && leased?.holder?.isLocal == true ? "1" : "0")
-        }
-    }
-
-    func answerSetLeased(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
-        leaseEnded(call, isReleased: reply.kind != .error || reply.isError(Cache.voidMark))
-        guard reply.kind == .error else { return answerSet(call, reply, namespace) }
-        guard reply.isError(Cache.voidMark) else { return calls.fail(call, RPCError(refusal: reply, .write)) }
-        calls.fail(
-            call,
-            RPCError(
-                .leaseVoid,
-                "the lease has ended: its time passed, or the entry was written or invalidated",
-                outcome: .notApplied
-            )
-        )
-    }
-
     /// Answers `cache.fail`: one round trip.
     ///
     /// - Throws: ``RPCError`` where the key is not usable.

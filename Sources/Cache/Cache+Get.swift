@@ -15,20 +15,42 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
         let number = register.number(of: namespace)
-        let wish = wish(parameters, context)
-        guard wish != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear else {
-            return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, UInt32(number))
+        guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
+        else {
+            let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
+            return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, detail.rawValue)
         }
         let name = near.name(namespace, key)
         let hash = near.hash(name)
         if !parameters.fresh, let hit = near.find(name, hash) {
-            return answer(hit, context.call, number, withLife: parameters.withTTL)
+            guard hit.form == .guarded else {
+                return answer(hit, context.call, number, withLife: parameters.withTTL)
+            }
+            let wish = wish(parameters, context)
+            if answerGuarded(hit, name, context.call, number, withLife: parameters.withTTL, wish) { return }
         }
+        fill(parameters, key, context, name, hash, number)
+    }
+
+    /// Reads an entry of which there is no copy, to keep one, or to have it computed where it is missing.
+    private func fill(
+        _ parameters: CacheGetParameters,
+        _ key: ByteView,
+        _ context: CallContext,
+        _ name: ByteView,
+        _ hash: UInt64,
+        _ number: UInt16
+    ) {
+        let wish = wish(parameters, context)
         // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
-        if let wish, !parameters.fresh, let leased = leases[name.copy()] { return join(leased.name, number, wish) }
+        if let wish, !parameters.fresh, let leased = leases[name.copy()], !leased.isRefresh {
+            return join(leased.name, number, wish)
+        }
         let fill = near.beginFill(name, hash, number)
         near.fill(fill).wish = wish
-        if !parameters.withTTL { askLife(of: fill, namespace, key, context) }
+        near.fill(fill).deadline = context.deadline
+        near.fill(fill).isFresh = parameters.fresh
+        if !parameters.withTTL { askLife(of: fill, parameters.namespace, key, context) }
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }
 
@@ -98,6 +120,7 @@ extension Cache {
         case .json: result.append("{\"hit\":true,\"value\":")
         case .text: result.append("{\"hit\":true,\"text\":")
         case .base64: result.append("{\"hit\":true,\"base64\":")
+        case .guarded: preconditionFailure("a copy with a guard is answered as one")
         }
         result.append(hit.value)
         result.append(",\"source\":\"near\"}")
@@ -112,13 +135,29 @@ extension Cache {
 
     // MARK: Replies of Valkey
 
-    func answerGet(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
-        guard let entry = StoredMark.entry(reply) else { return answerMiss(call, namespace) }
+    func answerGet(_ call: CallID, _ reply: Reply, _ detail: UInt32) {
+        let namespace = ReadDetail(rawValue: detail).namespace
+        guard let entry = StoredMark.entry(reply) else {
+            if Cache.hasHead(reply) { return answerHeaded(reply.bytes, headedRead(call, detail, withLife: false)) }
+            return answerMiss(call, namespace)
+        }
         countHit(namespace)
         calls.reply(call) { append(hit: entry, to: &$0) }
     }
 
-    func answerGetWithLife(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
+    func answerGetWithLife(_ call: CallID, _ reply: Reply, _ detail: UInt32) {
+        let namespace = ReadDetail(rawValue: detail).namespace
+        var elements = reply.elements()
+        if let life = elements.next(), let value = elements.next(), Cache.hasHead(value) {
+            var read = headedRead(call, detail, withLife: true)
+            read.life = life.integer
+            return answerHeaded(value.bytes, read)
+        }
+        answerGetWithLife(call, reply, namespace)
+    }
+
+    /// Answers a read of an entry without a head.
+    private func answerGetWithLife(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
         var elements = reply.elements()
         guard let life = elements.next(), let value = elements.next() else { return answerMiss(call, namespace) }
         if value.kind == .error { return calls.fail(call, RPCError(refusal: value, .read)) }
@@ -128,21 +167,30 @@ extension Cache {
     }
 
     func answerFill(_ call: CallID, _ reply: Reply, _ number: Int) {
-        defer { near.end(number) }
         let fill = near.fill(number)
         guard let entry = StoredMark.entry(reply) else {
+            if Cache.hasHead(reply) {
+                return answerHeaded(reply.bytes, headedRead(call, fill: number, withLife: false))
+            }
+            defer { near.end(number) }
             if let wish = fill.wish { return join(fill.name.view.copy(), fill.namespace, wish) }
             return answerMiss(call, fill.namespace)
         }
+        defer { near.end(number) }
         countHit(fill.namespace)
         keep(entry, fill)
         calls.reply(call) { append(hit: entry, to: &$0) }
     }
 
     func answerFillWithLife(_ call: CallID, _ reply: Reply, _ number: Int) {
-        defer { near.end(number) }
         let fill = near.fill(number)
         var elements = reply.elements()
+        if let life = elements.next(), let value = elements.next(), Cache.hasHead(value) {
+            fill.life = life.integer
+            return answerHeaded(value.bytes, headedRead(call, fill: number, withLife: true))
+        }
+        defer { near.end(number) }
+        elements = reply.elements()
         if let life = elements.next(), let value = elements.next(), value.kind != .error {
             if let entry = StoredMark.entry(value) {
                 fill.life = life.integer
@@ -192,7 +240,7 @@ extension Cache {
     }
 
     /// Appends the last member of a hit: the life left in milliseconds, negative for no end.
-    private func append(life: Int64, to result: inout ByteBuffer) {
+    func append(life: Int64, to result: inout ByteBuffer) {
         result.append(",\"ttl_ms\":")
         if life >= 0 {
             result.append(decimal: life)

@@ -1,7 +1,9 @@
 import Bytes
 public import Contract
+import EventLoop
 import JSON
 public import JSONRPC
+import Linux
 public import Store
 import Valkey
 
@@ -23,6 +25,12 @@ final class ReadBatch {
     var parts: [Part] = []
     /// What was in memory when the call came, as it is answered.
     var copies = ByteBuffer()
+    /// Where in ``copies`` the last one begins.
+    var copyStart = 0
+    /// When the call must have been answered.
+    var deadline = Instant.distantFuture
+    /// Whether what is remembered of tags does not count.
+    var isFresh = false
 }
 
 extension Cache {
@@ -35,6 +43,8 @@ extension Cache {
         let number = takeBatch()
         let batch = batches[number]
         batch.namespace = register.number(of: namespace)
+        batch.deadline = context.deadline
+        batch.isFresh = parameters.fresh
         let usesNear = near.isUsable && namespaces.settings(of: namespace).tier.hasNear
         var asked = 0
         for key in parameters.keys {
@@ -70,10 +80,8 @@ extension Cache {
             let key = try keyspace.resolve(key, parameter: "keys")
             let name = near.name(parameters.namespace, key)
             let hash = near.hash(name)
-            if !parameters.fresh, let hit = near.find(name, hash) {
-                let start = batch.copies.count
-                append(hit, to: &batch.copies)
-                return .near(start..<batch.copies.count)
+            if !parameters.fresh, let hit = near.find(name, hash), append(copy: hit, batch) {
+                return .near(batch.copyStart..<batch.copies.count)
             }
             let fill = near.beginFill(name, hash, batch.namespace)
             askLife(of: fill, parameters.namespace, key, context)
@@ -83,35 +91,164 @@ extension Cache {
         }
     }
 
+    /// Appends what is answered for a copy, unless its tags have moved on.
+    private func append(copy hit: NearHit, _ batch: ReadBatch) -> Bool {
+        batch.copyStart = batch.copies.count
+        guard hit.form == .guarded else {
+            append(hit, to: &batch.copies)
+            return true
+        }
+        let copy = NearGuard(hit.value)
+        guard stands(copy) else { return false }
+        if isStale(copy) { countStale(batch.namespace) }
+        append(guarded: copy, isStale: isStale(copy), to: &batch.copies)
+        return true
+    }
+
     func answerGetMany(_ call: CallID, _ reply: Reply?, _ number: Int) {
-        defer { endBatch(number) }
         let batch = batches[number]
+        if let reply, needsMore(reply, batch) {
+            let values = reply.copy().elements ?? []
+            let lane = calls.peer(of: call)?.index ?? 0
+            Task { @EventLoop in await self.settle(call, values, number, lane) }
+            return
+        }
+        defer { endBatch(number) }
         var elements = reply?.elements()
         calls.reply(call) { result in
-            result.append("{\"entries\":[")
-            for (index, part) in batch.parts.enumerated() {
-                if index > 0 { result.append(UInt8(ascii: ",")) }
-                if case .near(let bounds) = part {
-                    countNearHit(batch.namespace)
-                    result.append(batch.copies.view[bounds])
-                    continue
-                }
-                guard let value = elements?.next(), let entry = StoredMark.entry(value) else {
-                    countMiss(batch.namespace)
-                    result.append("{\"hit\":false}")
-                    continue
-                }
-                countHit(batch.namespace)
-                if case .fill(let fill) = part { keep(entry, near.fill(fill)) }
-                append(hit: entry, to: &result)
+            append(batch, to: &result) { fill, result in
+                guard let value = elements?.next() else { return appendMiss(batch.namespace, to: &result) }
+                let life = fill.flatMap { near.fill($0).life }
+                append(value.kind == .bulk ? value.bytes : nil, life, fill, batch.namespace, to: &result)
             }
-            result.append("]}")
         }
+    }
+
+    /// Appends the entries of an answer: what was in memory, and what is given for each of the others.
+    private func append(
+        _ batch: ReadBatch,
+        to result: inout ByteBuffer,
+        _ appendNext: (Int?, inout ByteBuffer) -> Void
+    ) {
+        result.append("{\"entries\":[")
+        for (index, part) in batch.parts.enumerated() {
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            switch part {
+            case .near(let bounds):
+                countNearHit(batch.namespace)
+                result.append(batch.copies.view[bounds])
+            case .fill(let fill): appendNext(fill, &result)
+            case .valkey: appendNext(nil, &result)
+            }
+        }
+        result.append("]}")
+    }
+
+    /// Appends what Valkey said of one entry, whose tags are those of now.
+    private func append(
+        _ stored: ByteView?,
+        _ life: Int64?,
+        _ fill: Int?,
+        _ namespace: UInt16,
+        to result: inout ByteBuffer
+    ) {
+        guard let stored, !stored.hasPrefix(StoredMark.lease) else { return appendMiss(namespace, to: &result) }
+        guard stored.hasPrefix(EntryHead.mark) else {
+            countHit(namespace)
+            let value = StoredMark.content(of: stored)
+            if let fill { keep(value, near.fill(fill)) }
+            return append(hit: value, to: &result)
+        }
+        guard let head = EntryHead(stored), life != -2 else { return appendMiss(namespace, to: &result) }
+        countHit(namespace)
+        let isStale = head.isStale(life: life)
+        if isStale { countStale(namespace) }
+        if let fill { keepGuarded(head, near.fill(fill)) }
+        append(headed: head, isStale: isStale, to: &result)
+    }
+
+    private func appendMiss(_ namespace: UInt16, to result: inout ByteBuffer) {
+        countMiss(namespace)
+        result.append("{\"hit\":false}")
+    }
+
+    // MARK: Entries with heads
+
+    /// Whether Valkey must be asked for tags or lives before the answer is known.
+    private func needsMore(_ reply: Reply, _ batch: ReadBatch) -> Bool {
+        var elements = reply.elements()
+        for part in batch.parts {
+            if case .near = part { continue }
+            guard let value = elements.next() else { return false }
+            guard Cache.hasHead(value), let head = EntryHead(value.bytes) else { continue }
+            var fill: Int?
+            if case .fill(let number) = part { fill = number }
+            if head.staleMilliseconds > 0, fill.flatMap({ near.fill($0).life }) == nil { return true }
+            if !mayRely(on: head, isFresh: batch.isFresh || fill == nil) { return true }
+        }
+        return false
+    }
+
+    /// Asks Valkey for tags and lives, then answers.
+    private func settle(_ call: CallID, _ values: [ReplyValue], _ number: Int, _ lane: Int) async {
+        defer { endBatch(number) }
+        let batch = batches[number]
+        var stored = values.map(\.bytes)
+        var lives: [Int64?]
+        do throws(LinkFailure) {
+            let outdated = try await outdated(stored.map { $0 ?? [] }, batch.deadline, lane)
+            for index in stored.indices where outdated[index] { stored[index] = nil }
+            lives = try await livesOfStale(stored, batch.deadline, lane)
+        } catch {
+            if error.code == .unavailable, settings(ofNumber: batch.namespace).missesWhileAway {
+                return appendDegraded(call, batch)
+            }
+            return calls.fail(call, RPCError(error))
+        }
+        var next = 0
+        calls.reply(call) { result in
+            append(batch, to: &result) { fill, result in
+                defer { next += 1 }
+                guard next < stored.count, let bytes = stored[next] else {
+                    return appendMiss(batch.namespace, to: &result)
+                }
+                bytes.withByteView { append($0, lives[next], fill, batch.namespace, to: &result) }
+            }
+        }
+    }
+
+    /// The lives left of entries that may be served after their lives, nil for any other, with one round trip.
+    private func livesOfStale(
+        _ stored: [[UInt8]?],
+        _ deadline: Instant,
+        _ lane: Int
+    ) async throws(LinkFailure) -> [Int64?] {
+        let names = stored.map { bytes in
+            bytes?.withByteView { bytes in
+                EntryHead(bytes).flatMap { $0.staleMilliseconds > 0 ? $0.name.copy() : nil }
+            } ?? nil
+        }
+        let asked = names.compactMap(\.self)
+        guard !asked.isEmpty else { return names.map { _ in nil } }
+        let reply = try await link.call(.read, deadline: deadline, lane: lane, replies: asked.count + 2) { command in
+            command.append("*1\r\n$5\r\nMULTI\r\n")
+            for name in asked {
+                command.append(commandOf: 2)
+                command.append(word: "PTTL")
+                name.withByteView { command.append(word: $0) }
+            }
+            command.append("*1\r\n$4\r\nEXEC\r\n")
+        }
+        var answers = (reply.elements ?? []).map(\.integer).makeIterator()
+        return names.map { $0 == nil ? nil : answers.next() ?? nil }
     }
 
     func answerManyDegraded(_ call: CallID, _ number: Int) {
         defer { endBatch(number) }
-        let batch = batches[number]
+        appendDegraded(call, batches[number])
+    }
+
+    private func appendDegraded(_ call: CallID, _ batch: ReadBatch) {
         calls.reply(call) { result in
             result.append("{\"entries\":[")
             for (index, part) in batch.parts.enumerated() {

@@ -15,6 +15,7 @@ extension Cache {
     ///
     /// - Throws: ``RPCError`` where the pattern is not usable.
     public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
+        if let tags = parameters.tags { return try invalidateTags(tags, parameters, context) }
         var globs: [(family: KeyFamily, glob: [UInt8])] = []
         for family in [KeyFamily.cache, .hash] {
             guard !parameters.all else {

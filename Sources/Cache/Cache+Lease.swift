@@ -20,6 +20,8 @@ extension Cache {
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
+        // Cancelled while the entry was read.
+        guard calls.isWaiting(wish.call) else { return }
         // Waiting calls must leave room for the one that brings the value.
         guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
             let message = "too many calls of this connection wait"
@@ -31,6 +33,21 @@ extension Cache {
         guard key.asked == nil else { return }
         dismissLate(key)
         arm(key)
+    }
+
+    /// Has a call compute an entry anew whose life is over, or answers it with what is there while another does.
+    ///
+    /// - Parameters:
+    ///   - name: Full name of the entry's key.
+    ///   - namespace: Number of its namespace.
+    ///   - wish: What the call asks for.
+    ///   - answerStale: Answers it with what is there.
+    func joinStale(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish, _ answerStale: () -> Void) {
+        if let key = leases[name], key.isRefresh, let holder = key.holder, holder.end > .now { return answerStale() }
+        guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else { return answerStale() }
+        let key = leases.key(name, namespace)
+        key.waiters.append(wish)
+        if key.asked == nil { ask(key) }
     }
 
     /// Takes note of news of a key.
@@ -84,16 +101,12 @@ extension Cache {
             return leaseFailed(key, RPCError(refusal: reply, .idempotentWrite))
         }
         var elements = reply.elements()
-        switch elements.next()?.integer {
+        let word = elements.next()?.integer
+        switch word {
         case 1:
             grant(key, token, isLocal: false)
-        case 2:
-            key.holder = nil
-            let value = elements.next()?.bytes ?? .empty
-            answerAll(key) { call in
-                countHit(key.namespace)
-                calls.reply(call) { append(hit: StoredMark.content(of: value), to: &$0) }
-            }
+        case 2, 5, 6:
+            settle(key, token, word ?? 2, elements.next()?.bytes ?? .empty)
         case 3:
             let left = elements.next()?.integer ?? 0
             let holder = elements.next()?.bytes.copy()
@@ -108,11 +121,63 @@ extension Cache {
         }
     }
 
+    /// Takes the entry that was there in place of a lease, where its tags have not moved on.
+    private func settle(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ stored: ByteView) {
+        guard stored.hasPrefix(EntryHead.mark) else { return deliver(key, token, word, StoredMark.content(of: stored)) }
+        guard let head = EntryHead(stored), key.name.withByteView({ head.name.equals($0) }) else {
+            key.holder = nil
+            return answerAll(key) { answerMiss($0, key.namespace) }
+        }
+        let isKnown = settings(ofNumber: key.namespace).tier.hasNear
+        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, word, head.payload) }
+        let copy = stored.copy()
+        let lane = key.waiters.first?.lane ?? 0
+        let deadline = key.waiters.first?.deadline ?? .now
+        // Nothing else is asked meanwhile.
+        key.asked = token
+        Task { @EventLoop in
+            do throws(LinkFailure) {
+                let isOutdated = try await self.isOutdated(copy, deadline, lane)
+                key.asked = nil
+                if isOutdated { return self.ask(key) }
+                copy.withByteView { stored in
+                    guard let head = EntryHead(stored) else { return }
+                    self.deliver(key, token, word, head.payload)
+                }
+            } catch {
+                key.asked = nil
+                self.leaseFailed(key, RPCError(error))
+            }
+        }
+    }
+
+    /// Answers those who wait with the entry that was there; with word 5, one of them is to compute it anew.
+    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ value: ByteView) {
+        if word == 2 {
+            key.holder = nil
+            return answerAll(key) { call in
+                countHit(key.namespace)
+                calls.reply(call) { append(hit: value, to: &$0) }
+            }
+        }
+        if word == 5 { grant(key, token, isLocal: false, stale: value) }
+        defer { arm(key) }
+        answerAll(key) { call in
+            countHit(key.namespace)
+            countStale(key.namespace)
+            calls.reply(call) { result in
+                append(hit: value, to: &result)
+                result.truncate(to: result.count - 1)
+                result.append(",\"stale\":true}")
+            }
+        }
+    }
+
     func failedLease(_ number: UInt32, _ failure: LinkFailure) {
         guard let key = leases[number], let token = key.asked else { return }
         key.asked = nil
         key.foreignEnd = .distantFuture
-        if failure.code == .unavailable {
+        if failure.code == .unavailable, settings(ofNumber: key.namespace).missesWhileAway {
             // One at a time on this host still, while Valkey is away.
             if key.holder == nil { return grant(key, token, isLocal: true) }
             dismissLate(key)
@@ -125,8 +190,8 @@ extension Cache {
         answerAll(key) { calls.fail($0, error) }
     }
 
-    /// Gives the lease to whoever has waited longest.
-    private func grant(_ key: LeasedKey, _ token: [UInt8], isLocal: Bool) {
+    /// Gives the lease to whoever has waited longest, with the value that it is to compute anew where there is one.
+    private func grant(_ key: LeasedKey, _ token: [UInt8], isLocal: Bool, stale: ByteView? = nil) {
         key.waiters.removeAll { !calls.isWaiting($0.call) }
         guard !key.waiters.isEmpty else {
             if !isLocal { release(key, token) }
@@ -141,12 +206,19 @@ extension Cache {
             end: Instant.now.advanced(milliseconds: first.leaseMilliseconds),
             isLocal: isLocal
         )
+        key.isRefresh = stale != nil
         countMiss(key.namespace)
         calls.reply(first.call) { result in
-            result.append("{\"hit\":false,\"lease\":\"")
+            result.append("{\"hit\":false,")
+            if let stale {
+                StoredValue.append(stale, to: &result, depthMax: depthMax)
+                result.append(",\"stale\":true,")
+            }
+            result.append("\"lease\":\"")
             result.append(token)
             result.append(isLocal ? "\",\"degraded\":true}" : "\"}")
         }
+        if stale != nil { return }
         if key.isNews, !key.waiters.isEmpty { return ask(key) }
         dismissLate(key)
         arm(key)
@@ -170,7 +242,7 @@ extension Cache {
     private func release(_ key: LeasedKey, _ token: [UInt8]) {
         let request = CommandRequest(
             receiver: self,
-            completion: Completion(operation: Operation.release.rawValue),
+            completion: Completion(operation: Operation.unattended.rawValue),
             effect: .idempotentWrite,
             deadline: Instant.now.advanced(by: Cache.releaseTimeout)
         )
@@ -216,6 +288,18 @@ extension Cache {
             }
         }
         key.waiters.removeAll { $0.end <= now }
+    }
+
+    /// Ends a call's wait for another's value; see `CallCanceller`.
+    func cancelWait(_ call: CallID) -> Bool {
+        guard !leases.isEmpty,
+            let key = leases.all.first(where: { key in key.waiters.contains { $0.call == call } })
+        else { return false }
+        key.waiters.removeAll { $0.call == call }
+        calls.fail(call, .cancelled())
+        // What Valkey is being asked for is passed on or given back when it answers.
+        if key.asked == nil { arm(key) }
+        return true
     }
 
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.

@@ -1,5 +1,6 @@
 import Bytes
 public import Contract
+import EventLoop
 import JSON
 public import JSONRPC
 public import Store
@@ -13,20 +14,40 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         if near.isUsable {
             let name = near.name(parameters.namespace, key)
-            if near.find(name, near.hash(name)) != nil {
+            if let hit = near.find(name, near.hash(name)), hit.form != .guarded || stands(NearGuard(hit.value)) {
                 return calls.reply(context.call) { $0.append("{\"exists\":true}") }
             }
         }
-        send(.exists, .read, context) { command in
+        let number = register.number(of: parameters.namespace)
+        let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
+        send(.exists, .read, context, detail: detail.rawValue) { command in
             command.append(callOf: CacheScripts.exists, keys: 1, arguments: 0)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
         }
     }
 
-    func answerExists(_ call: CallID, _ reply: Reply) {
+    func answerExists(_ call: CallID, _ reply: Reply, _ detail: UInt32) {
+        // An entry with tags, which may have moved on.
+        guard reply.kind == .bulk else { return answerExists(call, reply.integer > 0) }
+        let read = headedRead(call, detail, withLife: false)
+        let isKnown = settings(ofNumber: read.namespace).tier.hasNear
+        if let head = EntryHead(reply.bytes), isKnown, mayRely(on: head, isFresh: false) {
+            return answerExists(call, true)
+        }
+        let stored = reply.bytes.copy()
+        Task { @EventLoop in
+            do throws(LinkFailure) {
+                self.answerExists(call, try await !self.isOutdated(stored, read.deadline, read.lane))
+            } catch {
+                self.calls.fail(call, RPCError(error))
+            }
+        }
+    }
+
+    private func answerExists(_ call: CallID, _ exists: Bool) {
         calls.reply(call) { result in
             result.append("{\"exists\":")
-            result.append(jsonBoolean: reply.integer > 0)
+            result.append(jsonBoolean: exists)
             result.append(UInt8(ascii: "}"))
         }
     }

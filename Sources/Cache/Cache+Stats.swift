@@ -20,6 +20,8 @@ extension Cache {
             result.append(decimal: counts.hits)
             result.append(",\"near_hits\":")
             result.append(decimal: counts.nearHits)
+            result.append(",\"stale_hits\":")
+            result.append(decimal: counts.staleHits)
             result.append(",\"misses\":")
             result.append(decimal: counts.misses)
             result.append(",\"sets\":")

@@ -11,18 +11,21 @@ extension Cache: TrackingObserver {
     /// Lets all copies go: their changes would not be told.
     public func trackingEnded() {
         near.stop()
+        tags.forgetEverything()
         leaseNewsOfAll()
     }
 
     /// Lets the copy of a key go.
     public func keyChanged(_ key: ByteView) {
         near.forget(key)
+        if tags.count > 0 { tags.changed(key.copy()) }
         leaseNews(key)
     }
 
     /// Lets all copies go.
     public func everythingChanged() {
         near.forgetEverything()
+        tags.forgetEverything()
         leaseNewsOfAll()
     }
 }
@@ -35,4 +38,9 @@ extension Cache: PeerObserver {
 
     /// The cache keeps nothing back.
     public func peerDrained(_ peer: Peer) {}
+}
+
+extension Cache: CallCanceller {
+    /// Ends a call that waits for what another computes.
+    public func cancel(_ call: CallID) -> Bool { cancelWait(call) }
 }

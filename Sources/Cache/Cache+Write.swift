@@ -6,36 +6,6 @@ public import Store
 import Valkey
 
 extension Cache {
-    /// Answers `cache.set`: one round trip.
-    ///
-    /// - Throws: ``RPCError`` where key or value is not usable.
-    public func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
-        let value = try resolve(parameters.value, parameters.text, parameters.base64)
-        let key = try keyspace.resolve(parameters.key, parameter: "key")
-        let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
-        if let lease = parameters.lease {
-            return setLeased(value, key, life, parameters.namespace, lease, context)
-        }
-        // A conditional write that is sent twice answers with its own first effect.
-        let effect: CommandEffect = parameters.condition == nil ? .idempotentWrite : .write
-        sendWrite(.set, effect, context, parameters.namespace, key) { command in
-            guard let condition = parameters.condition else {
-                return append(entry: value, key, parameters.namespace, life: life, to: &command)
-            }
-            command.append(callOf: CacheScripts.setConditional, keys: 1, arguments: 3)
-            keyspace.append(to: &command, .cache, parameters.namespace, key)
-            StoredMark.append(value, to: &command)
-            append(life: life, to: &command)
-            command.append(word: condition == .present ? "1" : "0")
-        }
-    }
-
-    func answerSet(_ call: CallID, _ reply: Reply, _ namespace: UInt16) {
-        let isStored = reply.kind == .status
-        if isStored { countSets(1, namespace) }
-        calls.reply(call) { $0.append(isStored ? "{\"stored\":true}" : "{\"stored\":false}") }
-    }
-
     /// Answers `cache.set_many`: one round trip, in one transaction.
     ///
     /// - Throws: ``RPCError`` where a key or value is not usable; nothing was written then.
@@ -62,11 +32,6 @@ extension Cache {
         } catch {
             preconditionFailure("the keys were not checked")
         }
-    }
-
-    private func countSets(_ count: Int, _ namespace: UInt16) {
-        counts.sets += UInt64(count)
-        register.counts[Int(namespace)].sets += UInt64(count)
     }
 
     func answerSetMany(_ call: CallID, _ reply: Reply, _ detail: Int) {
@@ -104,7 +69,7 @@ extension Cache {
         }
     }
 
-    private func append(
+    func append(
         entry value: ByteView,
         _ key: ByteView,
         _ namespace: JSONString?,
@@ -124,7 +89,7 @@ extension Cache {
     /// The bytes to store: the JSON as written, or the text, or what the Base64 encodes.
     ///
     /// - Returns: The bytes, lent until the next call of this method.
-    private func resolve(
+    func resolve(
         _ value: JSONValue?,
         _ text: JSONString?,
         _ base64: JSONString?
@@ -188,9 +153,10 @@ extension Cache {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life: Int64? = if case .value(let milliseconds) = parameters.ttlMilliseconds { milliseconds } else { nil }
         sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
-            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 1)
+            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 2)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
             append(life: life, to: &command)
+            command.append(word: "")
         }
     }
 
@@ -226,13 +192,14 @@ extension Cache {
             name,
             isRemembered: remembered != nil
         ) { command in
-            command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 5)
+            command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 6)
             keyspace.append(to: &command, .cache, parameters.namespace, name)
             remembered?.appendKey(to: &command)
             RememberedRequest.appendArguments(remembered, to: &command)
             command.append(word: parameters.by)
             append(life: life, to: &command)
             command.append(word: scope)
+            command.append(word: "")
         }
     }
 

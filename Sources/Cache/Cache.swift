@@ -17,6 +17,8 @@ public final class Cache: ReplyReceiver {
         public var hits: UInt64 = 0
         /// Of these, reads that the agent's memory answered.
         public var nearHits: UInt64 = 0
+        /// Reads that found an entry whose life is over, and got it.
+        public var staleHits: UInt64 = 0
         /// Reads that found none.
         public var misses: UInt64 = 0
         /// Reads answered as misses because Valkey was away.
@@ -29,7 +31,7 @@ public final class Cache: ReplyReceiver {
 
     /// Which command a reply belongs to.
     enum Operation: UInt32 {
-        /// Reads whose values are not kept; their detail is the number of the namespace.
+        /// Reads whose values are not kept; their detail is a ``ReadDetail``.
         case get
         case getWithLife
         /// Reads whose values may be kept; their detail is the number of the fill.
@@ -51,8 +53,10 @@ public final class Cache: ReplyReceiver {
         case fail
         /// Its detail is the number of the leased key.
         case lease
-        /// Ends a lease; nobody waits for it.
-        case release
+        /// What nobody waits for: the end of a lease, a tag that lives longer, an entry that is purged.
+        case unattended
+        /// Its detail is the number of the list of tags.
+        case invalidateTags
         case hashSet
         case hashGet
         case hashGetAll
@@ -68,11 +72,19 @@ public final class Cache: ReplyReceiver {
     let near: NearCache
     /// How namespaces behave; may be replaced while calls run.
     public var namespaces: Namespaces {
-        didSet { tracker?.setPrefixes(trackedPrefixes) }
+        didSet {
+            registerNames()
+            tracker?.setPrefixes(trackedPrefixes)
+        }
     }
     private var tracker: Tracker?
     var register = NamespaceRegister()
     var leases = LeaseTable()
+    var tags = TagTable()
+    /// Numbers of the tags that calls invalidate.
+    var tagLists: [[UInt32]] = []
+    var freeTagLists: [Int] = []
+    private var sweepStorage: TagSweep?
     var batches: [ReadBatch] = []
     var freeBatches: [Int] = []
     var valueScratch = ByteBuffer()
@@ -100,14 +112,46 @@ public final class Cache: ReplyReceiver {
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
+        registerNames()
         if nearBytesMax > 0 { tracker = Tracker(link: link, prefixes: trackedPrefixes, observer: self) }
     }
 
-    /// What the names of entries begin with of which copies are kept.
+    /// What the names of entries begin with of which copies are kept, and those of their tags.
     private var trackedPrefixes: [[UInt8]] {
-        if let names = namespaces.nearNames { return names.map { keyspace.stem(.cache, $0) } }
-        let stem = keyspace.stem(.cache, nil)
-        return [stem, stem.dropLast() + [UInt8(ascii: "@")]]
+        let families = [KeyFamily.cache, .cacheTag]
+        if let names = namespaces.nearNames {
+            return families.flatMap { family in names.map { keyspace.stem(family, $0) } }
+        }
+        return families.flatMap { family in
+            let stem = keyspace.stem(family, nil)
+            return [stem, stem.dropLast() + [UInt8(ascii: "@")]]
+        }
+    }
+
+    /// Removes what tags have left behind.
+    var sweep: TagSweep {
+        if let sweepStorage { return sweepStorage }
+        let sweep = TagSweep(self)
+        sweepStorage = sweep
+        return sweep
+    }
+
+    /// Keys that the sweep behind invalidated tags looks at in a second; 0 for no sweep.
+    public var sweepKeysPerSecond: Int {
+        get { sweep.keysPerSecond }
+        set { sweep.keysPerSecond = newValue }
+    }
+
+    /// Gives the namespaces that are configured numbers of their own, however many others are named later.
+    private func registerNames() {
+        for name in namespaces.names { name.withByteView { _ = register.number(named: $0) } }
+    }
+
+    /// How the namespace of a number behaves.
+    func settings(ofNumber number: UInt16) -> NamespaceSettings {
+        guard let name = register.name(of: number) else { return namespaces.settings(of: nil) }
+        return name.withByteView { namespaces.settings(named: $0) }
     }
 
     var depthMax: Int { calls.limits.depthMax }
@@ -149,6 +193,20 @@ public final class Cache: ReplyReceiver {
         )
         send(operation, effect, context, replies: replies, detail: detail.rawValue, encode)
     }
+
+    /// Sends the command of a write of the entry whose key has this full name.
+    func sendWrite(
+        _ operation: Operation,
+        _ effect: CommandEffect,
+        _ context: CallContext,
+        _ name: [UInt8],
+        _ namespace: UInt16,
+        _ encode: (inout ByteBuffer) -> Void
+    ) {
+        let stripe = name.withByteView { near.beginWrite($0) }
+        let detail = WriteDetail(stripe: stripe, namespace: namespace, isRemembered: false)
+        send(operation, effect, context, detail: detail.rawValue, encode)
+    }
 }
 
 // MARK: Replies
@@ -158,11 +216,11 @@ extension Cache {
     public func received(_ reply: Reply, _ completion: Completion) {
         let call = CallID(rawValue: completion.call)
         let operation = operation(of: completion)
-        endWrite(operation, completion.detail)
+        guard endWrite(operation, completion.detail, reply) else { return verify(operation, completion, reply) }
         switch operation {
         case .life: return answerLife(completion, reply)
         case .lease: return answerLease(completion.detail, reply)
-        case .release: return
+        case .unattended: return
         case .setLeased: return answerSetLeased(call, reply, WriteDetail(rawValue: completion.detail).namespace)
         default: break
         }
@@ -173,14 +231,15 @@ extension Cache {
         }
         let detail = Int(completion.detail)
         switch operation {
-        case .get: answerGet(call, reply, UInt16(detail))
-        case .getWithLife: answerGetWithLife(call, reply, UInt16(detail))
+        case .get: answerGet(call, reply, completion.detail)
+        case .getWithLife: answerGetWithLife(call, reply, completion.detail)
         case .fill: answerFill(call, reply, detail)
         case .fillWithLife: answerFillWithLife(call, reply, detail)
-        case .life, .lease, .release, .setLeased: return
+        case .life, .lease, .unattended, .setLeased: return
+        case .invalidateTags: answerInvalidateTags(call)
         case .fail: answerFail(call, reply)
         case .getMany: answerGetMany(call, reply, detail)
-        case .exists: answerExists(call, reply)
+        case .exists: answerExists(call, reply, completion.detail)
         case .keys: answerKeys(call, reply, stemLength: detail)
         case .set: answerSet(call, reply, WriteDetail(rawValue: completion.detail).namespace)
         case .setMany: answerSetMany(call, reply, detail)
@@ -202,12 +261,14 @@ extension Cache {
         // A cache that is away is a cache that misses: the application goes on.
         let isAway = failure.code == .unavailable
         switch operation {
-        case .life, .release: return
+        case .life, .unattended: return
         case .lease: return failedLease(completion.detail, failure)
-        case .getMany where isAway:
+        case .getMany where isAway && settings(ofNumber: batches[Int(completion.detail)].namespace).missesWhileAway:
             return answerManyDegraded(call, Int(completion.detail))
         case .get where isAway, .getWithLife where isAway, .fill where isAway, .fillWithLife where isAway:
-            return answerDegraded(call, operation, completion.detail)
+            if missesWhileAway(operation, completion.detail) {
+                return answerDegraded(call, operation, completion.detail)
+            }
         // The outcome is remembered: repeating the request does no harm, whatever became of it.
         case .increment where WriteDetail(rawValue: completion.detail).isRemembered:
             error.isRetryable = true
@@ -218,6 +279,13 @@ extension Cache {
         leaseEnded(call, isReleased: false)
         endRead(operation, completion.detail)
         calls.fail(call, error)
+    }
+
+    /// Whether a read that Valkey cannot answer is a miss in its namespace.
+    private func missesWhileAway(_ operation: Operation, _ detail: UInt32) -> Bool {
+        let isFill = operation == .fill || operation == .fillWithLife
+        let namespace = isFill ? near.fill(Int(detail)).namespace : ReadDetail(rawValue: detail).namespace
+        return settings(ofNumber: namespace).missesWhileAway
     }
 
     private func operation(of completion: Completion) -> Operation {
@@ -236,11 +304,25 @@ extension Cache {
         }
     }
 
+    /// Gives back what a write held until its reply, unless the reply is none yet.
+    ///
+    /// - Returns: Whether it is one; a script that hands an entry back is to be called again.
+    private func endWrite(_ operation: Operation, _ detail: UInt32, _ reply: Reply) -> Bool {
+        switch operation {
+        case .set, .setLeased, .touch, .increment:
+            guard reply.kind != .array else { return false }
+        default: break
+        }
+        endWrite(operation, detail)
+        return true
+    }
+
     /// Gives back what a write held until its reply.
     private func endWrite(_ operation: Operation, _ detail: UInt32) {
         switch operation {
         case .set, .setLeased, .fail, .delete, .touch, .increment: near.endWrite(WriteDetail(rawValue: detail).stripe)
         case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
+        case .invalidateTags: endTagWrites(Int(detail))
         default: break
         }
     }
@@ -251,7 +333,8 @@ extension Cache.Operation {
     var effect: CommandEffect {
         switch self {
         case .get, .getWithLife, .fill, .fillWithLife, .life, .getMany, .exists, .keys, .hashGet, .hashGetAll: .read
-        case .set, .setMany, .delete, .deleteMany, .touch, .fail, .lease, .release, .hashSet, .hashDelete:
+        case .set, .setMany, .delete, .deleteMany, .touch, .fail, .lease, .unattended, .invalidateTags, .hashSet,
+            .hashDelete:
             .idempotentWrite
         case .setLeased, .increment, .hashIncrement: .write
         }

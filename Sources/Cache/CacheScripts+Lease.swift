@@ -1,25 +1,63 @@
+import JSONRPC
 import Store
 import Valkey
 
 /// Scripts that know entries which are not there yet: the byte 0x01, `L` and the lease of whoever computes them.
 ///
 /// The place of the entry itself holds the lease, so whatever writes, deletes or invalidates the entry ends the lease
-/// too, and is news to all who wait for it. A lease named `!` is nobody's: it keeps others from trying for a while.
+/// too, and is news to all who wait for it. A value that may be served after its life stays where it is while another is
+/// computed: its head (``EntryHead``) has a place for the lease, and for the moment when it ends by the server's clock.
+/// A lease named `!` is nobody's: it keeps others from trying for a while.
 extension CacheScripts {
     /// Lua that tells whether the entry at KEYS[1] is only a lease.
     static let luaIsLease = "redis.pcall('GETRANGE', KEYS[1], 0, 1) == '\\1L'"
 
+    /// Lua that sets `now` to Unix time in milliseconds.
+    private static let luaNow = """
+        local clock = redis.call('TIME')
+        local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+        """
+
+    /// Lua that tells whether `head`, the beginning of an entry, has room for a lease.
+    private static let luaHasStale = "string.sub(head, 1, 2) == '\\1E' and string.byte(head, 3) % 2 == 1"
+
+    /// Lua that hands an entry with tags back instead of going on, unless the last argument is what stands before its
+    /// value: scripts cannot know whether the tags of an entry are those of now, as they lie in other slots.
+    ///
+    /// The answer has all that is needed to call the script again.
+    static let luaVerify = """
+        local marks = redis.pcall('GETRANGE', KEYS[1], 0, 2)
+        if type(marks) == 'string' and #marks == 3 and string.sub(marks, 1, 2) == '\\1E'
+          and math.floor(string.byte(marks, 3) / 2) % 2 == 1 then
+          local verified = ARGV[#ARGV]
+          if verified == '' or redis.call('GETRANGE', KEYS[1], 0, #verified - 1) ~= verified then
+            return {redis.call('GETRANGE', KEYS[1], 0, 65535), KEYS, ARGV}
+          end
+        end
+        """
+
     /// Asks for the entry at KEYS[1], or else for the lease ARGV[1] of ARGV[2] milliseconds.
     ///
     /// Answers `{1}` where the lease was given, `{2, value}`, `{3, milliseconds, lease}` where another runs, or
-    /// `{4, milliseconds}` where nobody is to try. Asking twice for the same lease is as asking once.
+    /// `{4, milliseconds}` where nobody is to try. Of an entry whose life is over, but not its stale period: `{5, value}`
+    /// where the lease was given, `{6, value}` where another runs. Asking twice for the same lease is as asking once.
     static let lease = Script(
         """
-        -- squire cache.lease 1
+        -- squire cache.lease 2
         local value = redis.call('GET', KEYS[1])
         if not value then
           redis.call('SET', KEYS[1], '\\1L' .. ARGV[1], 'PX', ARGV[2])
           return {1}
+        end
+        local head = string.sub(value, 1, 51)
+        if \(luaHasStale) then
+          local left = redis.call('PTTL', KEYS[1])
+          if left >= 0 and left <= struct.unpack('>I8', head, 4) then
+            \(luaNow)
+            if struct.unpack('>I8', head, 12) > now and string.sub(head, 20, 51) ~= ARGV[1] then return {6, value} end
+            redis.call('SETRANGE', KEYS[1], 11, struct.pack('>I8', now + ARGV[2]) .. ARGV[1])
+            return {5, value}
+          end
         end
         if string.sub(value, 1, 2) ~= '\\1L' then return {2, value} end
         local holder = string.sub(value, 3)
@@ -29,63 +67,115 @@ extension CacheScripts {
         """
     )
 
-    /// Writes ARGV[2] to KEYS[1] while the lease ARGV[1] runs; ARGV[3] is a life in milliseconds, or nothing.
+    /// Writes ARGV[1] to KEYS[1] for ARGV[2] milliseconds, or without an end, where all conditions hold.
     ///
-    /// With ARGV[4] `1` the lease was given while Valkey was away: it runs where there is nothing at all.
-    static let setLeased = Script(
+    /// ARGV[3] is `absent`, `present` or nothing. ARGV[4] is a lease that must run, or nothing; with ARGV[5] `1` it was
+    /// given while Valkey was away and runs where there is nothing at all. ARGV[6] is a fence, where KEYS[2] holds the
+    /// highest one that was seen, for ARGV[7] milliseconds. Fences are decimal and not negative, so the longer text is the
+    /// larger number. The last argument is as ``luaVerify`` says.
+    static let store = Script(
         """
-        -- squire cache.set leased 1
-        local held = redis.call('GET', KEYS[1])
-        if held ~= '\\1L' .. ARGV[1] and not (ARGV[4] == '1' and not held) then
-          return redis.error_reply('SQUIREVOID the lease has ended')
+        -- squire cache.store 1
+        if KEYS[2] then
+          local seen = redis.call('GET', KEYS[2])
+          if seen and (#seen > #ARGV[6] or #seen == #ARGV[6] and seen > ARGV[6]) then
+            return redis.error_reply('\(RPCError.fenceMark)' .. seen)
+          end
         end
-        if ARGV[3] ~= '' then return redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-        return redis.call('SET', KEYS[1], ARGV[2])
+        if ARGV[3] ~= '' or ARGV[4] ~= '' then
+          \(luaVerify)
+        end
+        if ARGV[3] ~= '' then
+          local exists = redis.call('EXISTS', KEYS[1]) == 1 and not (\(luaIsLease))
+          if exists ~= (ARGV[3] == 'present') then return false end
+        end
+        if ARGV[4] ~= '' then
+          local head = redis.pcall('GETRANGE', KEYS[1], 0, 130)
+          if type(head) ~= 'string' then head = '' end
+          local holds = head == '\\1L' .. ARGV[4]
+          if not holds and #head >= 51 and \(luaHasStale) and string.sub(head, 20, 51) == ARGV[4] then
+            \(luaNow)
+            holds = struct.unpack('>I8', head, 12) > now
+          end
+          if not holds and not (ARGV[5] == '1' and redis.call('EXISTS', KEYS[1]) == 0) then
+            return redis.error_reply('SQUIREVOID the lease has ended')
+          end
+        end
+        if KEYS[2] then redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7]) end
+        if ARGV[2] ~= '' then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+        return redis.call('SET', KEYS[1], ARGV[1])
         """
     )
 
     /// Ends the lease ARGV[1] of KEYS[1]; with ARGV[2], nobody gets one for so many milliseconds.
     static let fail = Script(
         """
-        -- squire cache.fail 1
-        if redis.pcall('GET', KEYS[1]) ~= '\\1L' .. ARGV[1] then return 0 end
-        if ARGV[2] ~= '' then
-          redis.call('SET', KEYS[1], '\\1L!', 'PX', ARGV[2])
-        else
-          redis.call('UNLINK', KEYS[1])
+        -- squire cache.fail 2
+        local head = redis.pcall('GETRANGE', KEYS[1], 0, 130)
+        if type(head) ~= 'string' then return 0 end
+        if head == '\\1L' .. ARGV[1] then
+          if ARGV[2] ~= '' then
+            redis.call('SET', KEYS[1], '\\1L!', 'PX', ARGV[2])
+          else
+            redis.call('UNLINK', KEYS[1])
+          end
+          return 1
         end
-        return 1
+        if #head >= 51 and \(luaHasStale) and string.sub(head, 20, 51) == ARGV[1] then
+          local place = string.rep('\\0', 40)
+          if ARGV[2] ~= '' then
+            \(luaNow)
+            place = struct.pack('>I8', now + ARGV[2]) .. '!' .. string.rep('\\0', 31)
+          end
+          redis.call('SETRANGE', KEYS[1], 11, place)
+          return 1
+        end
+        return 0
         """
     )
 
-    /// Writes ARGV[1] to KEYS[1] where there is an entry (ARGV[3] is `1`) or none; ARGV[2] is a life, or nothing.
-    static let setConditional = Script(
-        """
-        -- squire cache.set conditional 1
-        local exists = redis.call('EXISTS', KEYS[1]) == 1 and not (\(luaIsLease))
-        if exists ~= (ARGV[3] == '1') then return false end
-        if ARGV[2] ~= '' then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
-        return redis.call('SET', KEYS[1], ARGV[1])
-        """
-    )
-
-    /// Tells whether there is an entry at KEYS[1].
+    /// Tells whether there is an entry at KEYS[1]; of an entry with tags, answers what stands before its value instead.
     static let exists = Script(
         """
-        -- squire cache.exists 1
-        if \(luaIsLease) then return 0 end
+        -- squire cache.exists 2
+        local marks = redis.pcall('GETRANGE', KEYS[1], 0, 2)
+        if type(marks) == 'string' then
+          if string.sub(marks, 1, 2) == '\\1L' then return 0 end
+          if #marks == 3 and string.sub(marks, 1, 2) == '\\1E' and math.floor(string.byte(marks, 3) / 2) % 2 == 1 then
+            return redis.call('GETRANGE', KEYS[1], 0, 65535)
+          end
+        end
         return redis.call('EXISTS', KEYS[1])
         """
     )
 
     /// Gives the entry at KEYS[1] the life ARGV[1] in milliseconds, or none; answers whether there is one.
+    ///
+    /// Its stale period begins behind that life. The last argument is as ``luaVerify`` says.
     static let touch = Script(
         """
-        -- squire cache.touch 1
+        -- squire cache.touch 2
         if \(luaIsLease) then return 0 end
-        if ARGV[1] ~= '' then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        \(luaVerify)
+        if ARGV[1] ~= '' then
+          local life = ARGV[1]
+          local head = redis.pcall('GETRANGE', KEYS[1], 0, 10)
+          if type(head) == 'string' and #head == 11 and \(luaHasStale) then
+            life = string.format('%.0f', life + struct.unpack('>I8', head, 4))
+          end
+          return redis.call('PEXPIRE', KEYS[1], life)
+        end
         redis.call('PERSIST', KEYS[1])
         return redis.call('EXISTS', KEYS[1])
+        """
+    )
+
+    /// Removes the entry at KEYS[1] where what stands before its value is ARGV[1].
+    static let purge = Script(
+        """
+        -- squire cache.purge 1
+        if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+        return redis.call('UNLINK', KEYS[1])
         """
     )
 }

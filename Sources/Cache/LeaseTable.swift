@@ -40,6 +40,8 @@ final class LeasedKey {
     let number: UInt32
     /// The one on this host who computes it.
     var holder: Holder?
+    /// Whether the holder computes what is there already, and may be served until it is done.
+    var isRefresh = false
     /// When the lease ends that runs elsewhere.
     var foreignEnd = Instant.distantFuture
     /// The lease that Valkey is being asked for.

@@ -11,6 +11,8 @@ struct NamespaceRegister: ~Copyable {
         var hits: UInt64 = 0
         /// Of these, reads that the agent's memory answered.
         var nearHits: UInt64 = 0
+        /// Reads that found an entry whose life is over, and got it.
+        var staleHits: UInt64 = 0
         /// Reads that found none.
         var misses: UInt64 = 0
         /// Entries written.
@@ -33,7 +35,11 @@ struct NamespaceRegister: ~Copyable {
     /// The number of a namespace, which gets one where it has none; 0 is that of the one without a name.
     mutating func number(of namespace: JSONString?) -> UInt16 {
         guard let namespace else { return 0 }
-        let name = namespace.raw
+        return number(named: namespace.raw)
+    }
+
+    /// The number of the namespace that is called so, which gets one where it has none.
+    mutating func number(named name: ByteView) -> UInt16 {
         let hash = UInt32(truncatingIfNeeded: hash(name))
         if let known = find(name, hash) { return known }
         guard names.count < NamespaceRegister.numbersMax - 1 else {
@@ -47,6 +53,11 @@ struct NamespaceRegister: ~Copyable {
         return UInt16(number)
     }
 
+    /// The name of a namespace; nil for the one without a name, and for all that share the last number.
+    func name(of number: UInt16) -> [UInt8]? {
+        number > 0 && Int(number) < names.count ? names[Int(number)] : nil
+    }
+
     /// The number of a namespace that some call has named, or nil.
     func known(_ namespace: JSONString?) -> UInt16? {
         guard let namespace else { return 0 }
@@ -54,8 +65,7 @@ struct NamespaceRegister: ~Copyable {
     }
 
     private func find(_ name: ByteView, _ hash: UInt32) -> UInt16? {
-        let names = names
-        return index.find(hash) { names[Int($0.rawValue)].withByteView { $0.equals(name) } }
+        index.find(hash) { names[Int($0.rawValue)].withByteView { $0.equals(name) } }
             .map { UInt16($0.rawValue) }
     }
 }

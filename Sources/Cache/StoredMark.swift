@@ -10,13 +10,16 @@ enum StoredMark {
     /// Before raw bytes that begin with 0x01 themselves.
     static let raw: StaticString = "\u{01}R"
 
-    /// The entry in a reply; nil where there is none, or only a lease.
+    /// The entry in a reply; nil where there is none, only a lease, or one that has a head.
     static func entry(_ reply: Reply) -> ByteView? {
-        guard reply.kind == .bulk, !reply.bytes.hasPrefix(lease) else { return nil }
-        return content(of: reply.bytes)
+        guard reply.kind == .bulk else { return nil }
+        let value = reply.bytes
+        guard isNeeded(before: value) else { return value }
+        if value.hasPrefix(lease) || value.hasPrefix(EntryHead.mark) { return nil }
+        return content(of: value)
     }
 
-    /// What a stored value means.
+    /// What a stored value without a head means.
     static func content(of value: ByteView) -> ByteView {
         value.hasPrefix(raw) ? value.dropFirst(raw.utf8CodeUnitCount) : value
     }
@@ -24,6 +27,12 @@ enum StoredMark {
     /// Whether a value needs a mark before it.
     static func isNeeded(before value: ByteView) -> Bool {
         !value.isEmpty && value[0] == 0x01
+    }
+
+    /// Appends a value, with its mark where it needs one.
+    static func append(plain value: ByteView, to buffer: inout ByteBuffer) {
+        if isNeeded(before: value) { buffer.append(raw) }
+        buffer.append(value)
     }
 
     /// Appends a value as a word of a command, with its mark where it needs one.

@@ -150,3 +150,16 @@ extension Channels: PeerObserver {
         }
     }
 }
+
+extension Channels: CallCanceller {
+    /// Ends a subscription that Valkey has not confirmed yet.
+    public func cancel(_ call: CallID) -> Bool {
+        guard let peer = calls.peer(of: call),
+            let subscription = subscriptions[ObjectIdentifier(peer)]?.first(where: { $0.call == call })
+        else { return false }
+        subscription.call = nil
+        remove(subscription)
+        calls.fail(call, .cancelled(.notApplied))
+        return true
+    }
+}

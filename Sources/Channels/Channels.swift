@@ -65,6 +65,7 @@ public final class Channels {
         log = MessageLog(prefixLength: keyspace.prefix.count, depthMax: calls.limits.depthMax)
         link.register(ChannelScripts.publish)
         calls.addObserver(self)
+        calls.addCanceller(self)
     }
 
     /// Begins to hand messages on; before the server starts, so that it sends them in the same turn.

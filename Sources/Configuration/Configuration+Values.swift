@@ -19,9 +19,13 @@ extension Configuration {
     /// The table of options, and those of the namespaces that only this configuration names.
     private var options: [Option] {
         let known = Set(Option.all.map(\.name))
-        // A namespace without a tier of its own has that of all others, which is shown once.
+        // What holds in a namespace as in all others is shown once.
         let others = cache.namespaces.sorted().flatMap { name in
-            cache.namespaceTiers[name] == nil ? [Option.life(ofNamespace: name)] : Option.all(ofNamespace: name)
+            let own = cache.overridden(in: name)
+            return Option.all(ofNamespace: name).filter { option in
+                let level = option.name.split(separator: ".").last.map(String.init) ?? ""
+                return level == "ttl_ms" || own.contains(level)
+            }
         }
         .filter { !known.contains($0.name) }
         guard let last = Option.all.lastIndex(where: { $0.name.hasPrefix("namespaces.") }) else { return Option.all }

@@ -19,6 +19,8 @@ public struct Configuration: Sendable {
     public var stateDirectory: String?
     /// What is logged, and how.
     public var log = Log()
+    /// What the agent tells monitoring.
+    public var telemetry = Telemetry()
     /// The Valkey servers that are used, where they are not the agent's own.
     public var valkey = Valkey()
     /// The servers that the agent starts itself, where no other is configured.
@@ -79,7 +81,15 @@ extension Configuration {
         /// Least grave level that is written.
         public var level = Observability.Log.Level.info
         /// How records are written.
-        public var format = Observability.Log.Format.text
+        public var format = Observability.Log.Format.automatic
+        /// How long a call takes that is logged for its slowness; zero for none.
+        public var slow = Duration.zero
+    }
+
+    /// What the agent tells monitoring.
+    public struct Telemetry: Equatable, Sendable {
+        /// Where metrics and health are served over HTTP; nil for nowhere.
+        public var listen: TelemetryAddress?
     }
 
     /// The Valkey servers that are used.
@@ -129,39 +139,6 @@ extension Configuration {
         public var cacheMaxMemoryPolicy = "allkeys-lru"
         /// When the state store's log reaches the disk (`appendfsync`): `everysec` or `always`.
         public var stateAppendFsync = "everysec"
-    }
-
-    /// How cache entries behave.
-    public struct Cache: Equatable, Sendable {
-        /// Memory for copies of entries, in bytes; 0 for none.
-        public var nearBytes = 64 << 20
-        /// Where entries are kept whose namespace does not say: `near+valkey` or `valkey`.
-        public var tier = "near+valkey"
-        /// Where entries are kept by namespace, instead of ``tier``.
-        public var namespaceTiers: [String: String] = [:]
-
-        /// Life of an entry whose writer and namespace name none; nil for no end.
-        public var life: Duration? = .seconds(300)
-        /// Lives by namespace, instead of ``life``; nil for no end.
-        public var namespaceLives: [String: Duration?] = [
-            "response": .seconds(3600), "session": .seconds(86_400), "context": .seconds(1800),
-            "metadata": .seconds(300),
-        ]
-
-        /// The life of entries in a namespace; nil for no end.
-        subscript(lifeIn namespace: String) -> Duration? {
-            get { namespaceLives[namespace] ?? life }
-            set { namespaceLives.updateValue(newValue, forKey: namespace) }
-        }
-
-        /// Where the entries of a namespace are kept.
-        subscript(tierIn namespace: String) -> String {
-            get { namespaceTiers[namespace] ?? tier }
-            set { namespaceTiers[namespace] = newValue }
-        }
-
-        /// The namespaces that are named.
-        public var namespaces: Set<String> { Set(namespaceLives.keys).union(namespaceTiers.keys) }
     }
 
     /// Keys and bounds of sessions.

@@ -4,7 +4,7 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + identity + audit + stores + access + embedded + lives + sessions + connectionLimits + agentLimits + [
+        host + identity + audit + stores + access + embedded + entries + sessions + connectionLimits + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -41,7 +41,28 @@ extension Option {
             "Directory of what is kept over restarts, the data of the embedded servers included."
         ),
         Option("log.level", \.log.level, .level, "Least grave level that is written."),
-        Option("log.format", \.log.format, .format, "Lines for people, or one JSON object a line for programs."),
+        Option(
+            "log.format",
+            \.log.format,
+            .format,
+            "Lines for people, one JSON object a line for programs, or the journal's own form. `auto` is the journal where "
+                + "standard error leads there, else lines."
+        ),
+        Option(
+            "log.slow_ms",
+            \.log.slow,
+            .milliseconds(0...3_600_000),
+            "A call that takes as long is logged as a warning with its method, duration, user and trace, at most ten a "
+                + "second; 0 for none. What a call was asked to wait counts."
+        ),
+        Option(
+            "telemetry.listen",
+            \.telemetry.listen,
+            OptionKind.telemetryAddress.optional,
+            defaultRule: "nowhere",
+            "Where `/metrics`, `/healthz` and `/readyz` are served over HTTP: a port of this host alone, which every user "
+                + "of the host can read, or a Unix socket with the permissions of `socket.mode`."
+        ),
     ]
 
     private static let stores: [Option] = [
@@ -104,58 +125,4 @@ extension Option {
             "When the embedded state store's log reaches the disk: once a second, or before each reply."
         ),
     ]
-
-    private static let lives: [Option] =
-        [
-            Option(
-                "cache.near_bytes",
-                \.cache.nearBytes,
-                .count(0...64 << 30),
-                "Memory for copies of entries that are read, which are kept in step with Valkey; 0 for none. It is taken "
-                    + "as it is needed."
-            ),
-            Option(
-                "cache.tier",
-                \.cache.tier,
-                .choice(tiers),
-                "Where entries are kept: in Valkey and, those that are read, in the agent's memory too; or in Valkey alone."
-            ),
-            Option(
-                "cache.ttl_ms",
-                \.cache.life,
-                .life,
-                variables: [.seconds("CACHE_TTL_DEFAULT")],
-                "Life of a cache entry whose writer names none, in namespaces that have no life of their own."
-            ),
-        ]
-        + ["response", "session", "context", "metadata"].map { name in
-            Option.life(ofNamespace: name, variables: [.seconds("CACHE_TTL_" + name.uppercased())])
-        }
-
-    /// Where entries may be kept.
-    static let tiers = ["near+valkey", "valkey"]
-
-    /// Where the entries of a namespace are kept.
-    public static func tier(ofNamespace name: String) -> Option {
-        Option(
-            "namespaces.\(name).tier",
-            \.cache[tierIn: name],
-            .choice(tiers),
-            "Where cache entries in the namespace `\(name)` are kept."
-        )
-    }
-
-    /// The options of a namespace.
-    static func all(ofNamespace name: String) -> [Option] { [life(ofNamespace: name), tier(ofNamespace: name)] }
-
-    /// The life of entries in a namespace.
-    public static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
-        Option(
-            "namespaces.\(name).ttl_ms",
-            \.cache[lifeIn: name],
-            .life,
-            variables: variables,
-            "Life of a cache entry in the namespace `\(name)` whose writer names none."
-        )
-    }
 }

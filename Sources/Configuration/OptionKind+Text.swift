@@ -189,9 +189,12 @@ extension OptionKind where Value == TLSVersion {
 extension OptionKind where Value == Log.Format {
     /// A format by its name.
     static var format: OptionKind {
-        OptionKind<String>.choice(["text", "json"]).converted(
-            to: { (name) in name == "json" ? .json : .text },
-            from: { $0 == .json ? "json" : "text" }
+        OptionKind<String>.choice(Log.Format.allCases.map(\.rawValue)).converted(
+            to: { (name) throws(Refusal) in
+                guard let format = Log.Format(rawValue: name) else { throw Refusal() }
+                return format
+            },
+            from: \.rawValue
         )
     }
 }

@@ -71,6 +71,24 @@ extension JSONValue {
         target = .value(integer)
     }
 
+    /// Takes a number, however it is written.
+    func decodeNumber(into target: inout JSONValue?, named name: StaticString) throws(InvalidParameters) {
+        guard target == nil else { throw .repeated(name) }
+        guard kind == .number else { throw InvalidParameters("\(name)", "must be a number") }
+        target = self
+    }
+
+    /// Takes an array of anything.
+    func decodeArray(
+        into target: inout JSONValue?,
+        named name: StaticString,
+        count range: ClosedRange<Int>
+    ) throws(InvalidParameters) {
+        guard target == nil else { throw .repeated(name) }
+        _ = try eachElement(named: name, count: range) { _, _ in }
+        target = self
+    }
+
     /// Takes an object of at least `minimum` members.
     func decodeObject(
         into target: inout JSONValue?,

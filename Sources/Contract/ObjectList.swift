@@ -1,3 +1,4 @@
+public import Bytes
 public import JSON
 
 /// An object inside a call, decoded from its members.
@@ -16,6 +17,9 @@ public struct ObjectList<Element: ObjectParameter>: Sequence {
     /// Number of objects, in the range that the method allows.
     public let count: Int
     private let array: JSONValue
+
+    /// The array as written.
+    public var text: ByteView { array.text }
 
     init(array: JSONValue, count: Int) {
         self.array = array

@@ -29,6 +29,14 @@ extension RPCError {
         )
     }
 
+    /// The error reply of a call that its own caller ended by `$/cancelRequest`.
+    ///
+    /// - Parameter outcome: ``Outcome/notApplied`` where the call would have changed something.
+    /// - Returns: An error of kind `cancelled`.
+    public static func cancelled(_ outcome: Outcome? = nil) -> RPCError {
+        RPCError(.cancelled, "the caller cancelled the call", outcome: outcome)
+    }
+
     /// Makes the error reply of a parameter that is not what it must be.
     public init(_ fault: InvalidParameters) {
         self = .invalidParams(fault.message, parameter: fault.parameter)

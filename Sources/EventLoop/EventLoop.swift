@@ -56,4 +56,19 @@ public actor EventLoop {
             try unsafe unsafeBitCast(isolated, to: (() throws -> Result).self)()
         }
     }
+
+    /// Lends `callback` to a C library that calls it back on this thread before it returns: many calls, one cast.
+    ///
+    /// - Parameters:
+    ///   - callback: Run on the loop, however often.
+    ///   - body: Runs the library; receives the callback as a function that knows no isolation.
+    /// - Returns: What `body` returned.
+    public static func lend<Argument, Result>(
+        _ callback: @EventLoop (Argument) -> Void,
+        to body: ((Argument) -> Void) -> Result
+    ) -> Result {
+        withoutActuallyEscaping(callback) { isolated in
+            body(unsafe unsafeBitCast(isolated, to: ((Argument) -> Void).self))
+        }
+    }
 }

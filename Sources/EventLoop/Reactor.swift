@@ -37,7 +37,9 @@ public final class Reactor {
     /// The loop's timers.
     public let timers = TimerQueue()
     /// The moment at which the present turn began; cheaper than asking the clock, and at most a turn old.
-    public private(set) var now = Instant.now
+    public var now: Instant { clock.now }
+    /// The same for those who know no loop.
+    public let clock = TurnClock()
     var isStopping = false
 
     private let epoll: Epoll
@@ -126,7 +128,7 @@ public final class Reactor {
     private func turn() {
         armAlarm()
         let count = epoll.wait(milliseconds: LoopExecutor.shared.hasJobs ? 0 : -1)
-        now = Instant.now
+        clock.now = Instant.now
         for index in 0..<count {
             let event = epoll.event(index)
             dispatch(event.token, event.readiness)

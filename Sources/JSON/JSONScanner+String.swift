@@ -1,16 +1,28 @@
 import Bytes
+import CBytes
 
 extension JSONScanner {
     /// Scans the string that begins here with its quote.
     ///
-    /// Eight bytes are looked at together until one of them is a quote, a backslash, a control character or the
+    /// Sixteen bytes are looked at together until one of them is a quote, a backslash, a control character or the
     /// beginning of a longer character.
     public mutating func scanString() throws(JSONFault) -> JSONString {
         try expect(UInt8(ascii: "\""))
         let start = position
+        let end = JSONScanner.endOfPlainBytes(text, from: start)
+        guard end < text.count, text[end] == UInt8(ascii: "\"") else {
+            return try scanString(from: start, plainTo: end)
+        }
+        position = end + 1
+        return JSONString(raw: text[start..<end], hasEscapes: false)
+    }
+
+    /// Scans the rest of a string that is not plain bytes and a quote alone.
+    @inline(never)
+    private mutating func scanString(from start: Int, plainTo end: Int) throws(JSONFault) -> JSONString {
+        position = end
         var hasEscapes = false
         while true {
-            passPlainBytes()
             guard position < text.count else { throw JSONFault(.unexpectedEnd, at: position) }
             let byte = text[position]
             if byte == UInt8(ascii: "\"") {
@@ -25,34 +37,17 @@ extension JSONScanner {
                     throw JSONFault(.invalidUTF8, at: position)
                 }
                 position += length
-            } else if byte < 0x20 {
-                throw JSONFault(.controlCharacter, at: position)
             } else {
-                position += 1
+                throw JSONFault(.controlCharacter, at: position)
             }
+            position = JSONScanner.endOfPlainBytes(text, from: position)
         }
     }
 
-    /// Passes over ASCII that needs no attention, stopping at the latest eight bytes before the end of the text.
-    private mutating func passPlainBytes() {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        while position + 8 <= text.count {
-            let word = UInt64(littleEndian: text.word(at: position))
-            // A byte's high bit is set in each term where: it is a quote; a backslash; below 0x20; above 0x7f. A borrow
-            // can set a wrong bit only above a right one, and the lowest is the one that is used.
-            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
-            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-            let special =
-                ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-                | ((word &- ones &* 0x20) & ~word) | word
-            let found = special & highs
-            if found != 0 {
-                position += found.trailingZeroBitCount >> 3
-                return
-            }
-            position += 8
-        }
+    /// The first offset from `start` on at which a byte needs attention, or the end of the text.
+    @inline(__always)
+    private static func endOfPlainBytes(_ text: ByteView, from start: Int) -> Int {
+        unsafe text.withUnsafeBytes { base, count in unsafe start + squire_plain_prefix(base + start, count - start) }
     }
 
     private mutating func passEscape() throws(JSONFault) {

@@ -13,6 +13,7 @@ public struct JSONScanner {
     public let depthMax: Int
 
     /// Begins at the first byte of `text`.
+    @inlinable
     public init(_ text: ByteView, depthMax: Int) {
         self.text = text
         self.depthMax = depthMax
@@ -38,10 +39,18 @@ public struct JSONScanner {
     }
 
     /// The next byte, or nil at the end.
-    public var next: UInt8? { position < text.count ? text[position] : nil }
+    @inlinable public var next: UInt8? { position < text.count ? text[position] : nil }
 
     /// Passes over space, tab, newline and carriage return.
+    @inlinable @inline(__always)
     public mutating func skipWhiteSpace() {
+        guard position < text.count, text[position] <= UInt8(ascii: " ") else { return }
+        passWhiteSpace()
+    }
+
+    @inline(never)
+    @usableFromInline
+    mutating func passWhiteSpace() {
         while position < text.count {
             switch text[position] {
             case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): position += 1
@@ -51,6 +60,7 @@ public struct JSONScanner {
     }
 
     /// Passes over `byte`, which must come next.
+    @inlinable @inline(__always)
     public mutating func expect(_ byte: UInt8) throws(JSONFault) {
         guard position < text.count else { throw JSONFault(.unexpectedEnd, at: position) }
         guard text[position] == byte else { throw JSONFault(.unexpectedByte, at: position) }
@@ -60,9 +70,20 @@ public struct JSONScanner {
     /// Passes over `byte` if it comes next.
     ///
     /// - Returns: Whether it did.
+    @inlinable @inline(__always)
     public mutating func accept(_ byte: UInt8) -> Bool {
         guard position < text.count, text[position] == byte else { return false }
         position += 1
+        return true
+    }
+
+    /// Passes over `literal` if the text goes on so, byte for byte.
+    ///
+    /// - Returns: Whether it did.
+    @inlinable @inline(__always)
+    public mutating func accept(_ literal: StaticString) -> Bool {
+        guard text.has(literal, at: position) else { return false }
+        position += literal.utf8CodeUnitCount
         return true
     }
 
@@ -126,6 +147,7 @@ public struct JSONScanner {
     }
 
     /// Passes over the colon between a member's name and its value, and the white space around it.
+    @inlinable @inline(__always)
     public mutating func passColon() throws(JSONFault) {
         skipWhiteSpace()
         try expect(UInt8(ascii: ":"))
@@ -135,6 +157,7 @@ public struct JSONScanner {
     /// Passes over a comma, or over `end`, and the white space around it.
     ///
     /// - Returns: Whether it was `end`.
+    @inlinable @inline(__always)
     public mutating func passSeparator(end: UInt8) throws(JSONFault) -> Bool {
         skipWhiteSpace()
         if accept(end) { return true }

@@ -8,14 +8,21 @@ public struct JSONString {
     public let hasEscapes: Bool
 
     /// Takes a string's text, which must have been scanned.
+    @inlinable
     public init(raw: ByteView, hasEscapes: Bool) {
         self.raw = raw
         self.hasEscapes = hasEscapes
     }
 
     /// Whether the string means `literal`, which is compared as UTF-8.
+    @inlinable @inline(__always)
     public func equals(_ literal: StaticString) -> Bool {
-        if !hasEscapes { return raw.equals(literal) }
+        hasEscapes ? means(literal) : raw.equals(literal)
+    }
+
+    /// Whether the string, which has escapes, means `literal`.
+    @inline(never)
+    public func means(_ literal: StaticString) -> Bool {
         var decoded = ByteBuffer()
         guard (try? append(to: &decoded)) != nil else { return false }
         return decoded.view.equals(literal)

@@ -6,7 +6,7 @@ public struct JSONValue {
     public let kind: JSONKind
     /// The value's own text, without white space around it; a string has its quotes.
     public let text: ByteView
-    private let hasEscapes: Bool
+    @usableFromInline let hasEscapes: Bool
 
     init(kind: JSONKind, text: ByteView, hasEscapes: Bool) {
         self.kind = kind
@@ -15,7 +15,7 @@ public struct JSONValue {
     }
 
     /// The string, or nil for another kind.
-    public var string: JSONString? {
+    @inlinable public var string: JSONString? {
         guard kind == .string else { return nil }
         return JSONString(raw: text[1..<(text.count - 1)], hasEscapes: hasEscapes)
     }

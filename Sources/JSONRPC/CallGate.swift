@@ -1,7 +1,7 @@
 /// Decides about the calls of a connection that ``Peer/ungated`` does not let pass by their method alone, and learns
 /// how they end.
 public protocol CallGate: AnyObject {
-    /// Decides whether a call may run; ``callEnded(_:_:method:error:)`` follows in either case.
+    /// Decides whether a call may run; ``callEnded(_:error:)`` follows in either case.
     ///
     /// - Parameters:
     ///   - call: The call, which was begun.
@@ -15,8 +15,6 @@ public protocol CallGate: AnyObject {
     ///
     /// - Parameters:
     ///   - call: The call that ``admit(_:_:method:_:)`` was asked about.
-    ///   - peer: Its connection, which may have closed.
-    ///   - method: The method's number.
     ///   - error: The error that it ended with; nil where it has a result.
-    func callEnded(_ call: CallID, _ peer: Peer, method: Int, error: RPCError?)
+    func callEnded(_ call: CallID, error: RPCError?)
 }

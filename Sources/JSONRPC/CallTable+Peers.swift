@@ -8,6 +8,7 @@ extension CallTable {
     public func closed(_ peer: Peer) {
         peer.isClosed = true
         for observer in observers { observer.peerClosed(peer) }
+        forget(peer)
     }
 
     /// Takes note that the kernel has taken everything that a connection was owed.

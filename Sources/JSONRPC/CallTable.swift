@@ -1,4 +1,5 @@
 public import Bytes
+public import Linux
 
 /// Names a call that runs; stale once it was answered.
 public struct CallID: Hashable, Sendable {
@@ -23,37 +24,64 @@ public struct CallID: Hashable, Sendable {
 /// A call is a slot in a table: connection, id as written, batch. Features hold its ``CallID`` while Valkey works and
 /// write the result straight into the connection's output. A call is answered once: the first answer frees its slot,
 /// and a later one finds a newer generation and is dropped, as is one for a connection that has gone.
+///
+/// Beginning and answering a call allocates nothing and counts one reference: slots own nothing. What few calls have, a
+/// batch or a long id, stands apart. The table keeps every connection that has called until it is closed and its last
+/// call was answered.
+@safe
 public final class CallTable {
-    private struct Slot {
+    @safe
+    struct Slot {
         var generation: UInt32 = 0
-        var peer: Peer?
-        var batch: Batch?
-        var id = CallIdentifier()
-        var method = 0
-        /// Bytes that the reply is expected to have; 0 where it is known to be short.
-        var expected = 0
+        var method: UInt16 = 0
+        var isRunning = false
+        var isInBatch = false
+        var isTraced = false
         /// Whether the connection's gate wants to know how it ends.
         var isGated = false
+        /// When the turn began in which it came.
+        var began = Instant.distantFuture
+        /// Bytes that the reply is expected to have; 0 where it is known to be short.
+        var expected = 0
+        var id = CallIdentifier()
+        /// Kept by the table; counting references here would cost atomic operations a call.
+        var peer: Unmanaged<Peer>?
     }
 
     /// Counts of calls and errors by method.
     public struct Count: Sendable {
         /// Calls answered, notifications included.
-        public var calls: UInt64 = 0
+        public var calls: UInt64
         /// Calls answered with an error.
-        public var errors: UInt64 = 0
+        public var errors: UInt64
     }
 
     /// Bounds of the connections served.
     public let limits: RPCLimits
-    /// Counts by the method numbers that ``begin(_:id:method:batch:)`` was given.
-    public private(set) var counts: [Count]
+    /// Counts and durations by the method numbers that ``begin(_:id:method:batch:isBulky:)`` was given.
+    public private(set) var meter: CallMeter
+    /// A call that took as long, in nanoseconds, is told to ``observer``.
+    public var slowNanoseconds = Int64.max
+    /// Told of calls that failed or were slow.
+    public var observer: (any CallObserver)?
     /// Calls that run now, over all connections.
     public private(set) var running = 0
-    private var slots: [Slot] = []
+    private let clock: TurnClock
+    private(set) var slots: UnsafeMutablePointer<Slot>
+    private(set) var slotCount = 0
+    private var slotCapacity = 64
     private var freeSlots: [Int] = []
+    /// The batches of the calls that are in one, by slot.
+    private var batches: [Int: Batch] = [:]
+    /// The ids of the calls that have a long one, by slot.
+    private(set) var longIDs: [Int: [UInt8]] = [:]
+    /// Where calls belong in their callers' traces, by slot, for those that said so.
+    private var traces: [Int: TraceContext] = [:]
+    /// The connections that have called, as long as they may call or are owed an answer.
+    private var peers: [ObjectIdentifier: Peer] = [:]
     private var dirtyPeers: [Peer] = []
     var observers: [any PeerObserver] = []
+    var cancellers: [any CallCanceller] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
     private var scratch = ByteBuffer()
@@ -63,9 +91,28 @@ public final class CallTable {
     /// - Parameters:
     ///   - limits: Bounds of the connections served.
     ///   - methods: Number of methods; their numbers are 0 ..< `methods`.
-    public init(limits: RPCLimits, methods: Int) {
+    ///   - clock: Tells when the loop's present turn began.
+    public init(limits: RPCLimits, methods: Int, clock: TurnClock = TurnClock()) {
         self.limits = limits
-        counts = [Count](repeating: Count(), count: methods)
+        self.clock = clock
+        meter = CallMeter(methods: methods)
+        unsafe slots = .allocate(capacity: slotCapacity)
+    }
+
+    deinit {
+        unsafe slots.deallocate()
+    }
+
+    /// Counts by the numbers of methods.
+    public var counts: [Count] {
+        meter.durations.indices.map { Count(calls: meter.count(of: $0), errors: meter.failureCount(of: $0)) }
+    }
+
+    /// Takes note that the present turn's answers have left.
+    ///
+    /// - Parameter time: Tells the present moment; asked where something was answered, and once.
+    public func turnEnded(_ time: () -> Instant = { .now }) {
+        meter.turnEnded(clock.now, clock: time)
     }
 
     /// Begins a call.
@@ -84,27 +131,51 @@ public final class CallTable {
         batch: Batch?,
         isBulky: Bool = false
     ) -> CallID {
-        let index: Int
-        if let free = freeSlots.popLast() {
-            index = free
-        } else {
-            index = slots.count
-            slots.append(Slot())
-        }
-        slots[index].peer = peer
-        slots[index].id.set(id)
-        slots[index].method = method
-        slots[index].isGated = false
+        let index = freeSlots.popLast() ?? addSlot()
+        let slot = unsafe slots + index
+        unsafe slot.pointee.isRunning = true
+        unsafe slot.pointee.peer = Unmanaged.passUnretained(peer)
+        unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
+        unsafe slot.pointee.began = clock.now
+        unsafe slot.pointee.id.set(id)
+        if let id, unsafe slot.pointee.id.isLong { longIDs[index] = id.copy() }
         if let batch {
             batch.remaining += 1
-            slots[index].batch = batch
+            batches[index] = batch
         }
+        unsafe slot.pointee.isInBatch = batch != nil
         let expected = isBulky ? peer.expectedReplyBytes : 0
-        slots[index].expected = expected
+        unsafe slot.pointee.expected = expected
         peer.runningReplyBytes += expected
         peer.runningCalls += 1
+        if !peer.isKept { keep(peer) }
         running += 1
-        return CallID(slot: index, generation: slots[index].generation)
+        return CallID(slot: index, generation: unsafe slot.pointee.generation)
+    }
+
+    private func addSlot() -> Int {
+        if slotCount == slotCapacity {
+            let wider = UnsafeMutablePointer<Slot>.allocate(capacity: 2 * slotCapacity)
+            unsafe wider.moveInitialize(from: slots, count: slotCount)
+            unsafe slots.deallocate()
+            unsafe slots = wider
+            slotCapacity *= 2
+        }
+        unsafe (slots + slotCount).initialize(to: Slot())
+        slotCount += 1
+        return slotCount - 1
+    }
+
+    /// Says where a call belongs in its caller's trace; one that was answered is left alone.
+    public func setTrace(_ trace: TraceContext, of call: CallID) {
+        guard isWaiting(call) else { return }
+        unsafe slots[call.slot].isTraced = true
+        traces[call.slot] = trace
+    }
+
+    /// The number of a running call's method, or nil where nobody waits for its answer.
+    public func method(of call: CallID) -> Int? {
+        isWaiting(call) ? Int(unsafe slots[call.slot].method) : nil
     }
 
     /// Asks the connection's gate whether a call may run, and tells it how the call ends.
@@ -112,14 +183,23 @@ public final class CallTable {
     /// - Throws: The error that the call is to end with.
     public func admit(_ call: CallID, _ peer: Peer, method: Int, _ arguments: Arguments) throws(RPCError) {
         guard let gate = peer.gate else { return }
-        slots[call.slot].isGated = true
+        unsafe slots[call.slot].isGated = true
         try gate.admit(call, peer, method: method, arguments)
     }
 
     /// Whether somebody still waits for the call's answer.
     public func isWaiting(_ call: CallID) -> Bool {
-        guard slots[call.slot].generation == call.generation, let peer = slots[call.slot].peer else { return false }
-        return !peer.isClosed
+        peer(of: call) != nil
+    }
+
+    /// The connection that waits for a call's answer, or nil where none does.
+    public func peer(of call: CallID) -> Peer? {
+        assert(call.slot < slotCount)
+        let slot = unsafe slots + call.slot
+        guard unsafe slot.pointee.isRunning, unsafe slot.pointee.generation == call.generation,
+            let peer = unsafe slot.pointee.peer?.takeUnretainedValue(), !peer.isClosed
+        else { return nil }
+        return peer
     }
 
     /// Answers a call with a result.
@@ -128,46 +208,117 @@ public final class CallTable {
     ///   - call: The call; one that was answered is left alone.
     ///   - write: Appends the result, one JSON object on one line. Not run where nobody waits for it.
     public func reply(_ call: CallID, _ write: (inout ByteBuffer) -> Void) {
-        guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
-        let limits = limits
+        guard let slot = end(call), let reference = unsafe slot.peer else { return }
+        let now = clock.now
+        meter.ended(Int(slot.method), slot.began, in: now)
+        unsafe reference._withUnsafeGuaranteedRef { peer in
+            guard isPlain(slot, peer) else { return replyOtherwise(peer, slot, call, write) }
+            markDirty(peer)
+            if slot.id.isAbsent { return }
+            let end = peer.output.count + limits.replyBytesMax
+            peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
+            slot.id.append(to: &peer.output)
+            peer.output.append(UInt8(ascii: ","))
+            let start = peer.output.count
+            peer.output.append("\"result\":")
+            write(&peer.output)
+            if slot.expected > 0 { peer.tookBulkyReply(of: peer.output.count - start) }
+            if peer.output.count >= end { refuse(&peer.output, from: start, slot) }
+            peer.output.append("}\n")
+            if now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, nil) }
+        }
+    }
+
+    /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
+    @inline(__always)
+    private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
+        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced && !slot.isGated
+            && peer.decoder.framing != .contentLength
+    }
+
+    @inline(never)
+    private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
+        let trace = takeTrace(slot, call)
+        // Sending may let go of a connection that has closed.
+        let gate = slot.isGated ? peer.gate : nil
         var fault: RPCError?
-        send(slot.peer, slot.batch, slot.id) { buffer, end in
+        send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            if slot.isBulky { slot.peer.tookBulkyReply(of: buffer.count - start) }
-            guard buffer.count >= end else { return }
-            buffer.truncate(to: start)
-            buffer.append("\"error\":")
-            let error = RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax)
-            error.append(to: &buffer)
-            fault = error
+            if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
+            if buffer.count >= end {
+                refuse(&buffer, from: start, slot)
+                fault = .tooLarge("the reply", limitBytes: limits.replyBytesMax)
+            }
         }
-        if slot.isGated { slot.peer.gate?.callEnded(call, slot.peer, method: slot.method, error: fault) }
+        gate?.callEnded(call, error: fault)
+        if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, trace) }
+    }
+
+    /// Puts an error in the place of a result that is too large.
+    @inline(never)
+    private func refuse(_ buffer: inout ByteBuffer, from start: Int, _ slot: Slot) {
+        meter.failed(Int(slot.method), "too_large")
+        buffer.truncate(to: start)
+        buffer.append("\"error\":")
+        RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
     }
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
-        guard let slot = end(call) else { return }
-        counts[slot.method].calls += 1
-        counts[slot.method].errors += 1
-        send(slot.peer, slot.batch, slot.id) { buffer, _ in
+        guard let slot = end(call), let peer = unsafe slot.peer?.takeUnretainedValue() else { return }
+        meter.ended(Int(slot.method), slot.began, in: clock.now)
+        meter.failed(Int(slot.method), error.kind)
+        let trace = takeTrace(slot, call)
+        send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
-            error.append(to: &buffer)
+            error.append(to: &buffer, trace: trace)
         }
-        if slot.isGated { slot.peer.gate?.callEnded(call, slot.peer, method: slot.method, error: error) }
+        if slot.isGated { peer.gate?.callEnded(call, error: error) }
+        tell(peer, slot, error.kind, trace)
+    }
+
+    private func takeTrace(_ slot: Slot, _ call: CallID) -> TraceContext? {
+        slot.isTraced ? traces.removeValue(forKey: call.slot) : nil
+    }
+
+    @inline(never)
+    private func tell(_ peer: Peer, _ slot: Slot, _ failure: StaticString?, _ trace: TraceContext?) {
+        guard let observer else { return }
+        let nanoseconds = clock.now.nanoseconds(since: slot.began)
+        observer.ended(
+            NotableCall(
+                method: Int(slot.method),
+                failure: failure,
+                nanoseconds: nanoseconds,
+                isSlow: nanoseconds >= slowNanoseconds,
+                userID: peer.userID,
+                trace: trace
+            )
+        )
     }
 
     /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
     public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
-        var identifier = CallIdentifier()
-        identifier.set(id ?? ByteView("null"))
-        batch?.remaining += 1
-        send(peer, batch, identifier) { buffer, _ in
+        meter.failed(nil, error.kind)
+        answer(peer, id: id, batch: batch) { buffer in
             buffer.append("\"error\":")
             error.append(to: &buffer)
         }
+    }
+
+    /// Answers what is no call of a method, such as the cancelling of one; its id is null where it has none.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection.
+    ///   - id: The id as written, or nil.
+    ///   - batch: The batch that it is an element of.
+    ///   - write: Appends the member `result` or `error`.
+    public func answer(_ peer: Peer, id: ByteView?, batch: Batch?, _ write: (inout ByteBuffer) -> Void) {
+        let call = begin(peer, id: id ?? ByteView("null"), method: 0, batch: batch)
+        guard let slot = end(call) else { return }
+        send(peer, slot, call) { buffer, _ in write(&buffer) }
     }
 
     /// Sends a notification that nobody asked for now, such as news of a subscription.
@@ -207,9 +358,15 @@ public final class CallTable {
         }
     }
 
-    /// The connection that waits for a call's answer, or nil where none does.
-    public func peer(of call: CallID) -> Peer? {
-        isWaiting(call) ? slots[call.slot].peer : nil
+    /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
+    public func identifier(of call: CallID) -> [UInt8]? {
+        guard isWaiting(call) else { return nil }
+        let id = unsafe slots[call.slot].id
+        if id.isAbsent { return nil }
+        if id.isLong { return longIDs[call.slot] }
+        var buffer = ByteBuffer()
+        id.append(to: &buffer)
+        return buffer.view.copy()
     }
 
     /// Takes note that all of a batch's elements were begun.
@@ -231,50 +388,65 @@ public final class CallTable {
         dirtyPeers.append(peer)
     }
 
-    private func end(
-        _ call: CallID
-    ) -> (peer: Peer, batch: Batch?, id: CallIdentifier, method: Int, isBulky: Bool, isGated: Bool)? {
+    /// Frees a call's slot.
+    ///
+    /// - Returns: What the slot held, or nil where the call was answered already. What stands apart from the slot is
+    ///   still there, for ``send(_:_:_:_:)`` to take.
+    private func end(_ call: CallID) -> Slot? {
         let index = call.slot
-        guard slots[index].generation == call.generation, let peer = slots[index].peer else { return nil }
-        let batch = slots[index].batch
-        let id = slots[index].id
-        slots[index].generation &+= 1
-        slots[index].peer = nil
-        if batch != nil { slots[index].batch = nil }
+        assert(index < slotCount)
+        let slot = unsafe slots[index]
+        guard slot.isRunning, slot.generation == call.generation, let peer = unsafe slot.peer else { return nil }
+        unsafe slots[index].isRunning = false
+        unsafe slots[index].isTraced = false
+        unsafe slots[index].isGated = false
+        unsafe slots[index].generation &+= 1
         freeSlots.append(index)
-        peer.runningReplyBytes -= slots[index].expected
-        peer.runningCalls -= 1
+        unsafe peer._withUnsafeGuaranteedRef { peer in
+            peer.runningReplyBytes -= slot.expected
+            peer.runningCalls -= 1
+        }
         running -= 1
-        return (peer, batch, id, slots[index].method, slots[index].expected > 0, slots[index].isGated)
+        return slot
     }
 
-    /// Frames a reply: straight into the connection's output where a line is all it takes.
+    /// Frames a reply in whatever way its connection wants it, or drops it.
     ///
     /// What `write` appends is too long where it reaches the offset that it is given.
-    private func send(
-        _ peer: Peer,
-        _ batch: Batch?,
-        _ id: CallIdentifier,
-        _ write: (inout ByteBuffer, Int) -> Void
-    ) {
-        if peer.isClosed { return }
+    private func send(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer, Int) -> Void) {
+        let batch = slot.isInBatch ? batches.removeValue(forKey: call.slot) : nil
+        let long = slot.id.isLong ? longIDs.removeValue(forKey: call.slot) : nil
+        if peer.isClosed { return forget(peer) }
         markDirty(peer)
         if let batch {
-            if !id.isAbsent {
+            if !slot.id.isAbsent {
                 if !batch.replies.isEmpty { batch.replies.append(UInt8(ascii: ",")) }
                 let brackets = 2
-                CallTable.append(to: &batch.replies, id, end: limits.replyBytesMax - brackets, write)
+                CallTable.append(to: &batch.replies, slot.id, long, end: limits.replyBytesMax - brackets, write)
             }
             complete(batch)
-        } else if id.isAbsent {
+        } else if slot.id.isAbsent {
             return
         } else if peer.decoder.framing == .contentLength {
-            CallTable.append(to: &scratch, id, end: limits.replyBytesMax, write)
+            CallTable.append(to: &scratch, slot.id, long, end: limits.replyBytesMax, write)
             flushScratch(to: peer)
         } else {
-            CallTable.append(to: &peer.output, id, end: peer.output.count + limits.replyBytesMax, write)
+            let end = peer.output.count + limits.replyBytesMax
+            CallTable.append(to: &peer.output, slot.id, long, end: end, write)
             peer.output.append(UInt8(ascii: "\n"))
         }
+    }
+
+    private func keep(_ peer: Peer) {
+        peer.isKept = true
+        peers[ObjectIdentifier(peer)] = peer
+    }
+
+    /// Lets a closed connection go, once nothing of it runs.
+    func forget(_ peer: Peer) {
+        guard peer.isKept, peer.runningCalls == 0 else { return }
+        peer.isKept = false
+        peers[ObjectIdentifier(peer)] = nil
     }
 
     private func complete(_ batch: Batch) {
@@ -303,11 +475,16 @@ public final class CallTable {
     private static func append(
         to buffer: inout ByteBuffer,
         _ id: CallIdentifier,
+        _ long: [UInt8]?,
         end: Int,
         _ write: (inout ByteBuffer, Int) -> Void
     ) {
         buffer.append("{\"jsonrpc\":\"2.0\",\"id\":")
-        id.append(to: &buffer)
+        if let long {
+            buffer.append(long)
+        } else {
+            id.append(to: &buffer)
+        }
         buffer.append(UInt8(ascii: ","))
         write(&buffer, end)
         buffer.append(UInt8(ascii: "}"))

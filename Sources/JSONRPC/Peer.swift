@@ -41,6 +41,8 @@ public final class Peer {
     public var hasBacklog = false
     /// Whether the peer stands among ``CallTable/takeDirtyPeers()``.
     var isDirty = false
+    /// Whether the table of calls keeps the peer.
+    var isKept = false
 
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {

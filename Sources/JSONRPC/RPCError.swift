@@ -82,7 +82,11 @@ public struct RPCError: Error, Sendable {
     }
 
     /// Appends the error object.
-    public func append(to buffer: inout ByteBuffer) {
+    ///
+    /// - Parameters:
+    ///   - buffer: What it is appended to.
+    ///   - trace: Where the call belongs in its caller's trace: the trace's id goes into `data`.
+    public func append(to buffer: inout ByteBuffer, trace: TraceContext? = nil) {
         buffer.append("{\"code\":")
         buffer.append(decimal: code)
         buffer.append(",\"message\":")
@@ -103,6 +107,11 @@ public struct RPCError: Error, Sendable {
             buffer.append(detail.name)
             buffer.append("\":")
             buffer.append(text: detail.json)
+        }
+        if let trace {
+            buffer.append(",\"trace_id\":\"")
+            buffer.append(text: trace.traceID)
+            buffer.append(UInt8(ascii: "\""))
         }
         buffer.append("}}")
     }

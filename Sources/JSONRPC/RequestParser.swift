@@ -54,17 +54,42 @@ public final class RequestParser {
         var form = Arguments.Form.absent
         var count = 0
         var isTruncated = false
-        var fault: String?
+        /// The first fault, if there was one.
+        var fault = Fault.none
 
-        mutating func record(_ reason: String) {
-            if fault == nil { fault = reason }
+        mutating func record(_ reason: Fault) {
+            if fault == .none { fault = reason }
+        }
+    }
+
+    /// What may be wrong with the members of a message: a number, so that a message without fault costs no string.
+    private enum Fault {
+        case none
+        case version, versionTwice
+        case method, methodTwice
+        case id, idTwice, idLength
+        case params, paramsTwice
+    }
+
+    private func words(for fault: Fault) -> String {
+        switch fault {
+        case .none: ""
+        case .version: "the member jsonrpc must be \"2.0\""
+        case .versionTwice: "the member jsonrpc was given twice"
+        case .method: "the member method must be a string"
+        case .methodTwice: "the member method was given twice"
+        case .id: "the member id must be a string, a number or null"
+        case .idTwice: "the member id was given twice"
+        case .idLength: "the member id is longer than \(idBytesMax) bytes"
+        case .params: "the member params must be an object or an array"
+        case .paramsTwice: "the member params was given twice"
         }
     }
 
     private func message(_ envelope: Envelope) -> Message {
         let id = envelope.hasBadID ? nil : envelope.id
-        if let fault = envelope.fault { return .invalid(id: id, reason: fault) }
-        guard envelope.hasVersion else { return .invalid(id: id, reason: "the member jsonrpc must be \"2.0\"") }
+        guard envelope.fault == .none else { return .invalid(id: id, reason: words(for: envelope.fault)) }
+        guard envelope.hasVersion else { return .invalid(id: id, reason: words(for: .version)) }
         guard let method = envelope.method else { return .invalid(id: id, reason: "the member method is missing") }
         let view = unsafe Arguments(
             form: envelope.form,
@@ -80,54 +105,73 @@ public final class RequestParser {
         scanner.skipWhiteSpace()
         if scanner.accept(UInt8(ascii: "}")) { return }
         while true {
-            let name = try scanner.scanString()
-            try scanner.passColon()
-            if name.equals("params") {
+            // The four names as everybody writes them are told by comparing words; others are scanned.
+            if scanner.accept("\"params\"") {
+                try scanner.passColon()
                 try readParameters(&envelope, &scanner)
+            } else if scanner.accept("\"method\"") {
+                try scanner.passColon()
+                readMethod(try scanner.scanValue(depth: 1), &envelope)
+            } else if scanner.accept("\"id\"") {
+                try scanner.passColon()
+                readID(try scanner.scanValue(depth: 1), &envelope)
+            } else if scanner.accept("\"jsonrpc\"") {
+                try scanner.passColon()
+                readVersion(try scanner.scanValue(depth: 1), &envelope)
             } else {
-                let value = try scanner.scanValue(depth: 1)
-                read(name, value, &envelope)
+                try readMember(&envelope, &scanner)
             }
             if try scanner.passSeparator(end: UInt8(ascii: "}")) { return }
         }
     }
 
-    /// Takes up one member; members that the specification does not know are ignored.
-    private func read(_ name: JSONString, _ value: JSONValue, _ envelope: inout Envelope) {
+    /// Takes up a member whose name has escapes, or which the specification does not know and which is ignored.
+    @inline(never)
+    private func readMember(_ envelope: inout Envelope, _ scanner: inout JSONScanner) throws(JSONFault) {
+        let name = try scanner.scanString()
+        try scanner.passColon()
+        if name.equals("params") { return try readParameters(&envelope, &scanner) }
+        let value = try scanner.scanValue(depth: 1)
         if name.equals("jsonrpc") {
-            if envelope.hasVersion { envelope.record("the member jsonrpc was given twice") }
-            guard value.string?.equals("2.0") == true else {
-                return envelope.record("the member jsonrpc must be \"2.0\"")
-            }
-            envelope.hasVersion = true
+            readVersion(value, &envelope)
         } else if name.equals("method") {
-            if envelope.method != nil { envelope.record("the member method was given twice") }
-            guard let method = value.string else { return envelope.record("the member method must be a string") }
-            envelope.method = method
+            readMethod(value, &envelope)
         } else if name.equals("id") {
             readID(value, &envelope)
         }
     }
 
+    private func readVersion(_ value: JSONValue, _ envelope: inout Envelope) {
+        if envelope.hasVersion { envelope.record(.versionTwice) }
+        guard value.string?.equals("2.0") == true else { return envelope.record(.version) }
+        envelope.hasVersion = true
+    }
+
+    private func readMethod(_ value: JSONValue, _ envelope: inout Envelope) {
+        if envelope.method != nil { envelope.record(.methodTwice) }
+        guard let method = value.string else { return envelope.record(.method) }
+        envelope.method = method
+    }
+
     private func readID(_ value: JSONValue, _ envelope: inout Envelope) {
         if envelope.id != nil {
             envelope.hasBadID = true
-            envelope.record("the member id was given twice")
+            envelope.record(.idTwice)
         }
         envelope.id = value.text
         switch value.kind {
         case .string, .number, .null:
             guard value.text.count > idBytesMax else { return }
             envelope.hasBadID = true
-            envelope.record("the member id is longer than \(idBytesMax) bytes")
+            envelope.record(.idLength)
         case .object, .array, .true, .false:
             envelope.hasBadID = true
-            envelope.record("the member id must be a string, a number or null")
+            envelope.record(.id)
         }
     }
 
     private func readParameters(_ envelope: inout Envelope, _ scanner: inout JSONScanner) throws(JSONFault) {
-        if envelope.form != .absent { envelope.record("the member params was given twice") }
+        if envelope.form != .absent { envelope.record(.paramsTwice) }
         envelope.count = 0
         envelope.isTruncated = false
         switch scanner.next {
@@ -139,7 +183,7 @@ public final class RequestParser {
             try readElements(&envelope, &scanner)
         default:
             _ = try scanner.scanValue(depth: 1)
-            envelope.record("the member params must be an object or an array")
+            envelope.record(.params)
         }
     }
 

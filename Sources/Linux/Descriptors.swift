@@ -10,6 +10,13 @@ public enum Descriptors {
         return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLOUT) != 0
     }
 
+    /// Device and inode of what `number` is open on, as `$JOURNAL_STREAM` has them: `8:1234`; nil where it is closed.
+    public static func identity(of number: Int32) -> String? {
+        var status = stat()
+        guard unsafe fstat(number, &status) == 0 else { return nil }
+        return "\(status.st_dev):\(status.st_ino)"
+    }
+
     /// Writes all of `view`.
     ///
     /// - Returns: Whether all was taken.

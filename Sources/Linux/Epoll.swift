@@ -67,6 +67,17 @@ public struct Epoll: ~Copyable {
         return 0
     }
 
+    /// Waits until something is ready, with a limit finer than milliseconds.
+    ///
+    /// - Parameter nanoseconds: At most so long; 0 only looks.
+    /// - Returns: Number of events, 0...256, to be read by ``event(_:)``.
+    public borrowing func wait(nanoseconds: Int64) -> Int {
+        let count = unsafe squire_epoll_wait_precisely(descriptor.number, events, nanoseconds)
+        if count >= 0 { return Int(count) }
+        precondition(errno == EINTR, "epoll_pwait2 failed")
+        return 0
+    }
+
     /// The event at `index` of the last wait.
     public borrowing func event(_ index: Int) -> (token: UInt64, readiness: Readiness) {
         let event = unsafe events[index]

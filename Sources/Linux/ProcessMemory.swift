@@ -24,6 +24,20 @@ public enum ProcessMemory {
         }
     }
 
+    /// Has the allocator keep what it will soon hand out again.
+    ///
+    /// Buffers of large values come and go with each call. As the C library has it, each would be mapped and unmapped,
+    /// and its pages filled with zeros, every time; ``releaseSpare()`` gives back what nobody wanted again.
+    public static func keepSpare() {
+        squire_keep_memory(1 << 20, 16 << 20)
+    }
+
+    /// Gives the kernel back what the allocator keeps, where that is much.
+    public static func releaseSpare() {
+        // Only what lies at the end of the heap is looked at, which costs nothing.
+        squire_release_memory(256 << 10)
+    }
+
     private static func file(_ path: String) -> [UInt8] {
         guard let file = try? FileDescriptor.open(path, flags: O_RDONLY) else { return [] }
         return (try? file.readAll(limit: 1 << 20)) ?? []

@@ -9,10 +9,9 @@ public final class ServiceNotifications: Sendable {
     public let watchdogPeriod: Duration?
     private let socket: DatagramSocket
 
-    /// Finds the manager.
+    /// Finds the manager; nil where nobody wants to be told.
     ///
     /// - Parameter environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are read.
-    /// - Returns: Nil where nobody wants to be told.
     public init?(_ environment: ProcessEnvironment) {
         guard let path = environment["NOTIFY_SOCKET"], path.hasPrefix("/") || path.hasPrefix("@"),
             let socket = try? DatagramSocket(to: path)

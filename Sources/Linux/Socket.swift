@@ -24,6 +24,26 @@ public enum Socket {
         return descriptor
     }
 
+    /// Listens on a port of the loopback interface.
+    ///
+    /// - Parameters:
+    ///   - port: 1...65535.
+    ///   - isIPv6: Whether on `::1`, else on 127.0.0.1.
+    ///   - backlog: Connections that the kernel keeps until they are accepted.
+    /// - Returns: The listening socket.
+    /// - Throws: ``SystemError`` of socket(2), bind(2) or listen(2), such as `EADDRINUSE`.
+    public static func listen(
+        loopbackPort port: UInt16,
+        isIPv6: Bool,
+        backlog: Int32
+    ) throws(SystemError) -> FileDescriptor {
+        let descriptor = try make(isIPv6 ? AF_INET6 : AF_INET)
+        _ = squire_set_option(descriptor.number, SOL_SOCKET, SO_REUSEADDR, 1)
+        guard squire_loopback_bind(descriptor.number, isIPv6 ? 1 : 0, port) == 0 else { throw .current("bind") }
+        guard Glibc.listen(descriptor.number, backlog) == 0 else { throw .current("listen") }
+        return descriptor
+    }
+
     /// Accepts one connection.
     ///
     /// - Returns: The connection's descriptor number, owned by the caller, or the error number as a negative value.

@@ -1,8 +1,8 @@
 import Bytes
 import JSON
-import Linux
+public import Linux
 
-/// Records of what the agent does, for people and programs: one line each on standard error.
+/// Records of what the agent does, for people and programs: to the journal, or one line each on standard error.
 ///
 /// Levels: `error` for lost service, `warning` for what needs attention soon, `notice` for changes of state, `info` for
 /// the ordinary course of things, `debug` for internals. The message is a constant; what varies goes into fields.
@@ -32,12 +32,19 @@ public final class Log: Sendable {
     }
 
     /// How records are written.
-    public enum Format: Sendable {
+    public enum Format: String, Sendable, CaseIterable {
+        /// ``journal`` where standard error leads to the journal, else ``text``.
+        case automatic = "auto"
         /// One line of `name=value` fields, for people.
         case text
         /// One JSON object a line, for programs.
         case json
+        /// To the journal, with each field under a name of its own; a line for people where the journal is not there.
+        case journal
     }
+
+    /// Where the journal takes records in its own form.
+    public static let journalPath = "/run/systemd/journal/socket"
 
     /// What varies in a record.
     public typealias Fields = KeyValuePairs<StaticString, String>
@@ -46,16 +53,35 @@ public final class Log: Sendable {
         var level: Level
         var format: Format
         var dropped: UInt64 = 0
+        var journal: JournalSocket?
     }
 
     private let descriptor: Int32
+    private let isJournalStream: Bool
+    private let journalPath: String
     private let lock = ThreadLock()
     // Guarded by `lock`.
     nonisolated(unsafe) private var settings: Settings
 
-    /// Writes to the open descriptor `descriptor`, which stays the caller's.
-    public init(descriptor: Int32 = 2, level: Level = .info, format: Format = .text) {
+    /// Writes to the open descriptor `descriptor`, which stays the caller's, or to the journal.
+    ///
+    /// - Parameters:
+    ///   - descriptor: Where lines go.
+    ///   - level: Least grave level that is written.
+    ///   - format: How records are written.
+    ///   - environment: `JOURNAL_STREAM` is read, by which systemd says that a service's output is the journal's.
+    ///   - journalPath: The journal's socket.
+    public init(
+        descriptor: Int32 = 2,
+        level: Level = .info,
+        format: Format = .text,
+        environment: ProcessEnvironment = .current,
+        journalPath: String = Log.journalPath
+    ) {
         self.descriptor = descriptor
+        let stream = environment["JOURNAL_STREAM"]
+        isJournalStream = stream != nil && stream == Descriptors.identity(of: descriptor)
+        self.journalPath = journalPath
         unsafe settings = Settings(level: level, format: format)
     }
 
@@ -92,15 +118,31 @@ public final class Log: Sendable {
         write(.debug, message, fields())
     }
 
+    private func sendToJournal(_ level: Level, _ message: StaticString, _ fields: Fields) -> Bool {
+        let journal = lock.withLock { () -> JournalSocket? in
+            if unsafe settings.journal == nil { unsafe settings.journal = JournalSocket(journalPath) }
+            return unsafe settings.journal
+        }
+        guard let journal else { return false }
+        var record = ByteBuffer()
+        JournalRecord.append(to: &record, level, message, fields)
+        return journal.send(record.view)
+    }
+
     private func write(_ level: Level, _ message: StaticString, _ fields: Fields) {
         let format = lock.withLock { () -> Format? in
             unsafe settings.level >= level ? settings.format : nil
         }
         guard let format else { return }
+        let isToJournal = format == .journal || format == .automatic && isJournalStream
+        if isToJournal, sendToJournal(level, message, fields) { return }
         var line = ByteBuffer()
-        switch format {
-        case .text: LogLine.appendText(to: &line, level, message, fields)
-        case .json: LogLine.appendJSON(to: &line, level, message, fields)
+        if format == .json {
+            LogLine.appendJSON(to: &line, level, message, fields)
+        } else {
+            // The prefix by which the journal, where it reads the stream, knows a line's level (sd-daemon(3)).
+            if isToJournal, isJournalStream { line.append(text: "<\(level.rawValue)>") }
+            LogLine.appendText(to: &line, level, message, fields)
         }
         line.append(UInt8(ascii: "\n"))
         // A reader that has stopped must not stop the agent: what does not fit is counted and dropped.

@@ -15,6 +15,11 @@ enum LogLine {
         line.append(UInt8(ascii: " "))
         line.append(text: level.name)
         line.append(": ")
+        appendWords(to: &line, message, fields)
+    }
+
+    /// Appends `connected store=cache`.
+    static func appendWords(to line: inout ByteBuffer, _ message: StaticString, _ fields: Log.Fields) {
         line.append(message)
         for (name, value) in fields {
             line.append(UInt8(ascii: " "))

@@ -17,12 +17,15 @@ public final class RPCClient {
 
     /// Path of the agent's socket.
     public let path: String
+    /// Where what is received goes; a wait ends with ``RPCClientError`` `.unread` once nobody reads there any more.
+    public var reader: Int32?
     private let descriptor: FileDescriptor
     private var input = ByteBuffer()
     private var output = ByteBuffer()
     /// Bytes at the front of `input` that are known to hold no line feed.
     private var searched = 0
     private var isEnded = false
+    private var isUnread = false
     private var kept: [RPCMessage] = []
     private var lastID: Int64 = 0
 
@@ -145,7 +148,7 @@ public final class RPCClient {
 
     /// Waits for the next push; replies are kept.
     ///
-    /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.malformed`, `.tooLarge`.
+    /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.unread`, `.malformed`, `.tooLarge`.
     public func notification(until deadline: Instant) throws(RPCClientError) -> RPCMessage {
         try message(until: deadline) { !$0.isReply }
     }
@@ -178,10 +181,11 @@ public final class RPCClient {
 
     /// Waits for the next line that is not blank, without its end and whatever it holds.
     ///
-    /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.tooLarge`.
+    /// - Throws: ``RPCClientError`` `.timedOut`, `.closed`, `.unread`, `.tooLarge`.
     public func receiveLine(until deadline: Instant) throws(RPCClientError) -> [UInt8] {
         while true {
             if let line = try bufferedLine() { return line }
+            guard !isUnread else { throw RPCClientError(.unread, "nobody reads the answers") }
             guard exchange(until: deadline).isInTime else {
                 throw RPCClientError(.timedOut, "no reply in time")
             }
@@ -221,10 +225,15 @@ public final class RPCClient {
     ) -> (isInTime: Bool, isOtherReady: Bool) {
         let wanted: Readiness = output.isEmpty ? .readable : [.readable, .writable]
         // poll(2) passes over negative numbers.
-        var waiting = [Polling(isEnded ? -1 : descriptor.number, wanted), Polling(other ?? -1, .readable)]
+        // Of the reader only its end is of interest, which is told without being asked for.
+        var waiting = [
+            Polling(isEnded ? -1 : descriptor.number, wanted), Polling(other ?? -1, .readable),
+            Polling(reader ?? -1, []),
+        ]
         guard Polling.wait(&waiting, until: deadline) else { return (false, false) }
         if waiting[0].ready.contains(.writable) { sendQueued() }
         if !waiting[0].ready.isDisjoint(with: [.readable, .hungUp, .failed]) { receiveAvailable() }
+        if !waiting[2].ready.isEmpty { isUnread = true }
         return (true, !waiting[1].ready.isEmpty)
     }
 

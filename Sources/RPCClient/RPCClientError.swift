@@ -14,6 +14,8 @@ public struct RPCClientError: Error, Equatable, Sendable, CustomStringConvertibl
         case timedOut
         /// The agent closed the connection before it answered.
         case closed
+        /// Whoever reads what comes of the answers has gone.
+        case unread
         /// What came is not JSON-RPC.
         case malformed
         /// A line has more bytes than ``RPCClient/lineBytesMax``.

@@ -66,7 +66,7 @@ extension CommandError {
             self.init(.deadlineExceeded, "\(method): \(error.message)", advice: [doubt, "--timeout allows more time."])
         case .closed:
             self.init(.unreachable, "\(method): \(error.message) before it answered", advice: [doubt])
-        case .malformed, .tooLarge, .unreachable, .pathTooLong:
+        case .malformed, .tooLarge, .unreachable, .unread, .pathTooLong:
             self.init(.unreachable, "\(method): \(error.message)", advice: ["Is it an agent that listens there?"])
         }
     }

@@ -37,9 +37,10 @@ struct Call {
         guard let watch = invocation.watch else {
             return try call(method, params, limit, client)
         }
+        var rates = invocation.field == nil ? RateWatch(method, every: watch, console) : nil
         while true {
             let next = Instant.now.advanced(by: watch)
-            try repeatCall(method, params, limit, client)
+            try repeatCall(method, params, limit, client, &rates)
             client = nil
             Polling.sleep(until: next)
         }
@@ -93,9 +94,31 @@ struct Call {
         _ client: RPCClient?
     ) throws(CommandError) -> ExitStatus {
         let client = if let client { client } else { try open() }
+        let result = try result(of: method, params, limit, client)
+        if invocation.watch == nil, let subscription = result["subscription"]?.string {
+            return try SubscriptionStream(client, subscription, method: method, invocation, console).run()
+        }
+        return try ResultOutput(invocation, console).print(result: result)
+    }
+
+    /// What a call returns; with `stream`, what the agent sends before it is printed a line each.
+    private func result(
+        of method: String,
+        _ params: CallParams,
+        _ limit: Duration,
+        _ client: RPCClient
+    ) throws(CommandError) -> JSONFragment {
+        let isStream = params.names.contains("stream")
+        let end = isStream && invocation.timeout == nil ? .distantFuture : Instant.now.advanced(by: limit)
+        let id = client.send(method, params: params.text)
         let reply: RPCMessage
         do throws(RPCClientError) {
-            reply = try client.call(method, params: params.text, until: .now.advanced(by: limit))
+            var message = try isStream ? client.receive(until: end) : client.reply(to: id, until: end)
+            while !message.isReply {
+                print(message, of: id)
+                message = try client.receive(until: end)
+            }
+            reply = message
         } catch {
             throw CommandError(error, calling: method)
         }
@@ -103,10 +126,13 @@ struct Call {
         guard let result = reply.result else {
             throw CommandError(.unreachable, "\(method): the reply holds neither a result nor an error")
         }
-        if invocation.watch == nil, let subscription = result["subscription"]?.string {
-            return try SubscriptionStream(client, subscription, method: method, invocation, console).run()
-        }
-        return try ResultOutput(invocation, console).print(result: result)
+        return result
+    }
+
+    /// Prints a notification that belongs to a call; where that fails, printing the result will say so.
+    private func print(_ notification: RPCMessage, of id: Int64) {
+        guard let params = notification.params, params["request"]?.integer == id else { return }
+        try? ResultOutput(invocation, console).printLine(params)
     }
 
     /// One turn of `--watch`: what the agent refuses is said, and the next turn comes.
@@ -114,10 +140,16 @@ struct Call {
         _ method: String,
         _ params: CallParams,
         _ limit: Duration,
-        _ client: RPCClient?
+        _ client: RPCClient?,
+        _ rates: inout RateWatch?
     ) throws(CommandError) {
         do throws(CommandError) {
-            _ = try call(method, params, limit, client)
+            if rates == nil {
+                _ = try call(method, params, limit, client)
+            } else {
+                let client = if let client { client } else { try open() }
+                try rates?.show(try result(of: method, params, limit, client))
+            }
         } catch {
             guard error.status != .unreachable else { throw error }
             console.complain(error.text)

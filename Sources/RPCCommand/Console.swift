@@ -5,8 +5,12 @@ public import Linux
 public struct Console {
     /// Whether a person reads the output: values are then indented.
     let isTerminal: Bool
+    /// Whether a person reads what the command says about its work: it then tells how far it has come.
+    let isErrorTerminal: Bool
     /// Descriptor of standard input.
     let input: Int32
+    /// Descriptor of standard output, whose reader may go before the answers end; nil where nobody can.
+    let output: Int32?
     private let writeOutput: ([UInt8]) -> SystemError?
     private let writeError: ([UInt8]) -> Void
 
@@ -14,17 +18,23 @@ public struct Console {
     ///
     /// - Parameters:
     ///   - isTerminal: Whether a person reads the output.
+    ///   - isErrorTerminal: Whether a person reads what the command says about its work.
     ///   - input: Descriptor of standard input; stays the caller's.
+    ///   - output: Descriptor of standard output, where it is one; stays the caller's.
     ///   - writeOutput: Receives what the command answers; returns why it could not be written.
     ///   - writeError: Receives what the command says about its work.
     public init(
         isTerminal: Bool,
+        isErrorTerminal: Bool = false,
         input: Int32,
+        output: Int32? = nil,
         writeOutput: @escaping ([UInt8]) -> SystemError?,
         writeError: @escaping ([UInt8]) -> Void
     ) {
         self.isTerminal = isTerminal
+        self.isErrorTerminal = isErrorTerminal
         self.input = input
+        self.output = output
         self.writeOutput = writeOutput
         self.writeError = writeError
     }
@@ -33,7 +43,9 @@ public struct Console {
     public static var process: Console {
         Console(
             isTerminal: StandardStream.output.isTerminal,
+            isErrorTerminal: StandardStream.error.isTerminal,
             input: StandardStream.input.rawValue,
+            output: StandardStream.output.rawValue,
             writeOutput: { write($0, to: .output) },
             // Where nobody hears complaints there is nobody to complain to.
             writeError: { _ = write($0, to: .error) }

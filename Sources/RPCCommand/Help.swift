@@ -9,7 +9,10 @@ enum Help {
           rpc METHOD --help       what a method does, takes and returns
           rpc describe METHOD     the same as JSON (OpenRPC)
           rpc template METHOD     its params as JSON, to be filled in
+          rpc bench               measures the agent under a load; rpc bench --help
           rpc -                   requests from standard input, a line each; replies to standard output
+          rpc cache.dump [FILE]   writes cache entries, a line each; --help says more
+          rpc cache.load FILE     writes the entries of such a file into the cache
 
         Examples:
           rpc agent.ping
@@ -27,7 +30,7 @@ enum Help {
           --socket PATH   the agent's socket; else SQUIRE_SOCKET, else the default places
           --timeout 5s    how long the call may take
           --wait 10s      wait so long for an agent that is not there yet
-          --watch 1s      repeat the call
+          --watch 1s      repeat the call; counters of cache.stats and response.stats with their rates
           --count N       end after so many messages of a subscription, which are printed a line each
           --for 5s        end a subscription after so long
           --params JSON   params as a JSON object or array; @FILE and - as above

@@ -59,7 +59,7 @@ extension Invocation {
     }
 
     /// Words in the place of a method that are commands of a later version.
-    private static let laterCommands = ["bench", "completion"]
+    private static let laterCommands = ["completion"]
 
     /// Reads a command line.
     ///

@@ -40,6 +40,7 @@ public struct RPCCommand {
     /// - Returns: The exit status; whatever went wrong was said on standard error.
     public func run(_ arguments: [String]) -> Int32 {
         do throws(CommandError) {
+            if let words = BenchOptions.words(in: arguments) { return try bench(words).rawValue }
             return try perform(try Invocation(arguments)).rawValue
         } catch {
             console.complain(error.text)
@@ -62,8 +63,16 @@ public struct RPCCommand {
             try output.print(try discovery.describe(method).document)
         case .template(let method):
             if let template = ParamsTemplate.text(try discovery.describe(method)) { try output.print(template) }
+        case .methodHelp("cache.dump"):
+            try console.write(CacheDump.help)
+        case .methodHelp("cache.load"):
+            try console.write(CacheLoad.help)
         case .methodHelp(let method):
             try console.write(MethodHelp.text(try discovery.describe(method)))
+        case .call("cache.dump", let words):
+            return try CacheDump(words, invocation, console, connection).run()
+        case .call("cache.load", let words):
+            return try CacheLoad(words, invocation, console, connection).run()
         case .call(let method, let words):
             let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
             return try call.run(method: method, words: words)
@@ -75,6 +84,14 @@ public struct RPCCommand {
             return try stream.run()
         }
         return .done
+    }
+
+    private func bench(_ words: [String]) throws(CommandError) -> ExitStatus {
+        guard !words.contains("--help"), !words.contains("-h") else {
+            try console.write(BenchHelp.text)
+            return .done
+        }
+        return try Bench(try BenchOptions(words), environment, console).run()
     }
 
     private func list(_ prefix: String) throws(CommandError) {

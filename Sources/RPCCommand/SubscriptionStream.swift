@@ -1,7 +1,8 @@
 import Linux
 import RPCClient
 
-/// Prints what a subscription brings, one line of JSON each, until enough came, the time is over or it ends.
+/// Prints what a subscription brings, one line of JSON each, until enough came, the time is over, nobody reads on or it
+/// ends.
 ///
 /// It serves every method whose result names a `subscription`. Notifications of that name are its messages, but for
 /// those whose method ends with `.gap`, which are said on standard error, and with `.closed`, which end the stream.
@@ -27,18 +28,25 @@ struct SubscriptionStream {
         self.method = method
         self.invocation = invocation
         output = ResultOutput(invocation, console)
+        client.reader = console.output
     }
 
     /// Prints messages until the stream ends.
     ///
-    /// - Returns: ``ExitStatus/done`` where as many came as were asked for, or the time is over and none were asked for.
+    /// - Returns: ``ExitStatus/done`` where as many came as were asked for, the time is over and none were asked for, or
+    ///   whoever read them has gone.
     /// - Throws: ``CommandError`` `.deadlineExceeded` where the time is over before as many came; `.unreachable` where
     ///   the agent went away; `.errorReply` where it ended the subscription, or nothing can be written.
     func run() throws(CommandError) -> ExitStatus {
         let end = invocation.duration.map { Instant.now.advanced(by: $0) } ?? .distantFuture
         var printed = 0
         while printed < invocation.count ?? .max {
-            guard let message = try next(until: end) else {
+            let message: RPCMessage
+            do throws(RPCClientError) {
+                message = try client.notification(until: end)
+            } catch {
+                if error.code == .unread { return .done }
+                guard error.code == .timedOut else { throw lost(error) }
                 guard let count = invocation.count else { return .done }
                 throw CommandError(.deadlineExceeded, "\(method): \(printed) of \(count) messages came in time")
             }
@@ -62,17 +70,11 @@ struct SubscriptionStream {
         params["reason"]?.string.map { " (\($0))" } ?? ""
     }
 
-    /// The next notification, or nil where the time is over.
-    private func next(until end: Instant) throws(CommandError) -> RPCMessage? {
-        do throws(RPCClientError) {
-            return try client.notification(until: end)
-        } catch {
-            if error.code == .timedOut { return nil }
-            throw CommandError(
-                .unreachable,
-                "\(method): \(error.message)",
-                advice: ["Messages that were published since are lost to this subscription; subscribe again."]
-            )
-        }
+    private func lost(_ error: RPCClientError) -> CommandError {
+        CommandError(
+            .unreachable,
+            "\(method): \(error.message)",
+            advice: ["Messages that were published since are lost to this subscription; subscribe again."]
+        )
     }
 }

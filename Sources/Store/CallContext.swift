@@ -14,12 +14,23 @@ public struct CallContext: Sendable {
     /// Whether the caller set the deadline; one that it did not set leaves room for the call's own wait.
     public let isDeadlineGiven: Bool
 
+    /// Where the call belongs in its caller's trace, for logs and audit; nil where the caller did not say.
+    public let trace: TraceContext?
+
     /// Describes a call.
-    public init(call: CallID, lane: Int, deadline: Instant, userID: UInt32, isDeadlineGiven: Bool = false) {
+    public init(
+        call: CallID,
+        lane: Int,
+        deadline: Instant,
+        userID: UInt32,
+        isDeadlineGiven: Bool = false,
+        trace: TraceContext? = nil
+    ) {
         self.call = call
         self.lane = lane
         self.deadline = deadline
         self.userID = userID
         self.isDeadlineGiven = isDeadlineGiven
+        self.trace = trace
     }
 }

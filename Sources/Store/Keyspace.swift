@@ -10,21 +10,39 @@ public enum KeyFamily: Sendable {
     case cache
     /// Hashes: `hash:<key>` and `hash@<namespace>:<key>`.
     case hash
+    /// Generations of tags: `cache-tag:<tag>` and `cache-tag@<namespace>:<tag>`.
+    case cacheTag
+    /// Highest fences that entries were written with: `cache-fence:{<slot tag>}<name of the entry's key>`.
+    case cacheFence
     /// Sessions, and what is left of those that ended: `session:{<tag>}<digest>`.
     case session
     /// Which sessions a subject has: `session-index:{<tag>}<digest>`.
     case sessionIndex
     /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
     case sessionAside
+    /// Stored responses of language models: `response:<fingerprint>`.
+    case response
+    /// The generation of a model's responses: `response-model:<model>`.
+    case responseModel
+    /// The generation of a scope's responses: `response-scope:<scope>`.
+    case responseScope
+    /// The generation of the responses with a tag: `response-tag:<tag>`.
+    case responseTag
 
     /// The word.
     public var word: StaticString {
         switch self {
         case .cache: "cache"
         case .hash: "hash"
+        case .cacheTag: "cache-tag"
+        case .cacheFence: "cache-fence"
         case .session: "session"
         case .sessionIndex: "session-index"
         case .sessionAside: "session-aside"
+        case .response: "response"
+        case .responseModel: "response-model"
+        case .responseScope: "response-scope"
+        case .responseTag: "response-tag"
         }
     }
 }
@@ -124,6 +142,24 @@ public final class Keyspace {
         stem += Array("\(family.word)".utf8)
         if let namespace { stem += [UInt8(ascii: "@")] + namespace }
         return stem + [UInt8(ascii: ":")]
+    }
+
+    /// What the names of another family's keys begin with in the namespace of a key.
+    ///
+    /// - Parameters:
+    ///   - other: The other family.
+    ///   - name: Full name of the key.
+    ///   - family: The key's family.
+    /// - Returns: The bytes up to and including the colon; nil where `name` is none of the family.
+    public func stem(_ other: KeyFamily, besides name: ByteView, of family: KeyFamily) -> [UInt8]? {
+        let start = prefix.count + family.word.utf8CodeUnitCount
+        guard let colon = name.firstIndex(of: UInt8(ascii: ":"), from: start) else { return nil }
+        return prefix + Array("\(other.word)".utf8) + name[start..<(colon + 1)].copy()
+    }
+
+    /// The name of the key that holds the highest fence that a key was written with; in the slot of that key.
+    public func fenceName(of name: [UInt8]) -> [UInt8] {
+        prefix + Array("\(KeyFamily.cacheFence.word):{".utf8) + SlotTag.of(name) + Array("}".utf8) + name
     }
 
     /// Whether `name` is that of a key of the family.

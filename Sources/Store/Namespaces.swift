@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 public import Contract
 public import JSON
 
@@ -18,12 +18,13 @@ public struct NamespaceSettings: Equatable, Sendable {
     /// Life of an entry whose writer names none, in milliseconds; nil for no end.
     public var defaultLifeMilliseconds: Int64?
     /// Where the entries are kept.
-    public var tier: CacheTier
+    public var tier = CacheTier.nearAndValkey
+    /// Whether a read while Valkey is away is a miss; else it is an error.
+    public var missesWhileAway = true
 
     /// Settings with a default life.
-    public init(defaultLifeMilliseconds: Int64?, tier: CacheTier = .nearAndValkey) {
+    public init(defaultLifeMilliseconds: Int64?) {
         self.defaultLifeMilliseconds = defaultLifeMilliseconds
-        self.tier = tier
     }
 }
 
@@ -45,12 +46,19 @@ public struct Namespaces: Sendable {
     /// The settings of a namespace; nil names the one without a name.
     public func settings(of namespace: JSONString?) -> NamespaceSettings {
         guard let namespace, !named.isEmpty else { return fallback }
-        let raw = namespace.raw
-        for (name, settings) in named where name.count == raw.count {
-            if name.withByteView({ $0.equals(raw) }) { return settings }
+        return settings(named: namespace.raw)
+    }
+
+    /// The settings of the namespace that is called so.
+    public func settings(named raw: ByteView) -> NamespaceSettings {
+        for index in named.indices where named[index].name.count == raw.count {
+            if named[index].name.withByteView({ $0.equals(raw) }) { return named[index].settings }
         }
         return fallback
     }
+
+    /// The namespaces that the configuration names.
+    public var names: [[UInt8]] { named.map(\.name) }
 
     /// The names of which copies are kept in the agent's memory; nil where all others are kept too.
     public var nearNames: [[UInt8]]? {

@@ -57,6 +57,16 @@ extension RPCError {
             self.init(.conflict, "the request of this name was made with other parameters", outcome: outcome)
             return
         }
+        if text.hasPrefix(RPCError.fenceMark) {
+            let seen = text.dropFirst(RPCError.fenceMark.utf8CodeUnitCount)
+            self.init(
+                .conflict,
+                "a higher fence was seen: another holder of the lock has written since; give up what this one protects",
+                outcome: outcome,
+                details: [("fence", seen.text())]
+            )
+            return
+        }
         if text.isValueConflict {
             self.init(.conflict, "the stored value is of another kind", outcome: outcome)
             return
@@ -73,6 +83,9 @@ extension RPCError {
 }
 
 extension RPCError {
+    /// What the error begins with by which a script says that a fence is lower than one that was seen, which follows.
+    public static let fenceMark: StaticString = "SQUIREFENCE "
+
     /// Refusals that pass by themselves, or once the operator has seen to the server.
     private static let passingRefusals = [
         "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "READONLY", "NOSCRIPT", "OOM",

@@ -65,15 +65,16 @@ struct CommandQueue: ~Copyable {
     /// Takes a reply off the connection.
     mutating func receive(_ reply: Reply) -> Reception {
         guard !records.isEmpty else { return .unexpected }
-        if records[0].repliesLeft > 1 {
-            records[0].repliesLeft -= 1
+        let first = unsafe records.first
+        if unsafe first.pointee.repliesLeft > 1 {
+            unsafe first.pointee.repliesLeft -= 1
             if reply.kind == .error { refusal = reply.bytes.copy() }
             return .partial
         }
-        guard isFirstSent else { return .premature }
+        guard unsafe first.pointee.length <= sent else { return .premature }
         let record = removeFirst()
-        let refusal = refusal
-        self.refusal = nil
+        guard refusal != nil else { return .result(record, refusal: nil) }
+        defer { refusal = nil }
         return .result(record, refusal: reply.isError("EXECABORT") ? refusal : nil)
     }
 

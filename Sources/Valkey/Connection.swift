@@ -277,14 +277,11 @@ extension Connection {
 
     private func feed(_ socket: ConnectedSocket) {
         receivedAt = EventLoop.reactor.now
-        do throws(ProtocolFault) {
-            try socket.reader.feed(socket.received) { reply in
-                // The reader is fed here, on the loop, and hands on replies before it returns.
-                EventLoop.assumeIsolatedUnchecked { self.received(reply, from: socket) }
-            }
-        } catch {
-            guard socket === self.socket else { return }
-            switch error {
+        let fed = attempt
+        let result = EventLoop.lend({ self.received($0, by: fed) }, to: { socket.reader.feed(socket.received, $0) })
+        if case .failure(let fault) = result {
+            guard fed == attempt else { return }
+            switch fault {
             case .notRESP: end("what it sent is no Valkey protocol")
             case .replyTooLarge:
                 end("it sent a value of more than \(configuration.valueBytesMax) bytes", isReplyTooLarge: true)
@@ -292,9 +289,9 @@ extension Connection {
         }
     }
 
-    private func received(_ reply: Reply, from socket: ConnectedSocket) {
+    private func received(_ reply: Reply, by attempt: Int) {
         // A connection that was given up while its bytes were being read has nothing more to say.
-        guard socket === self.socket else { return }
+        guard attempt == self.attempt else { return }
         if greeting != nil { return receivedGreeting(reply) }
         unsafe user.connectionReceived(reply)
     }

@@ -116,6 +116,7 @@ public final class Link: TurnHandler {
     ///   - effect: What sending the command twice would do.
     ///   - deadline: When to stop waiting.
     ///   - lane: As of ``send(_:lane:_:)``.
+    ///   - replies: Replies that the encoded command brings; the last one is returned.
     ///   - encode: Appends the command, complete.
     /// - Returns: The reply, which may be an error of Valkey.
     /// - Throws: ``LinkFailure``.
@@ -123,11 +124,12 @@ public final class Link: TurnHandler {
         _ effect: CommandEffect,
         deadline: Instant,
         lane: Int = 0,
+        replies: Int = 1,
         _ encode: (inout ByteBuffer) -> Void
     ) async throws(LinkFailure) -> ReplyValue {
         let result = await withCheckedContinuation { continuation in
             let receiver = SuspendedCall(continuation)
-            send(receiver.request(effect, deadline), lane: lane, encode)
+            send(receiver.request(effect, deadline, replies: replies), lane: lane, encode)
         }
         return try result.get()
     }

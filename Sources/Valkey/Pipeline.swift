@@ -5,6 +5,7 @@ import Resilience
 
 /// A data connection with its queue of commands: sends, hands replies on, watches deadlines and silence.
 @EventLoop
+@safe
 final class Pipeline: ConnectionUser {
     /// Silence, with commands waiting, after which the server is asked whether it is there.
     private static let silenceBeforePing: Int64 = 1_000_000_000
@@ -18,7 +19,7 @@ final class Pipeline: ConnectionUser {
     private static let deadlineGranularityMilliseconds: Int64 = 2
 
     // The link owns its pipelines and outlives them; counting references to it would cost two atomic operations a use.
-    private unowned(unsafe) let owner: Link
+    private let owner: Unmanaged<Link>
     private let configuration: LinkConfiguration
     private var queue = CommandQueue()
     private var isDirty = false
@@ -33,12 +34,12 @@ final class Pipeline: ConnectionUser {
     private var connectionStorage: Connection?
 
     init(link: Link, configuration: LinkConfiguration) {
-        unsafe owner = link
+        unsafe owner = .passUnretained(link)
         self.configuration = configuration
         connectionStorage = Connection(user: self, configuration: configuration, credentials: link.credentials)
     }
 
-    private var link: Link { unsafe owner }
+    private var link: Link { unsafe owner.takeUnretainedValue() }
 
     /// The connection, which the pipeline makes for itself.
     var connection: Connection {
@@ -155,7 +156,7 @@ extension Pipeline {
         case .unexpected: connection.end("it sent a reply that nobody asked for")
         case .premature: refusedWhileSending(reply)
         case .result(let record, let refusal):
-            link.countReply()
+            unsafe owner._withUnsafeGuaranteedRef { $0.countReply() }
             guard !record.isAbandoned else { return }
             if let refusal {
                 // The refusal that ended the transaction says more than that it ended.

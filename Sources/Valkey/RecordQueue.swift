@@ -1,36 +1,43 @@
 /// The commands of a pipeline in the order in which their replies come: a ring that grows by doubling.
-struct RecordQueue {
-    private var slots: [CommandRecord?] = Array(repeating: nil, count: 64)
+///
+/// Records own nothing, so putting one in and taking it out are copies of a few words.
+@safe
+struct RecordQueue: ~Copyable {
+    private var slots: UnsafeMutablePointer<CommandRecord>
+    /// A power of two.
+    private var capacity = 64
     private var head = 0
     private(set) var count = 0
+
+    init() {
+        unsafe slots = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe slots.deallocate()
+    }
 
     var isEmpty: Bool { count == 0 }
 
     /// The record at `position`, 0 for the one whose reply comes next.
     subscript(position: Int) -> CommandRecord {
-        get {
-            guard position < count, let record = slots[index(position)] else {
-                preconditionFailure("no command at this position")
-            }
-            return record
-        }
-        set {
-            precondition(position < count, "no command at this position")
-            slots[index(position)] = newValue
-        }
+        get { unsafe self.slot(position).pointee }
+        set { unsafe self.slot(position).pointee = newValue }
     }
 
+    /// The record whose reply comes next, in its place; lent until the queue changes.
+    @unsafe var first: UnsafeMutablePointer<CommandRecord> { unsafe slot(0) }
+
     mutating func append(_ record: CommandRecord) {
-        if count == slots.count { grow() }
-        slots[index(count)] = record
+        if count == capacity { grow() }
+        unsafe (slots + ((head + count) & (capacity - 1))).initialize(to: record)
         count += 1
     }
 
     @discardableResult
     mutating func removeFirst() -> CommandRecord {
-        guard count > 0, let record = slots[head] else { preconditionFailure("no command waits for a reply") }
-        slots[head] = nil
-        head = (head + 1) & (slots.count - 1)
+        let record = unsafe slot(0).pointee
+        head = (head + 1) & (capacity - 1)
         count -= 1
         return record
     }
@@ -39,16 +46,17 @@ struct RecordQueue {
         self = RecordQueue()
     }
 
-    private func index(_ position: Int) -> Int {
-        (head + position) & (slots.count - 1)
+    private func slot(_ position: Int) -> UnsafeMutablePointer<CommandRecord> {
+        precondition(position < count, "no command at this position")
+        return unsafe slots + ((head + position) & (capacity - 1))
     }
 
     private mutating func grow() {
-        var wider: [CommandRecord?] = []
-        wider.reserveCapacity(slots.count * 2)
-        for position in 0..<count { wider.append(slots[index(position)]) }
-        wider.append(contentsOf: repeatElement(nil, count: slots.count * 2 - count))
-        slots = wider
+        let wider = UnsafeMutablePointer<CommandRecord>.allocate(capacity: 2 * capacity)
+        for position in 0..<count { unsafe (wider + position).initialize(to: slot(position).pointee) }
+        unsafe slots.deallocate()
+        unsafe slots = wider
+        capacity *= 2
         head = 0
     }
 }

@@ -16,7 +16,7 @@ final class ReplyReader {
     private var skipping = 0
 
     /// hiredis moves what is left of its buffer after each KiB that it consumed, so it is fed by small pieces.
-    private static let pieceBytes = 16 << 10
+    private static let pieceBytes = 4 << 10
 
     /// Makes a reader at the beginning of a connection.
     ///
@@ -59,9 +59,17 @@ final class ReplyReader {
     /// - Parameters:
     ///   - view: Bytes received.
     ///   - receive: Called for each reply, which is lent to it. It must not feed this reader.
-    /// - Throws: ``ProtocolFault`` where the bytes are no RESP2, or a reply is larger than the bound. The connection is
+    /// - Returns: ``ProtocolFault`` where the bytes are no RESP2, or a reply is larger than the bound. The connection is
     ///   of no more use then.
-    func feed(_ view: ByteView, _ receive: (Reply) -> Void) throws(ProtocolFault) {
+    func feed(_ view: ByteView, _ receive: (Reply) -> Void) -> Result<Void, ProtocolFault> {
+        withoutActuallyEscaping(receive) { receive in
+            self.receive = receive
+            defer { self.receive = nil }
+            return feed(view)
+        }
+    }
+
+    private func feed(_ view: ByteView) -> Result<Void, ProtocolFault> {
         var index = 0
         while index < view.count {
             if skipping > 0 {
@@ -71,22 +79,19 @@ final class ReplyReader {
                 continue
             }
             let end = min(index + ReplyReader.pieceBytes, view.count)
-            try feedPiece(view[index..<end], receive)
+            let result = feedPiece(view[index..<end])
+            if case .failure = result { return result }
             index = end
         }
+        return .success(())
     }
 
-    private func feedPiece(_ piece: ByteView, _ receive: (Reply) -> Void) throws(ProtocolFault) {
+    private func feedPiece(_ piece: ByteView) -> Result<Void, ProtocolFault> {
         let status = unsafe piece.withUnsafeBytes { pointer, count in
             unsafe redisReaderFeed(reader, UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self), count)
         }
-        guard status == REDIS_OK else { throw .notRESP }
-        let result = withoutActuallyEscaping(receive) { receive in
-            self.receive = receive
-            defer { self.receive = nil }
-            return drain()
-        }
-        try result.get()
+        guard status == REDIS_OK else { return .failure(.notRESP) }
+        return drain()
     }
 
     private func drain() -> Result<Void, ProtocolFault> {

@@ -13,8 +13,14 @@ final class SuspendedCall: ReplyReceiver {
     }
 
     /// The request whose reply resumes the task.
-    func request(_ effect: CommandEffect, _ deadline: Instant) -> CommandRequest {
-        CommandRequest(receiver: self, completion: Completion(operation: 0), effect: effect, deadline: deadline)
+    func request(_ effect: CommandEffect, _ deadline: Instant, replies: Int) -> CommandRequest {
+        CommandRequest(
+            receiver: self,
+            completion: Completion(operation: 0),
+            effect: effect,
+            deadline: deadline,
+            replies: replies
+        )
     }
 
     func received(_ reply: Reply, _ completion: Completion) {

@@ -19,7 +19,12 @@ struct FaultTests {
             (#"{"socket": {"path": "squire.sock"}}"#, "socket.path must be an absolute path of at most 107 bytes"),
             (#"{"socket": {"path": "/a\u0000b"}}"#, "socket.path must be an absolute path of at most 107 bytes"),
             (#"{"state_directory": ""}"#, "state_directory must be an absolute path of at most 4095 bytes"),
-            (#"{"log": {"format": "xml"}}"#, #"log.format must be "text" or "json""#),
+            (#"{"log": {"format": "xml"}}"#, #"log.format must be "auto", "text", "json" or "journal""#),
+            (#"{"log": {"slow_ms": -1}}"#, "log.slow_ms must be an integer from 0 to 3600000"),
+            (
+                #"{"telemetry": {"listen": "0.0.0.0:80"}}"#,
+                "telemetry.listen must be 127.0.0.1:PORT, [::1]:PORT or the absolute path of a Unix socket"
+            ),
             (#"{"log": {"level": 3}}"#, #"log.level must be "error", "warning", "notice", "info" or "debug""#),
             (
                 #"{"cache": {"ttl_ms": 0}}"#,

@@ -17,7 +17,8 @@ struct SchemaTests {
     @Test(
         "accepts what follows it",
         arguments: [
-            ("{}", "null"), (#"{"type":"integer","minimum":1}"#, "1"), (#"{"type":["integer","null"]}"#, "null"),
+            ("{}", "null"), (#"{"type":"number"}"#, "1.5"), (#"{"type":"number"}"#, "1"),
+            (#"{"type":"integer","minimum":1}"#, "1"), (#"{"type":["integer","null"]}"#, "null"),
             (#"{"enum":["a"]}"#, #""a""#), (#"{"type":"array","items":{"type":"boolean"}}"#, "[true]"),
             (#"{"$ref":"definitions.json#/word"}"#, #""a""#), (#"{"type":"object"}"#, #"{"any":1}"#),
             (#"{"type":"object","required":["a"],"properties":{"a":{}}}"#, #"{"a":null}"#),
@@ -31,7 +32,7 @@ struct SchemaTests {
         "objects to what does not",
         arguments: [
             (#"{"type":"integer","minimum":1}"#, "0"), (#"{"type":"integer"}"#, "1.0"),
-            (#"{"type":"integer"}"#, "null"), (#"{"enum":["a"]}"#, #""b""#),
+            (#"{"type":"integer"}"#, "null"), (#"{"type":"number"}"#, #""1""#), (#"{"enum":["a"]}"#, #""b""#),
             (#"{"type":"array","items":{"type":"boolean"}}"#, "[true,1]"),
             (#"{"type":"array","minItems":1}"#, "[]"), (#"{"$ref":"definitions.json#/word"}"#, #""""#),
             (#"{"type":"object","required":["a"],"properties":{"a":{}}}"#, "{}"),
@@ -46,7 +47,7 @@ struct SchemaTests {
     @Test(
         "has no word that is not understood",
         arguments: [
-            #"{"maxLength":5}"#, #"{"type":"number"}"#, #"{"minLength":2}"#, #"{"$ref":"other.json#/a"}"#,
+            #"{"maxLength":5}"#, #"{"type":"float"}"#, #"{"minLength":2}"#, #"{"$ref":"other.json#/a"}"#,
             #"{"$ref":"definitions.json#/word","type":"string"}"#, #"{"required":["a"],"properties":{}}"#,
             #"{"minimum":2,"maximum":1}"#, #"{"description":"without a full stop"}"#,
         ]

@@ -128,4 +128,32 @@ struct DegradedTests {
             #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"] == 2)
         }
     }
+
+    @Test("answers reads with an error in the namespaces that are configured so, and with misses in all others")
+    func errorsByNamespace() async throws {
+        let configuration = #"{"cache":{"degraded":"error"},"namespaces":{"lenient":{"degraded":"miss"}}}"#
+        try await withAgent(configuration: configuration) { agent in
+            let client = try agent.connect()
+            agent.server.kill()
+            try await waitUntil("the agent has noticed") {
+                try await client.result(of: "agent.health")["degraded"] == true
+            }
+            let reads: [(method: String, members: String)] = [
+                ("cache.get", #""key":"k""#), ("cache.get", #""key":"k","with_ttl":true"#),
+                ("cache.get", #""key":"k","lease_ms":1000"#), ("cache.get_many", #""keys":["k","l"]"#),
+            ]
+            for (method, members) in reads {
+                for namespace in ["", #","namespace":"other""#] {
+                    let error = try await client.error(of: method, "{\(members)\(namespace)}")
+                    #expect(error["data"]?["kind"] == "unavailable", "\(method) \(members)")
+                    #expect(error["data"]?["retry_after_ms"]?.integer ?? 0 > 0, "\(method) \(members)")
+                }
+                let result = try await client.result(of: method, #"{\#(members),"namespace":"lenient"}"#)
+                let entries = result["entries"]?.array ?? [result]
+                #expect(entries.allSatisfy { $0["hit"] == false && $0["degraded"] == true }, "\(method) \(members)")
+            }
+            let lease = try await client.result(of: "cache.get", #"{"key":"l","namespace":"lenient","lease_ms":9000}"#)
+            #expect(lease["lease"]?.string?.isEmpty == false)
+        }
+    }
 }

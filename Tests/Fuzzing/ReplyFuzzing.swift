@@ -25,15 +25,12 @@ enum ReplyFuzzing {
         var outcome = Outcome()
         pieces.forEach(next) { piece in
             guard outcome.fault == nil else { return }
-            do throws(ProtocolFault) {
-                try reader.feed(piece) { reply in
-                    _ = reply.isError("ERR")
-                    if reply.kind == .error { _ = reply.errorWord }
-                    outcome.replies.append(reply.copy())
-                }
-            } catch {
-                outcome.fault = error
+            let result = reader.feed(piece) { reply in
+                _ = reply.isError("ERR")
+                if reply.kind == .error { _ = reply.errorWord }
+                outcome.replies.append(reply.copy())
             }
+            if case .failure(let fault) = result { outcome.fault = fault }
         }
         return outcome
     }

@@ -129,8 +129,8 @@ struct ChannelFaultTests {
                 return client
             }
             try await agent.terminate()
-            let told = try await onThread { try client.value.news(1) }
-            try expect(told, ["closed shutting_down"])
+            let told = try await onThread { try client.value.news(2) }
+            try expect(told, ["closing ", "closed shutting_down"])
         }
     }
 }

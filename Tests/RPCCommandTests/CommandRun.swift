@@ -33,10 +33,13 @@ struct CommandRun {
     }
 
     /// Runs the command on a descriptor as standard input, and tells `onOutput` what it writes as it writes it.
+    ///
+    /// `output` stands for standard output: it is watched, but nothing is written to it.
     init(
         _ arguments: [String],
         socket: String,
         input: Int32,
+        output outputDescriptor: Int32? = nil,
         isTerminal: Bool = false,
         onOutput: @escaping (String) -> Void
     ) {
@@ -45,6 +48,7 @@ struct CommandRun {
         let console = Console(
             isTerminal: isTerminal,
             input: input,
+            output: outputDescriptor,
             writeOutput: { bytes in
                 output += bytes
                 onOutput(String(decoding: bytes, as: UTF8.self))

@@ -149,7 +149,7 @@ struct ExitStatusTests {
             (["agent.ping", "--timeout", "0s"], "--timeout takes a duration"),
             (["agent.ping", "--raw=1"], "--raw takes no value"),
             (["describe"], "takes one name"),
-            (["bench"], "comes with a later version"),
+            (["bench", "--nope"], "no option --nope"),
             (["completion", "bash"], "comes with a later version"),
             (["-", "--field", "x"], "go with it"),
             (["list", "nope."], "no method begins with nope."),

@@ -1,3 +1,4 @@
+import Glibc
 import RPCTestSupport
 import Testing
 
@@ -83,6 +84,28 @@ struct SubscriptionStreamTests {
             #expect(missing.status == 7)
             #expect(missing.complaint.contains("1 of 2 messages came in time"))
             #expect(missing.output.split(separator: "\n").count == 1)
+        }
+    }
+
+    @Test("When nobody reads what it prints any more it ends, though nothing comes")
+    func unread() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(unsafe pipe(&ends) == 0)
+        defer { close(ends[1]) }
+        let script = FakeAgent.Script { [one] _ in
+            let push = one.split(separator: " ", maxSplits: 1)[1]
+            return [
+                .send(CommandRun.reply(#"{"subscription":"news-1"}"#)),
+                .send(#"{"jsonrpc":"2.0","method":"news.message","params":\#(push)}"#),
+            ]
+        }
+        try script.serve { agent in
+            let run = CommandRun(["news.subscribe"], socket: agent.path, input: -1, output: ends[1]) { _ in
+                close(ends[0])
+            }
+            #expect(run.status == 0)
+            #expect(run.output.split(separator: "\n").count == 1)
+            #expect(run.complaint.isEmpty)
         }
     }
 

@@ -124,7 +124,8 @@ public func withDaemon<Result>(
         let socketPath = "\(runtimeDirectory)/squire.sock"
         var command = ChildProcess.Command(executable: try Product.path("squired"))
         command.arguments = ["--socket", socketPath, "--state-dir", stateDirectory] + arguments
-        command.environment = variables(environment.merging(["XDG_RUNTIME_DIR": runtimeDirectory]) { own, _ in own })
+        let ours = ServerKind.agentEnvironment.merging(["XDG_RUNTIME_DIR": runtimeDirectory]) { $1 }
+        command.environment = variables(environment.merging(ours) { own, _ in own })
         command.workingDirectory = directory
         let logPath = "\(directory)/log"
         let daemon = Daemon(

@@ -5,6 +5,7 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Responses
 import Sessions
 import Store
 
@@ -22,6 +23,8 @@ extension Features {
         case .agentHealth:
             _ = try decode(NoParameters.init, arguments)
             agent.health(context)
+        case .agentLogLevel:
+            try agent.logLevel(decode(AgentLogLevelParameters.init, arguments), context)
         case .agentPing:
             _ = try decode(NoParameters.init, arguments)
             agent.ping(context)
@@ -76,6 +79,14 @@ extension Features {
             try hash.increment(decode(HashIncrementParameters.init, arguments), context)
         case .hashSet:
             try hash.set(decode(HashSetParameters.init, arguments), context)
+        case .responseGet:
+            try response.get(decode(ResponseGetParameters.init, arguments), context)
+        case .responseInvalidate:
+            try response.invalidate(decode(ResponseInvalidateParameters.init, arguments), context)
+        case .responsePut:
+            try response.put(decode(ResponsePutParameters.init, arguments), context)
+        case .responseStats:
+            try response.stats(decode(ResponseStatsParameters.init, arguments), context)
         case .rpcDiscover:
             _ = try decode(NoParameters.init, arguments)
             rpc.discover(context)

@@ -23,9 +23,13 @@ final class NearCache {
         fileprivate(set) var generation: UInt64 = 0
         fileprivate var version: UInt32 = 0
         fileprivate var epoch: UInt32 = 0
-        fileprivate var sentAt = Instant.distantFuture
+        fileprivate(set) var sentAt = Instant.distantFuture
         /// Life left in milliseconds as `PTTL` tells it, negative for no end; nil while it is not known.
         var life: Int64?
+        /// When the read must have been answered.
+        var deadline = Instant.distantFuture
+        /// Whether what is remembered of tags does not count.
+        var isFresh = false
         /// What the caller wishes for where the entry is missing.
         var wish: LeaseWish?
     }

@@ -63,6 +63,8 @@ enum NearForm: UInt8 {
     case text
     /// As `base64`.
     case base64
+    /// As what ``NearGuard`` says, which stands before the value.
+    case guarded
 
     init(_ form: StoredValue.Form) {
         self =

@@ -14,15 +14,18 @@ public struct CacheInvalidateParameters {
     public let namespace: JSONString?
     /// Clear the whole cache.
     public let all: Bool
+    /// Tags, 1 to 1000 of them: every entry is meant that has any of them.
+    public let tags: StringList?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 3)
+        try arguments.checkCount(atMost: 4)
         var pattern: JSONString?
         var namespace: JSONString?
         var all: Bool?
+        var tags: StringList?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -31,15 +34,19 @@ public struct CacheInvalidateParameters {
             case 0: try argument.value.decode(into: &pattern, named: "pattern", .nonEmpty)
             case 1: try argument.value.decode(into: &namespace, named: "namespace", .namespace)
             case 2: try argument.value.decode(into: &all, named: "all")
+            case 3: try argument.value.decode(into: &tags, named: "tags", count: 1...1000, each: .nonEmpty)
             default: try argument.checkMetadata()
             }
         }
-        guard pattern != nil || namespace != nil || all == true else { throw .none("pattern", "or namespace or all") }
+        guard pattern != nil || namespace != nil || all == true || tags != nil else { throw .none("pattern", "or namespace or all or tags") }
         if all == true, pattern != nil { throw .notTogether("all", "and pattern") }
         if all == true, namespace != nil { throw .notTogether("all", "and namespace") }
+        if all == true, tags != nil { throw .notTogether("all", "and tags") }
+        if pattern != nil, tags != nil { throw .notTogether("pattern", "and tags") }
         self.pattern = pattern
         self.namespace = namespace
         self.all = all ?? false
+        self.tags = tags
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -47,6 +54,7 @@ public struct CacheInvalidateParameters {
         if name.equals("pattern") { return 0 }
         if name.equals("namespace") { return 1 }
         if name.equals("all") { return 2 }
+        if name.equals("tags") { return 3 }
         return -1
     }
 }

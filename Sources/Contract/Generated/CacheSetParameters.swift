@@ -25,12 +25,22 @@ public struct CacheSetParameters {
     public let base64: JSONString?
     /// The lease that cache.get gave for this key.
     public let lease: JSONString?
+    /// How long the value may still be served after its life, in milliseconds: one caller is given a lease to compute
+    /// it anew meanwhile, all others get it with `stale`.
+    ///
+    /// Without effect on an entry without an end.
+    public let staleMilliseconds: Int64?
+    /// Names by which the entry can be invalidated together with others of its namespace, 32 at most.
+    public let tags: StringList?
+    /// The number that came with a lock: the highest that a key was written with is kept for a day, and a lower one is
+    /// refused.
+    public let fence: Int64?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 8)
+        try arguments.checkCount(atMost: 11)
         var key: JSONString?
         var value: JSONValue?
         var namespace: JSONString?
@@ -39,6 +49,9 @@ public struct CacheSetParameters {
         var text: JSONString?
         var base64: JSONString?
         var lease: JSONString?
+        var staleMilliseconds: Int64?
+        var tags: StringList?
+        var fence: Int64?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -52,6 +65,9 @@ public struct CacheSetParameters {
             case 5: try argument.value.decode(into: &text, named: "text", .any)
             case 6: try argument.value.decode(into: &base64, named: "base64", .base64)
             case 7: try argument.value.decode(into: &lease, named: "lease", .identifier)
+            case 8: try argument.value.decode(into: &staleMilliseconds, named: "stale_ms", in: 0...3_153_600_000_000)
+            case 9: try argument.value.decode(into: &tags, named: "tags", count: 0...32, each: .nonEmpty)
+            case 10: try argument.value.decode(into: &fence, named: "fence", in: 0...Int64.max)
             default: try argument.checkMetadata()
             }
         }
@@ -69,6 +85,9 @@ public struct CacheSetParameters {
         self.text = text
         self.base64 = base64
         self.lease = lease
+        self.staleMilliseconds = staleMilliseconds
+        self.tags = tags
+        self.fence = fence
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -81,6 +100,9 @@ public struct CacheSetParameters {
         if name.equals("text") { return 5 }
         if name.equals("base64") { return 6 }
         if name.equals("lease") { return 7 }
+        if name.equals("stale_ms") { return 8 }
+        if name.equals("tags") { return 9 }
+        if name.equals("fence") { return 10 }
         return -1
     }
 

@@ -10,16 +10,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentConfig
     /// Tells whether the agent and its stores are well.
     case agentHealth
+    /// Tells or sets how much the agent logs.
+    case agentLogLevel
     /// Answers at once.
     case agentPing
     /// Returns the agent's counters.
     case agentStats
     /// Asks to be told of what changes in the agent.
     case agentSubscribe
-    /// Tells who the caller is to the agent, and which rules speak to it.
-    case agentWhoami
-    /// Tells whether the caller may call a method, and why.
-    case authExplain
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -32,7 +30,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheGetMany
     /// Adds to a number.
     case cacheIncrement
-    /// Deletes the entries and hashes of a pattern, of a namespace, or all.
+    /// Deletes the entries of a pattern, of tags, of a namespace, or all.
     case cacheInvalidate
     /// Lists the keys of a namespace.
     case cacheKeys
@@ -60,6 +58,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Looks for the stored response to a request to a language model.
+    case responseGet
+    /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
+    case responseInvalidate
+    /// Stores the response to a request to a language model.
+    case responsePut
+    /// Tells what stored responses saved.
+    case responseStats
     /// Returns the description of every method.
     case rpcDiscover
     /// Begins a session.
@@ -82,8 +88,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
-    /// Sends one command to Valkey as it is.
-    case valkeyCall
 
     /// Finds a method by its name.
     ///
@@ -108,15 +112,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
-            if bytes.equals("valkey.call") { return .valkeyCall }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
-            if bytes.equals("agent.whoami") { return .agentWhoami }
-            if bytes.equals("auth.explain") { return .authExplain }
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("response.get") { return .responseGet }
+            if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
@@ -128,10 +131,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
             if bytes.equals("session.update") { return .sessionUpdate }
         case 15:
+            if bytes.equals("agent.log_level") { return .agentLogLevel }
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
@@ -142,6 +147,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
+            if bytes.equals("response.invalidate") { return .responseInvalidate }
             if bytes.equals("session.destroy_all") { return .sessionDestroyAll }
         default:
             break
@@ -155,11 +161,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: "agent.breaker"
         case .agentConfig: "agent.config"
         case .agentHealth: "agent.health"
+        case .agentLogLevel: "agent.log_level"
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
-        case .agentWhoami: "agent.whoami"
-        case .authExplain: "auth.explain"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheFail: "cache.fail"
@@ -180,6 +185,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .responseGet: "response.get"
+        case .responseInvalidate: "response.invalidate"
+        case .responsePut: "response.put"
+        case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
@@ -191,7 +200,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
-        case .valkeyCall: "valkey.call"
         }
     }
 
@@ -201,11 +209,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentBreaker: .idempotent
         case .agentConfig: .read
         case .agentHealth: .read
+        case .agentLogLevel: .idempotent
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
-        case .agentWhoami: .read
-        case .authExplain: .read
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheFail: .idempotent
@@ -226,6 +233,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .responseGet: .read
+        case .responseInvalidate: .idempotent
+        case .responsePut: .idempotent
+        case .responseStats: .read
         case .rpcDiscover: .read
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
@@ -237,7 +248,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
-        case .valkeyCall: .nonIdempotent
         }
     }
 
@@ -257,97 +267,65 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public enum Group: String, CaseIterable, Sendable {
         /// The methods `agent.*`.
         case agent
-        /// The methods `auth.*`.
-        case auth
         /// The methods `cache.*`.
         case cache
         /// The methods `channel.*`.
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `response.*`.
+        case response
         /// The methods `rpc.*`.
         case rpc
         /// The methods `session.*`.
         case session
-        /// The methods `valkey.*`.
-        case valkey
     }
 
     /// The feature that the method belongs to.
     public var group: Group {
         switch self {
-        case .agentBreaker, .agentConfig, .agentHealth, .agentPing, .agentStats, .agentSubscribe, .agentWhoami: .agent
-        case .authExplain: .auth
-        case .cacheDelete, .cacheExists, .cacheFail, .cacheGet, .cacheGetMany, .cacheIncrement, .cacheInvalidate, .cacheKeys, .cacheSet, .cacheSetMany, .cacheStats, .cacheTouch:
-            .cache
-        case .channelPublish, .channelSubscribe, .channelUnsubscribe: .channel
-        case .hashDelete, .hashGet, .hashGetAll, .hashIncrement, .hashSet: .hash
+        case .agentBreaker: .agent
+        case .agentConfig: .agent
+        case .agentHealth: .agent
+        case .agentLogLevel: .agent
+        case .agentPing: .agent
+        case .agentStats: .agent
+        case .agentSubscribe: .agent
+        case .cacheDelete: .cache
+        case .cacheExists: .cache
+        case .cacheFail: .cache
+        case .cacheGet: .cache
+        case .cacheGetMany: .cache
+        case .cacheIncrement: .cache
+        case .cacheInvalidate: .cache
+        case .cacheKeys: .cache
+        case .cacheSet: .cache
+        case .cacheSetMany: .cache
+        case .cacheStats: .cache
+        case .cacheTouch: .cache
+        case .channelPublish: .channel
+        case .channelSubscribe: .channel
+        case .channelUnsubscribe: .channel
+        case .hashDelete: .hash
+        case .hashGet: .hash
+        case .hashGetAll: .hash
+        case .hashIncrement: .hash
+        case .hashSet: .hash
+        case .responseGet: .response
+        case .responseInvalidate: .response
+        case .responsePut: .response
+        case .responseStats: .response
         case .rpcDiscover: .rpc
-        case .sessionCreate, .sessionDestroy, .sessionDestroyAll, .sessionGet, .sessionKeys, .sessionList, .sessionRekey, .sessionRotate, .sessionTouch, .sessionUpdate:
-            .session
-        case .valkeyCall: .valkey
-        }
-    }
-
-    /// Whether only those may call it whom a policy grants it by name.
-    public var isOperator: Bool {
-        switch self {
-        case .agentBreaker, .agentConfig, .sessionKeys, .sessionRekey, .valkeyCall: true
-        default: false
-        }
-    }
-
-    /// Boolean parameters that, where one is true, make a call one of an operator.
-    public var operatorParameters: [StaticString] {
-        switch self {
-        case .cacheInvalidate: ["all"]
-        default: []
-        }
-    }
-
-    /// Names of the parameters, in the order of their positions.
-    public var parameterNames: [StaticString] {
-        switch self {
-        case .agentBreaker: ["store", "action"]
-        case .agentConfig: []
-        case .agentHealth: []
-        case .agentPing: []
-        case .agentStats: []
-        case .agentSubscribe: []
-        case .agentWhoami: []
-        case .authExplain: ["method", "params"]
-        case .cacheDelete: ["key", "keys", "namespace"]
-        case .cacheExists: ["key", "namespace"]
-        case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
-        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
-        case .cacheGetMany: ["keys", "namespace", "fresh"]
-        case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
-        case .cacheInvalidate: ["pattern", "namespace", "all"]
-        case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
-        case .cacheSet: ["key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease"]
-        case .cacheSetMany: ["entries", "namespace"]
-        case .cacheStats: ["namespace"]
-        case .cacheTouch: ["key", "ttl_ms", "namespace"]
-        case .channelPublish: ["channel", "message", "request_id"]
-        case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
-        case .channelUnsubscribe: ["subscription"]
-        case .hashDelete: ["key", "fields", "namespace"]
-        case .hashGet: ["key", "field", "namespace"]
-        case .hashGetAll: ["key", "namespace"]
-        case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
-        case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
-        case .rpcDiscover: []
-        case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
-        case .sessionDestroy: ["token", "handle", "namespace"]
-        case .sessionDestroyAll: ["subject", "namespace", "except"]
-        case .sessionGet: ["token", "namespace", "touch"]
-        case .sessionKeys: []
-        case .sessionList: ["subject", "namespace"]
-        case .sessionRekey: []
-        case .sessionRotate: ["token", "namespace", "grace_ms", "request_id"]
-        case .sessionTouch: ["token", "namespace"]
-        case .sessionUpdate: ["token", "namespace", "set", "remove", "replace", "if_version"]
-        case .valkeyCall: ["args", "store"]
+        case .sessionCreate: .session
+        case .sessionDestroy: .session
+        case .sessionDestroyAll: .session
+        case .sessionGet: .session
+        case .sessionKeys: .session
+        case .sessionList: .session
+        case .sessionRekey: .session
+        case .sessionRotate: .session
+        case .sessionTouch: .session
+        case .sessionUpdate: .session
         }
     }
 }

@@ -7,11 +7,10 @@ extension OpenRPC {
         case .agentBreaker: agentBreaker
         case .agentConfig: agentConfig
         case .agentHealth: agentHealth
+        case .agentLogLevel: agentLogLevel
         case .agentPing: agentPing
         case .agentStats: agentStats
         case .agentSubscribe: agentSubscribe
-        case .agentWhoami: agentWhoami
-        case .authExplain: authExplain
         case .cacheDelete: cacheDelete
         case .cacheExists: cacheExists
         case .cacheFail: cacheFail
@@ -32,6 +31,10 @@ extension OpenRPC {
         case .hashGetAll: hashGetAll
         case .hashIncrement: hashIncrement
         case .hashSet: hashSet
+        case .responseGet: responseGet
+        case .responseInvalidate: responseInvalidate
+        case .responsePut: responsePut
+        case .responseStats: responseStats
         case .rpcDiscover: rpcDiscover
         case .sessionCreate: sessionCreate
         case .sessionDestroy: sessionDestroy
@@ -43,7 +46,6 @@ extension OpenRPC {
         case .sessionRotate: sessionRotate
         case .sessionTouch: sessionTouch
         case .sessionUpdate: sessionUpdate
-        case .valkeyCall: valkeyCall
         }
     }
 
@@ -73,7 +75,7 @@ extension OpenRPC {
         "calls":5,"openings":0}}},{"name":"opened by hand","params":[{"name":"store","value":"state"},\#
         {"name":"action","value":"open"}],"result":{"name":"result","value":{"store":"state","state":"open",\#
         "mode":"open","failures":0,"calls":0,"openings":0,"retry_after_ms":1000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let agentConfig: StaticString = #"""
@@ -92,7 +94,7 @@ extension OpenRPC {
         agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
         the agent drains."}}],"examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let agentHealth: StaticString = #"""
@@ -132,6 +134,27 @@ extension OpenRPC {
         "mode":"standalone","server":"valkey","version":"8.0.1"},"state":{"connected":true,"breaker":"closed",\#
         "mode":"standalone","server":"valkey","version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read",\#
         "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentLogLevel: StaticString = #"""
+        {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
+        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
+        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
+        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
+        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
+        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
+        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
+        "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
+        configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
+        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let agentPing: StaticString = #"""
@@ -179,58 +202,6 @@ extension OpenRPC {
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
         "examples":[{"name":"a subscription","params":[],"result":{"name":"result",\#
         "value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
-        """#
-
-    private static let agentWhoami: StaticString = #"""
-        {"name":"agent.whoami","summary":"Tells who the caller is to the agent, and which rules speak to it.",\#
-        "description":"Ids are those of the process that connected, by the kernel's word at that moment. Valkey is \#
-        not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"The caller.",\#
-        "schema":{"type":"object","required":["uid","gid","groups","pid","user","socket","rules"],\#
-        "properties":{"uid":{"description":"The user's id.","type":"integer","minimum":0},"gid":{"description":"The \#
-        group's id.","type":"integer","minimum":0},"groups":{"description":"Ids of the supplementary groups.",\#
-        "type":"array","items":{"type":"integer","minimum":0}},"pid":{"description":"The process that connected; 0 \#
-        where it is of another process namespace. Its number may be another's by now.","type":"integer","minimum":0},\#
-        "user":{"description":"The user's name; null where the host knows none.","type":["string","null"]},\#
-        "socket":{"description":"Name of the socket that was connected to, such as `main`.","type":"string"},\#
-        "rules":{"description":"Names of the rules that speak to the caller.","type":"array",\#
-        "items":{"type":"string"}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
-        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
-        the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"the agent's own user",\#
-        "params":[],"result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,\#
-        "user":"ada","socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
-        """#
-
-    private static let authExplain: StaticString = #"""
-        {"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.","description":"The \#
-        policy is asked as for a call, without making one; quotas are not looked at. Valkey is not asked.",\#
-        "paramStructure":"either","params":[{"name":"method","description":"The method's name.","required":true,\#
-        "schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
-        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
-        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
-        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
-        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
-        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
-        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
-        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
-        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
-        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
-        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},"errors":[{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        {"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,\#
-        "when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"a method that is granted","params":[{"name":"method","value":"cache.get"}],\#
-        "result":{"name":"result","value":{"allowed":true,"method":"cache.get","operator":false,"rule":"operators",\#
-        "restricted":false,"rules":["operators","members"]}}},{"name":"a method that only a rule of its own grants",\#
-        "params":[{"name":"method","value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],\#
-        "result":{"name":"result","value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule \#
-        grants valkey.call to uid 1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
@@ -348,40 +319,47 @@ extension OpenRPC {
         holds a copy, which `source` tells, else with one round trip. A copy is dropped as soon as Valkey tells that \#
         the entry changed, and a client always reads its own writes. A miss is a result, not an error. With \#
         `lease_ms` a miss makes the first caller, on all hosts, the one who computes: it gets a `lease`, and the \#
-        others wait up to `wait_ms` for the value, then get a plain miss. The lease ends with cache.set, cache.fail, \#
-        its time, or the connection that it was given to; the next one who waits gets it then. While Valkey is away \#
-        the answer is `{\"hit\": false, \"degraded\": true}`. JSON is returned as the very bytes that were stored.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an entry or \#
-        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"description":"Namespace that the name belongs \#
-        to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
-        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh","description":"Ask Valkey even where this agent holds a \#
-        copy.","required":false,"schema":{"description":"Ask Valkey even where this agent holds a copy.",\#
-        "type":"boolean","default":false}},{"name":"with_ttl","description":"Return the life left as `ttl_ms` too.",\#
-        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
-        one who computes a missing entry, for at most so long.","required":false,"schema":{"type":"integer",\#
-        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
-        the value while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,\#
-        "maximum":3600000,"default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
-        "schema":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
-        as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
-        "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},"value":{"description":"A \#
-        JSON value of any kind, kept byte for byte as it was written."},"text":{"description":"The stored bytes, \#
-        UTF-8 but not JSON.","type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
-        "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
-        "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
-        "type":["integer","null"],"minimum":0},"lease":{"description":"The lease of whoever is to compute the missing \#
-        entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
-        be asked: the entry may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is \#
-        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1002,"message":"The \#
-        deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end \#
-        within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else \#
-        `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too \#
-        much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work \#
-        is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        others wait up to `wait_ms` for the value, then get a plain miss. Of an entry that was written with \#
+        `stale_ms` and whose life is over, one caller with `lease_ms` gets the lease, beside what is there, and all \#
+        others get the value with `stale`. The lease ends with cache.set, cache.fail, its time, or the connection \#
+        that it was given to; the next one who waits gets it then. While Valkey is away the answer is `{\"hit\": \#
+        false, \"degraded\": true}`, or the error unavailable where the namespace's `degraded` is `error`. JSON is \#
+        returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of \#
+        UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace \#
+        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
+        "required":false,"schema":{"description":"Namespace that the name belongs to; without it, the one that has no \#
+        name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"fresh",\#
+        "description":"Ask Valkey even where this agent holds a copy.","required":false,"schema":{"description":"Ask \#
+        Valkey even where this agent holds a copy.","type":"boolean","default":false}},{"name":"with_ttl",\#
+        "description":"Return the life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean",\#
+        "default":false}},{"name":"lease_ms","description":"Ask to be the one who computes a missing entry, for at \#
+        most so long.","required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms",\#
+        "description":"Only with `lease_ms`: how long to wait for the value while another one computes it.",\#
+        "required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}}],\#
+        "result":{"name":"result","description":"The entry, or `hit` false.","schema":{"description":"What was found \#
+        under a key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
+        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
+        "type":"boolean"},"value":{"description":"A JSON value of any kind, kept byte for byte as it was written."},\#
+        "text":{"description":"The stored bytes, UTF-8 but not JSON.","type":"string"},"base64":{"description":"The \#
+        stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
+        came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
+        null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
+        "stale":{"description":"True where the value's life is over and it is served nevertheless. Beside a `lease` \#
+        it is what was there, for whoever would rather answer at once and compute afterwards.","type":"boolean"},\#
+        "lease":{"description":"The lease of whoever is to compute the missing entry: for cache.set, or cache.fail.",\#
+        "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
+        "type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
         "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
         {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
         message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
@@ -404,8 +382,10 @@ extension OpenRPC {
         "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
         JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
         "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}},\#
+        {"name":"an entry of a tag that was invalidated","params":[{"name":"key","value":"page"}],\#
+        "result":{"name":"result","value":{"hit":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let cacheGetMany: StaticString = #"""
@@ -430,26 +410,30 @@ extension OpenRPC {
         stored bytes, not UTF-8.","type":"string","contentEncoding":"base64"},"source":{"description":"Where a hit \#
         came from.","type":"string","enum":["near","valkey"]},"ttl_ms":{"description":"Life left in milliseconds, \#
         null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
+        "stale":{"description":"True where the value's life is over and it is served nevertheless. Beside a `lease` \#
+        it is what was there, for whoever would rather answer at once and compute afterwards.","type":"boolean"},\#
         "lease":{"description":"The lease of whoever is to compute the missing entry: for cache.set, or cache.fail.",\#
         "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
         "type":"boolean"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it \#
         must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"two there, one not","params":[{"name":"keys","value":["a","missing","b"]}],\#
-        "result":{"name":"result","value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},\#
-        {"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"two there, one not","params":[{"name":"keys",\#
+        "value":["a","missing","b"]}],"result":{"name":"result","value":{"entries":[{"hit":true,"value":1,\#
+        "source":"valkey"},{"hit":false},{"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheIncrement: StaticString = #"""
@@ -506,47 +490,54 @@ extension OpenRPC {
         """#
 
     private static let cacheInvalidate: StaticString = #"""
-        {"name":"cache.invalidate","summary":"Deletes the entries and hashes of a pattern, of a namespace, or all.",\#
-        "description":"`namespace` scopes `pattern`; alone it clears the namespace. Without `namespace`, `pattern` \#
-        means the namespace that has no name. `all` clears every entry and hash of every namespace, nothing else, and \#
-        stands alone; a policy may reserve it for operators. The keys are swept in bounded batches, so that other \#
-        calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes \#
-        first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
-        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
-        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
-        "schema":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
-        several, `\\` before a character that stands for itself.","type":"string","minLength":1}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
-        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
-        {"name":"all","description":"Clear the whole cache.","required":false,"schema":{"type":"boolean",\#
-        "default":false}}],"result":{"name":"result","description":"How many were deleted.","schema":{"type":"object",\#
-        "required":["invalidated"],"properties":{"invalidated":{"description":"Entries and hashes deleted.",\#
-        "type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
-        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
-        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a pattern",\#
-        "params":[{"name":"pattern","value":"user:*"}],"result":{"name":"result","value":{"invalidated":2}}},\#
-        {"name":"a namespace","params":[{"name":"namespace","value":"people"}],"result":{"name":"result",\#
-        "value":{"invalidated":2}}},{"name":"everything","params":[{"name":"all","value":true}],\#
-        "result":{"name":"result","value":{"invalidated":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern","namespace","all"]},{"at_most_one":["all",\#
-        "pattern"]},{"at_most_one":["all","namespace"]}],"x-operator":["all"]}
+        {"name":"cache.invalidate","summary":"Deletes the entries of a pattern, of tags, of a namespace, or all.",\#
+        "description":"`namespace` scopes `pattern` and `tags`; alone it clears the namespace. Without `namespace`, \#
+        they mean the namespace that has no name. Entries that have any of the `tags` are gone with one round trip, \#
+        however many there are; the memory that they take in Valkey is given back by their lives, by eviction, and by \#
+        a slow sweep (`cache.sweep_keys_per_second`). A pattern, a namespace and all mean hashes too. `all` clears \#
+        every entry and hash of every namespace, nothing else, and stands alone; a policy may reserve it for \#
+        operators. For all but tags the keys are swept in bounded batches, so that other calls go on; what is written \#
+        while the sweep runs may stay. The deadline is 60 s by default; where it passes first, `data.done` of the \#
+        error says how many were deleted.","paramStructure":"either","params":[{"name":"pattern","description":"Glob \#
+        over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character \#
+        that stands for itself.","required":false,"schema":{"description":"Glob over the whole key: `*` for anything, \#
+        `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
+        "type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the name belongs to; \#
+        without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"all","description":"Clear \#
+        the whole cache.","required":false,"schema":{"type":"boolean","default":false}},{"name":"tags",\#
+        "description":"Tags, 1 to 1000 of them: every entry is meant that has any of them.","required":false,\#
+        "schema":{"description":"Tags, 1 to 1000 of them: every entry is meant that has any of them.","type":"array",\#
+        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":1000}}],"result":{"name":"result",\#
+        "description":"How many were deleted.","schema":{"type":"object","required":[],\#
+        "properties":{"invalidated":{"description":"Entries and hashes deleted; not told of tags.","type":"integer",\#
+        "minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
+        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
+        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
+        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
+        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
+        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
+        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
+        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
+        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
+        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
+        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
+        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
+        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"a pattern","params":[{"name":"pattern","value":"user:*"}],\#
+        "result":{"name":"result","value":{"invalidated":2}}},{"name":"a namespace","params":[{"name":"namespace",\#
+        "value":"people"}],"result":{"name":"result","value":{"invalidated":2}}},{"name":"everything",\#
+        "params":[{"name":"all","value":true}],"result":{"name":"result","value":{"invalidated":2}}},{"name":"a tag",\#
+        "params":[{"name":"tags","value":["news"]}],"result":{"name":"result","value":{}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern",\#
+        "namespace","all","tags"]},{"at_most_one":["all","pattern"]},{"at_most_one":["all","namespace"]},\#
+        {"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]}
         """#
 
     private static let cacheKeys: StaticString = #"""
@@ -590,56 +581,74 @@ extension OpenRPC {
         """#
 
     private static let cacheSet: StaticString = #"""
-        {"name":"cache.set","summary":"Writes one entry.","description":"One round trip. Replaces value and life. \#
-        Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only where it is \#
-        absent, or present, and `stored` says whether it was; the agent never repeats such a call by itself. With \#
-        `lease` it is written only while that lease runs, else the error is lease_void; without, a running lease of \#
-        the key ends. Bytes given as `text` or `base64` that happen to be JSON are read back as `value`.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of an entry or \#
-        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
-        {"name":"value","description":"A JSON value of any kind, kept byte for byte as it was written.",\#
-        "required":false,"schema":{"description":"A JSON value of any kind, kept byte for byte as it was written."}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"description":"Namespace that the name belongs \#
-        to; without it, the one that has no name. Its class gives the default life.","type":"string",\#
-        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"ttl_ms","description":"Life in milliseconds, at most 100 years; \#
-        null for no end. Without it, the default of the namespace's class.","required":false,\#
-        "schema":{"description":"Life in milliseconds, at most 100 years; null for no end. Without it, the default of \#
-        the namespace's class.","type":["integer","null"],"minimum":1,"maximum":3153600000000}},{"name":"condition",\#
-        "description":"Write only where the entry is absent, or present.","required":false,"schema":{"type":"string",\#
-        "enum":["absent","present"]}},{"name":"text","description":"Bytes to store as they are, given as text.",\#
-        "required":false,"schema":{"description":"Bytes to store as they are, given as text.","type":"string"}},\#
-        {"name":"base64","description":"Bytes to store as they are, in Base64 with padding (RFC 4648 section 4).",\#
-        "required":false,"schema":{"description":"Bytes to store as they are, in Base64 with padding (RFC 4648 \#
-        section 4).","type":"string","contentEncoding":"base64"}},{"name":"lease","description":"The lease that \#
-        cache.get gave for this key.","required":false,"schema":{"description":"The lease that cache.get gave for \#
-        this key.","type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Whether \#
-        the entry was written.","schema":{"type":"object","required":["stored"],\#
-        "properties":{"stored":{"description":"False only where `condition` did not hold.","type":"boolean"}}}},\#
-        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
-        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
-        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
-        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
-        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
-        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}},{"code":1101,"message":"The compute lease is void.","data":{"kind":"lease_void","retryable":false,\#
-        "when":"The lease ended, or the entry was written or invalidated meanwhile."}}],"examples":[{"name":"a value \#
-        with a life of a minute","params":[{"name":"key","value":"user:42"},{"name":"value","value":{"name":"Ada"}},\#
-        {"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"stored":true}}},{"name":"by position, \#
-        without an end","params":[{"name":"key","value":"user:42"},{"name":"value","value":[1,2]},{"name":"namespace",\#
+        {"name":"cache.set","summary":"Writes one entry.","description":"One round trip, two where there are `tags`. \#
+        Replaces value, life and tags. Exactly one of `value`, `text` and `base64` is given. With `condition` the \#
+        entry is written only where it is absent, or present, and `stored` says whether it was; the agent never \#
+        repeats such a call by itself. With `lease` it is written only while that lease runs, else the error is \#
+        lease_void; without, a running lease of the key ends. With `fence` it is written unless a higher one was seen \#
+        for the key, else the error is conflict and `data.fence` the one that was seen; a store that may evict may \#
+        forget it, and so a day without a write does. A lease of an entry that is not there does not end with the \#
+        invalidation of tags, which only cache.set tells. Bytes given as `text` or `base64` that happen to be JSON \#
+        are read back as `value`.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry \#
+        or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default \#
+        limit.","type":"string","minLength":1}},{"name":"value","description":"A JSON value of any kind, kept byte \#
+        for byte as it was written.","required":false,"schema":{"description":"A JSON value of any kind, kept byte \#
+        for byte as it was written."}},{"name":"namespace","description":"Namespace that the name belongs to; without \#
+        it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
+        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"ttl_ms",\#
+        "description":"Life in milliseconds, at most 100 years; null for no end. Without it, the default of the \#
+        namespace's class.","required":false,"schema":{"description":"Life in milliseconds, at most 100 years; null \#
+        for no end. Without it, the default of the namespace's class.","type":["integer","null"],"minimum":1,\#
+        "maximum":3153600000000}},{"name":"condition","description":"Write only where the entry is absent, or \#
+        present.","required":false,"schema":{"type":"string","enum":["absent","present"]}},{"name":"text",\#
+        "description":"Bytes to store as they are, given as text.","required":false,"schema":{"description":"Bytes to \#
+        store as they are, given as text.","type":"string"}},{"name":"base64","description":"Bytes to store as they \#
+        are, in Base64 with padding (RFC 4648 section 4).","required":false,"schema":{"description":"Bytes to store \#
+        as they are, in Base64 with padding (RFC 4648 section 4).","type":"string","contentEncoding":"base64"}},\#
+        {"name":"lease","description":"The lease that cache.get gave for this key.","required":false,\#
+        "schema":{"description":"The lease that cache.get gave for this key.","type":"string","minLength":1,\#
+        "maxLength":128}},{"name":"stale_ms","description":"How long the value may still be served after its life, in \#
+        milliseconds: one caller is given a lease to compute it anew meanwhile, all others get it with `stale`. \#
+        Without effect on an entry without an end.","required":false,"schema":{"description":"How long the value may \#
+        still be served after its life, in milliseconds: one caller is given a lease to compute it anew meanwhile, \#
+        all others get it with `stale`. Without effect on an entry without an end.","type":"integer","minimum":0,\#
+        "maximum":3153600000000}},{"name":"tags","description":"Names by which the entry can be invalidated together \#
+        with others of its namespace, 32 at most.","required":false,"schema":{"description":"Names by which the entry \#
+        can be invalidated together with others of its namespace, 32 at most.","type":"array",\#
+        "items":{"type":"string","minLength":1},"minItems":0,"maxItems":32}},{"name":"fence","description":"The \#
+        number that came with a lock: the highest that a key was written with is kept for a day, and a lower one is \#
+        refused.","required":false,"schema":{"description":"The number that came with a lock: the highest that a key \#
+        was written with is kept for a day, and a lower one is refused.","type":"integer","minimum":0,\#
+        "maximum":9223372036854775807}}],"result":{"name":"result","description":"Whether the entry was written.",\#
+        "schema":{"type":"object","required":["stored"],"properties":{"stored":{"description":"False only where \#
+        `condition` did not hold.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1101,"message":"The compute lease is void.",\#
+        "data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
+        invalidated meanwhile."}}],"examples":[{"name":"a value with a life of a minute","params":[{"name":"key",\#
+        "value":"user:42"},{"name":"value","value":{"name":"Ada"}},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"stored":true}}},{"name":"by position, without an end",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"value","value":[1,2]},{"name":"namespace",\#
         "value":"people"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
         {"name":"only where absent, and it is there","params":[{"name":"key","value":"once"},{"name":"value",\#
         "value":2},{"name":"condition","value":"absent"}],"result":{"name":"result","value":{"stored":false}}},\#
@@ -647,9 +656,14 @@ extension OpenRPC {
         "value":2},{"name":"condition","value":"present"}],"result":{"name":"result","value":{"stored":true}}},\#
         {"name":"null is a value","params":[{"name":"key","value":"nothing"},{"name":"value","value":null}],\#
         "result":{"name":"result","value":{"stored":true}}},{"name":"bytes as text","params":[{"name":"key",\#
-        "value":"page"},{"name":"text","value":"<p>hello</p>"}],"result":{"name":"result","value":{"stored":true}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text",\#
-        "base64"]},{"at_most_one":["condition","lease"]}]}
+        "value":"page"},{"name":"text","value":"<p>hello</p>"}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"with tags, and a period in which it may be served stale","params":[{"name":"key","value":"page"},\#
+        {"name":"value","value":1},{"name":"ttl_ms","value":60000},{"name":"stale_ms","value":30000},{"name":"tags",\#
+        "value":["news","user:42"]}],"result":{"name":"result","value":{"stored":true}}},{"name":"under a lock",\#
+        "params":[{"name":"key","value":"balance"},{"name":"value","value":2},{"name":"fence","value":34}],\#
+        "result":{"name":"result","value":{"stored":true}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text","base64"]},{"at_most_one":["condition",\#
+        "lease"]}]}
         """#
 
     private static let cacheSetMany: StaticString = #"""
@@ -703,16 +717,17 @@ extension OpenRPC {
         name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
         gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result",\#
-        "description":"Counts of this agent.","schema":{"type":"object","required":["hits","near_hits","misses",\#
-        "sets","invalidations","evictions","near","leases"],"properties":{"hits":{"description":"Reads that found an \#
-        entry, wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the \#
-        agent's memory answered.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.",\#
+        "description":"Counts of this agent.","schema":{"type":"object","required":["hits","near_hits","stale_hits",\#
+        "misses","sets","invalidations","evictions","near","leases"],"properties":{"hits":{"description":"Reads that \#
+        found an entry, wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those \#
+        that the agent's memory answered.","type":"integer","minimum":0},"stale_hits":{"description":"Of the hits, \#
+        those whose life was over.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.",\#
         "type":"integer","minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
-        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
-        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
-        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
-        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
-        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
+        "invalidations":{"description":"Entries and hashes removed, and tags invalidated, by cache.invalidate.",\#
+        "type":"integer","minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of \#
+        room.","type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.",\#
+        "type":"object","required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.",\#
+        "type":"integer","minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
         "leases":{"description":"Leases of this agent, over all namespaces.","type":"object","required":["granted",\#
         "running","waiting"],"properties":{"granted":{"description":"Leases given since the start.","type":"integer",\#
         "minimum":0},"running":{"description":"Leases that run.","type":"integer","minimum":0},\#
@@ -723,12 +738,12 @@ extension OpenRPC {
         "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
         agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
         the agent drains."}}],"examples":[{"name":"a namespace that nobody has used","params":[{"name":"namespace",\#
-        "value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,"misses":0,"sets":0,\#
-        "invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,"running":0,\#
+        "value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,"stale_hits":0,"misses":0,\#
+        "sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,"running":0,\#
         "waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace","value":"counted"}],\#
-        "result":{"name":"result","value":{"hits":1,"near_hits":0,"misses":1,"sets":1,"invalidations":0,"evictions":0,\#
-        "near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,"waiting":0}}}}],"x-idempotency":"read",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "result":{"name":"result","value":{"hits":1,"near_hits":0,"stale_hits":0,"misses":1,"sets":1,\#
+        "invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,\#
+        "waiting":0}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheTouch: StaticString = #"""
@@ -1109,6 +1124,256 @@ extension OpenRPC {
         "value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
+    private static let responseGet: StaticString = #"""
+        {"name":"response.get","summary":"Looks for the stored response to a request to a language model.",\#
+        "description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC 8785, with \#
+        numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the order of \#
+        members does not matter, and a difference in any parameter does. One round trip, two where the entry has \#
+        tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the one \#
+        who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a plain \#
+        miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the connection \#
+        that it was given to; the next one who waits gets it then. A response that was stored as a stream comes as \#
+        `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` before \#
+        the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
+        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
+        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
+        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
+        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
+        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"description":"The model as the application asks for it, versions included: text of at least one \#
+        byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,"schema":{"description":"Whose response \#
+        it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of \#
+        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"prompt",\#
+        "description":"The prompt, as one text.","required":false,"schema":{"description":"The prompt, as one text.",\#
+        "type":"string"}},{"name":"messages","description":"The messages of the request, in their order, as the \#
+        provider takes them.","required":false,"schema":{"description":"The messages of the request, in their order, \#
+        as the provider takes them.","type":"array","maxItems":100000}},{"name":"params","description":"Everything \#
+        else that changes the output: temperature, seed, tools, response format and so on. Members may stand in any \#
+        order and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such \#
+        as whether it is streamed, is better left out.","required":false,"schema":{"description":"Everything else \#
+        that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
+        and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
+        whether it is streamed, is better left out.","type":"object"}},{"name":"fresh","description":"Ask Valkey even \#
+        where this agent holds a copy. Responses are always read from Valkey, so it changes nothing yet.",\#
+        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
+        one who asks the model on a miss, for at most so long.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
+        the response while another one asks the model.","required":false,"schema":{"type":"integer","minimum":0,\#
+        "maximum":3600000,"default":0}},{"name":"stream","description":"Send the chunks of a stored stream as \#
+        notifications before the reply: all at once, or with the gaps that they were recorded with. A response that \#
+        was stored whole comes in the reply.","required":false,"schema":{"description":"Send the chunks of a stored \#
+        stream as notifications before the reply: all at once, or with the gaps that they were recorded with. A \#
+        response that was stored whole comes in the reply.","type":"string","enum":["at_once","paced"]}}],\#
+        "result":{"name":"result","description":"The response, or `hit` false.","schema":{"type":"object",\#
+        "required":["hit","fingerprint"],"properties":{"hit":{"description":"Whether there is a stored response.",\#
+        "type":"boolean"},"response":{"description":"The response as it was stored, byte for byte."},\#
+        "chunks":{"description":"A whole stream, chunk by chunk.","type":"array","minItems":1,"maxItems":100000,\#
+        "items":{"type":"object","required":["delay_ms","chunk"],"additionalProperties":false,\#
+        "properties":{"delay_ms":{"description":"Time between the chunk before, or the request, and this one.",\#
+        "type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: any JSON, kept byte for \#
+        byte."}}}},"chunk_count":{"description":"With `stream`: how many notifications were sent before this reply.",\#
+        "type":"integer","minimum":1},"usage":{"description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","type":"object"},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in \#
+        canonical form with its scope.","type":"string","minLength":1},"lease":{"description":"The lease of whoever \#
+        is to ask the model, for response.put.","type":"string"},"degraded":{"description":"True where Valkey could \#
+        not be asked: the response may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1002,"message":"The \#
+        deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end \#
+        within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else \#
+        `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too \#
+        much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work \#
+        is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"a hit","params":[{"name":"model","value":"small-1"},\#
+        {"name":"scope","value":"acme"},{"name":"prompt","value":"Name a colour."},{"name":"params",\#
+        "value":{"seed":7.0,"temperature":0}}],"result":{"name":"result","value":{"hit":true,\#
+        "response":{"text":"Blue."},"usage":{"prompt_tokens":4,"completion_tokens":2},\#
+        "fingerprint":"99ed05045cdab77ef326e3bacd4e6c303d28eaeec1446ef3dee226f3cbcbb366"}}},{"name":"a miss",\#
+        "params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt","value":"Name a \#
+        colour."}],"result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a miss for the \#
+        one who is to ask the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":2000}],\#
+        "result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a",\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a stream as it was recorded","params":[{"name":"model",\#
+        "value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt","value":"Name a colour."}],\#
+        "result":{"name":"result","value":{"hit":true,"chunks":[{"delay_ms":120,"chunk":"Bl"},{"delay_ms":15,\#
+        "chunk":"ue."}],"fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]}]}
+        """#
+
+    private static let responseInvalidate: StaticString = #"""
+        {"name":"response.invalidate","summary":"Has stored responses never be returned again: one, or those of a \#
+        model, of a scope, or of tags.","description":"One round trip, however many responses it concerns: each was \#
+        stored under the generation of its scope, its model and its tags, and those move on. After the reply no agent \#
+        returns one of them. Their memory goes with their life or by eviction. A lease that runs for one of them is \#
+        void, but for leases of requests that would only have got the tag. `tags` means the responses that have any \#
+        of them.","paramStructure":"either","params":[{"name":"fingerprint","description":"SHA-256, in hexadecimal, \#
+        of the request in canonical form with its scope.","required":false,"schema":{"description":"SHA-256, in \#
+        hexadecimal, of the request in canonical form with its scope.","type":"string","minLength":1}},\#
+        {"name":"model","description":"All responses of this model, in every scope.","required":false,\#
+        "schema":{"description":"All responses of this model, in every scope.","type":"string","minLength":1}},\#
+        {"name":"scope","description":"All responses of this scope.","required":false,"schema":{"description":"All \#
+        responses of this scope.","type":"string","minLength":1}},{"name":"tags","description":"All responses that \#
+        have one of these tags.","required":false,"schema":{"description":"All responses that have one of these \#
+        tags.","type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}}],\#
+        "result":{"name":"result","description":"How many were removed, where that is known.",\#
+        "schema":{"type":"object","properties":{"invalidated":{"description":"Only for a fingerprint: whether there \#
+        was one, 0 or 1.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing,\#
+         unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` \#
+        names the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be \#
+        reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit \#
+        breaker is open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,\#
+        "message":"The deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call \#
+        did not end within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent,\#
+         else `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,\#
+        "message":"Too much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued \#
+        or running work is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one response",\#
+        "params":[{"name":"fingerprint","value":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}],\#
+        "result":{"name":"result","value":{"invalidated":1}}},{"name":"all of a model","params":[{"name":"model",\#
+        "value":"small-1"}],"result":{"name":"result","value":{}}},{"name":"all of two tags","params":[{"name":"tags",\#
+        "value":["prices","news"]}],"result":{"name":"result","value":{}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["fingerprint","model","scope","tags"]}]}
+        """#
+
+    private static let responsePut: StaticString = #"""
+        {"name":"response.put","summary":"Stores the response to a request to a language model.","description":"A \#
+        response is stored whole: a recorded stream comes as `chunks`, complete, in one call, so of one that breaks \#
+        off nothing remains. What says of itself that it is incomplete is not stored: an `error` member, a \#
+        `finish_reason` or `stop_reason` of a provider that stands for an output that was cut off, filtered or \#
+        refused, a stream of which no chunk has the reason that its others are waiting for; the answer is \#
+        `{\"stored\": false, \"reason\": \"incomplete\"}` and a lease ends. Two round trips. `lease` has it stored \#
+        only while that lease runs.","paramStructure":"either","params":[{"name":"model","description":"The model as \#
+        the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
+        "required":true,"schema":{"description":"The model as the application asks for it, versions included: text of \#
+        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope",\#
+        "description":"Whose response it is, such as a tenant: entries of different scopes never meet. `shared` is a \#
+        word like any other. Text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"description":"Whose response it is, such as a tenant: entries of different scopes never meet. \#
+        `shared` is a word like any other. Text of at least one byte, at most 1 KiB by default.","type":"string",\#
+        "minLength":1}},{"name":"prompt","description":"The prompt, as one text.","required":false,\#
+        "schema":{"description":"The prompt, as one text.","type":"string"}},{"name":"messages","description":"The \#
+        messages of the request, in their order, as the provider takes them.","required":false,\#
+        "schema":{"description":"The messages of the request, in their order, as the provider takes them.",\#
+        "type":"array","maxItems":100000}},{"name":"params","description":"Everything else that changes the output: \#
+        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
+        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
+        better left out.","required":false,"schema":{"description":"Everything else that changes the output: \#
+        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
+        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
+        better left out.","type":"object"}},{"name":"response","description":"The response: any JSON, kept byte for \#
+        byte as it was written.","required":false,"schema":{"description":"The response: any JSON, kept byte for byte \#
+        as it was written."}},{"name":"chunks","description":"A whole stream, chunk by chunk.","required":false,\#
+        "schema":{"description":"A whole stream, chunk by chunk.","type":"array","minItems":1,"maxItems":100000,\#
+        "items":{"type":"object","required":["delay_ms","chunk"],"additionalProperties":false,\#
+        "properties":{"delay_ms":{"description":"Time between the chunk before, or the request, and this one.",\#
+        "type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: any JSON, kept byte for \#
+        byte."}}}}},{"name":"usage","description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","required":false,"schema":{"description":"What the provider said of tokens: `total_tokens`, or \#
+        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
+        not counted.","type":"object"}},{"name":"cost","description":"What the response cost, from 0 to 1000000 in a \#
+        unit of the application's choice; counted to nine decimal places.","required":false,\#
+        "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
+        counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
+        most 100 years; null for no end. Without it, the default of the cache.","required":false,\#
+        "schema":{"description":"Life in milliseconds, at most 100 years; null for no end. Without it, the default of \#
+        the namespace's class.","type":["integer","null"],"minimum":1,"maximum":3153600000000}},{"name":"tags",\#
+        "description":"Names by which response.invalidate can remove it, 1 to 32 of them.","required":false,\#
+        "schema":{"description":"Names by which response.invalidate can remove it, 1 to 32 of them.","type":"array",\#
+        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},{"name":"lease","description":"The lease \#
+        that response.get gave for this request.","required":false,"schema":{"description":"The lease that \#
+        response.get gave for this request.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
+        "required":["stored","fingerprint"],"properties":{"stored":{"description":"False where the response is \#
+        incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.","type":"string",\#
+        "enum":["incomplete"]},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in canonical \#
+        form with its scope.","type":"string","minLength":1}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}},{"code":1101,"message":"The compute lease is void.","data":{"kind":"lease_void","retryable":false,\#
+        "when":"The lease ended, or the entry was written or invalidated meanwhile."}}],"examples":[{"name":"a \#
+        response","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt",\#
+        "value":"Name a colour."},{"name":"response","value":{"text":"Blue."}},{"name":"usage",\#
+        "value":{"input_tokens":4,"output_tokens":2}},{"name":"cost","value":0.00031},{"name":"ttl_ms",\#
+        "value":86400000}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a stream that \#
+        was cut off","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"messages",\#
+        "value":[{"role":"user","content":"Count to 100."}]},{"name":"chunks","value":[{"delay_ms":80,\#
+        "chunk":{"choices":[{"delta":{"content":"1, 2"},"finish_reason":null}]}},{"delay_ms":20,\#
+        "chunk":{"choices":[{"delta":{},"finish_reason":"length"}]}}]}],"result":{"name":"result",\#
+        "value":{"stored":false,"reason":"incomplete",\#
+        "fingerprint":"e044762aaa473076924f36cda4479bcbe1cba8d7e2288e32a59760788f63675c"}}},{"name":"under the lease \#
+        of whoever asked the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"response","value":"Blue."},{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]},{"exactly_one":["response","chunks"]}]}
+        """#
+
+    private static let responseStats: StaticString = #"""
+        {"name":"response.stats","summary":"Tells what stored responses saved.","description":"Counted by this agent \#
+        since its start, without asking Valkey. `scope` and `model` choose what is summed up. The agent counts 4096 \#
+        pairs of scope and model apart; what comes beyond counts in the sum over all alone, and then `complete` is \#
+        false in any other answer.","paramStructure":"either","params":[{"name":"scope","description":"Only this \#
+        scope.","required":false,"schema":{"description":"Only this scope.","type":"string","minLength":1}},\#
+        {"name":"model","description":"Only this model.","required":false,"schema":{"description":"Only this model.",\#
+        "type":"string","minLength":1}}],"result":{"name":"result","description":"The counts.",\#
+        "schema":{"type":"object","required":["hits","misses","tokens_saved","cost_saved"],\#
+        "properties":{"hits":{"description":"Requests that were answered from the store.","type":"integer",\#
+        "minimum":0},"misses":{"description":"Requests that were not.","type":"integer","minimum":0},\#
+        "tokens_saved":{"description":"Tokens that the hits would have used.","type":"integer","minimum":0},\#
+        "cost_saved":{"description":"What the hits would have cost, exact to nine decimal places.","type":"number"},\#
+        "complete":{"description":"False where requests of this scope or model may have been counted in the sum over \#
+        all alone.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"of a scope","params":[{"name":"scope",\#
+        "value":"acme"}],"result":{"name":"result","value":{"hits":1,"misses":0,"tokens_saved":6,\#
+        "cost_saved":0.00031}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
     private static let rpcDiscover: StaticString = #"""
         {"name":"rpc.discover","summary":"Returns the description of every method.","description":"The answer is an \#
         OpenRPC 1.3 document and the same as long as the agent runs. Valkey is not asked.","paramStructure":"either",\#
@@ -1355,7 +1620,7 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one key","params":[],\#
         "result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877","primary":true,"held":true,\#
-        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
+        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000}
         """#
 
     private static let sessionList: StaticString = #"""
@@ -1426,7 +1691,7 @@ extension OpenRPC {
         `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"nothing to do","params":[],"result":{"name":"result","value":{"rewritten":0,\#
-        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
+        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000}
         """#
 
     private static let sessionRotate: StaticString = #"""
@@ -1579,40 +1844,5 @@ extension OpenRPC {
         {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
         "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}
-        """#
-
-    private static let valkeyCall: StaticString = #"""
-        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
-        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
-        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
-        that block, or that change the connection which all callers share, are refused. One round trip.",\#
-        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
-        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
-        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
-        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
-        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
-        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
-        are an object with `base64`, an error within an array is one with `error`."}}}},"errors":[{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
-        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
-        "examples":[],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 }

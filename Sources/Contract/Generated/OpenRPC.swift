@@ -30,25 +30,25 @@ public enum OpenRPC {
         "state":"closed","mode":"auto","failures":0,"calls":5,"openings":0}}},{"name":"opened by hand",\#
         "params":[{"name":"store","value":"state"},{"name":"action","value":"open"}],"result":{"name":"result",\#
         "value":{"store":"state","state":"open","mode":"open","failures":0,"calls":0,"openings":0,\#
-        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
-        "x-operator":true},{"name":"agent.config","summary":"Returns the configuration in force and where each value \#
-        comes from.","description":"Every option is listed with its name in the configuration file; secrets are \#
-        masked. Meant for operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either",\#
-        "params":[],"result":{"name":"result","description":"Every option.","schema":{"type":"object",\#
-        "required":["values"],"properties":{"values":{"type":"array","items":{"type":"object","required":["name",\#
-        "value","origin"],"properties":{"name":{"description":"The option's name, with a dot between levels.",\#
-        "type":"string"},"value":{"description":"Its value; the secret parts are replaced by `***`."},\#
-        "origin":{"description":"Where the value comes from, the strongest last.","type":"string","enum":["default",\#
-        "file","environment","flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
+        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
+        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
+        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
+        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
+        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
+        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
+        "flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.health",\#
-        "summary":"Tells whether the agent and its stores are well.","description":"Answered from what the agent \#
-        knows already; Valkey is not asked and never waited for. `live` is true as long as there is an answer at all. \#
-        `ready` says that calls are taken, `degraded` that a store is away: reads then miss and writes are \#
-        `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result","description":"State of the \#
-        agent.","schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.health","summary":"Tells \#
+        whether the agent and its stores are well.","description":"Answered from what the agent knows already; Valkey \#
+        is not asked and never waited for. `live` is true as long as there is an answer at all. `ready` says that \#
+        calls are taken, `degraded` that a store is away: reads then miss and writes are `unavailable`.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"State of the agent.",\#
+        "schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
         "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
         are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
         "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
@@ -61,9 +61,24 @@ public enum OpenRPC {
         "stores":{"cache":{"connected":true,"breaker":"closed","mode":"standalone","server":"valkey",\#
         "version":"8.0.1"},"state":{"connected":true,"breaker":"closed","mode":"standalone","server":"valkey",\#
         "version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"agent.ping","summary":"Answers at once.","description":"Shows that the agent takes calls. Valkey is \#
-        not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"Always the same.",\#
-        "schema":{"type":"object","required":["pong"],"properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
+        {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
+        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
+        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
+        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
+        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
+        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
+        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
+        "enum":["error","warning","notice","info","debug"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"everything, for a while",\#
+        "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
+        "configured":"info"}}},{"name":"back to what is configured","params":[{"name":"level","value":"info"}],\#
+        "result":{"name":"result","value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.ping","summary":"Answers at once.",\#
+        "description":"Shows that the agent takes calls. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"Always the same.","schema":{"type":"object","required":["pong"],\#
+        "properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a ping","params":[],\#
         "result":{"name":"result","value":{"pong":true}}},{"name":"the same by position","params":[],\#
@@ -88,48 +103,10 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a subscription","params":[],\#
         "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.whoami","summary":"Tells who the caller is to the \#
-        agent, and which rules speak to it.","description":"Ids are those of the process that connected, by the \#
-        kernel's word at that moment. Valkey is not asked.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"The caller.","schema":{"type":"object","required":["uid","gid",\#
-        "groups","pid","user","socket","rules"],"properties":{"uid":{"description":"The user's id.","type":"integer",\#
-        "minimum":0},"gid":{"description":"The group's id.","type":"integer","minimum":0},\#
-        "groups":{"description":"Ids of the supplementary groups.","type":"array","items":{"type":"integer",\#
-        "minimum":0}},"pid":{"description":"The process that connected; 0 where it is of another process namespace. \#
-        Its number may be another's by now.","type":"integer","minimum":0},"user":{"description":"The user's name; \#
-        null where the host knows none.","type":["string","null"]},"socket":{"description":"Name of the socket that \#
-        was connected to, such as `main`.","type":"string"},"rules":{"description":"Names of the rules that speak to \#
-        the caller.","type":"array","items":{"type":"string"}}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the agent's own user","params":[],\#
-        "result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,"user":"ada",\#
-        "socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.",\#
-        "description":"The policy is asked as for a call, without making one; quotas are not looked at. Valkey is not \#
-        asked.","paramStructure":"either","params":[{"name":"method","description":"The method's name.",\#
-        "required":true,"schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
-        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
-        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
-        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
-        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
-        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
-        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
-        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
-        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
-        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
-        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a method that is granted",\#
-        "params":[{"name":"method","value":"cache.get"}],"result":{"name":"result","value":{"allowed":true,\#
-        "method":"cache.get","operator":false,"rule":"operators","restricted":false,"rules":["operators",\#
-        "members"]}}},{"name":"a method that only a rule of its own grants","params":[{"name":"method",\#
-        "value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],"result":{"name":"result",\#
-        "value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule grants valkey.call to uid \#
-        1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
-        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.",\#
+        "description":"One round trip. Memory is freed in the background of Valkey. In several keys, each is deleted \#
+        by itself.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
         "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
         them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
@@ -183,21 +160,24 @@ public enum OpenRPC {
         with one round trip. A copy is dropped as soon as Valkey tells that the entry changed, and a client always \#
         reads its own writes. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all \#
         hosts, the one who computes: it gets a `lease`, and the others wait up to `wait_ms` for the value, then get a \#
-        plain miss. The lease ends with cache.set, cache.fail, its time, or the connection that it was given to; the \#
-        next one who waits gets it then. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. \#
-        JSON is returned as the very bytes that were stored.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask \#
-        Valkey even where this agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}},\#
-        {"name":"with_ttl","description":"Return the life left as `ttl_ms` too.","required":false,\#
-        "schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the one who computes \#
-        a missing entry, for at most so long.","required":false,"schema":{"type":"integer","minimum":1,\#
-        "maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for the value \#
-        while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,\#
-        "default":0}}],"result":{"name":"result","description":"The entry, or `hit` false.",\#
-        "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        plain miss. Of an entry that was written with `stale_ms` and whose life is over, one caller with `lease_ms` \#
+        gets the lease, beside what is there, and all others get the value with `stale`. The lease ends with \#
+        cache.set, cache.fail, its time, or the connection that it was given to; the next one who waits gets it then. \#
+        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`, or the error unavailable where the \#
+        namespace's `degraded` is `error`. JSON is returned as the very bytes that were stored.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
+        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
+        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},\#
+        {"name":"fresh","description":"Ask Valkey even where this agent holds a copy.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/fresh"}},{"name":"with_ttl","description":"Return the life left as \#
+        `ttl_ms` too.","required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms",\#
+        "description":"Ask to be the one who computes a missing entry, for at most so long.","required":false,\#
+        "schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with \#
+        `lease_ms`: how long to wait for the value while another one computes it.","required":false,\#
+        "schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}}],"result":{"name":"result",\#
+        "description":"The entry, or `hit` false.","schema":{"$ref":"#/components/schemas/entry"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
@@ -215,66 +195,73 @@ public enum OpenRPC {
         "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
         JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
         "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads \#
-        several entries.","description":"One round trip for all that the agent's memory does not hold. The answers \#
-        come in the order of the keys; a key may stand more than once. While Valkey is away every answer is a miss \#
-        with `degraded`.","paramStructure":"either","params":[{"name":"keys","description":"Names of entries, 1 to \#
-        1000 of them.","required":true,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh",\#
-        "description":"Ask Valkey even where this agent holds a copy.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/fresh"}}],"result":{"name":"result","description":"One answer for each \#
-        key, in order.","schema":{"type":"object","required":["entries"],"properties":{"entries":{"type":"array",\#
-        "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"two there, one not","params":[{"name":"keys","value":["a","missing","b"]}],\#
-        "result":{"name":"result","value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},\#
-        {"hit":true,"value":"two","source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.increment","summary":"Adds to a number.","description":"One round trip, \#
-        atomic. An entry that does not exist counts as 0. What is stored must be an integer of 64 bits, and the sum \#
-        too: anything else is `conflict` and stays as it is. Without `ttl_ms` a new entry gets the life of its \#
-        namespace's class and an existing one keeps its own; with it, both get that life.","paramStructure":"either",\#
-        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"by",\#
-        "description":"What to add; negative to subtract.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace","description":"Namespace that the name \#
+        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}},\#
+        {"name":"an entry of a tag that was invalidated","params":[{"name":"key","value":"page"}],\#
+        "result":{"name":"result","value":{"hit":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads several entries.","description":"One round \#
+        trip for all that the agent's memory does not hold. The answers come in the order of the keys; a key may \#
+        stand more than once. While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
+        "params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in milliseconds from \#
-        now, at most 100 years; null for no end.","required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}},\#
-        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
-        name for the same key, from the same user, gives the first outcome again instead of a second effect, through \#
-        any agent. With other parameters it is `conflict`.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result","description":"The new \#
-        number.","schema":{"type":"object","required":["value"],"properties":{"value":{"description":"The sum.",\#
-        "type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"fresh","description":"Ask Valkey even where this \#
+        agent holds a copy.","required":false,"schema":{"$ref":"#/components/schemas/fresh"}}],\#
+        "result":{"name":"result","description":"One answer for each key, in order.","schema":{"type":"object",\#
+        "required":["entries"],"properties":{"entries":{"type":"array",\#
+        "items":{"$ref":"#/components/schemas/entry"}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a first count","params":[{"name":"key",\#
-        "value":"visits"}],"result":{"name":"result","value":{"value":1}}},{"name":"minus two",\#
-        "params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],"result":{"name":"result",\#
-        "value":{"value":8}}},{"name":"by position","params":[{"name":"key","value":"visits"},{"name":"by",\#
-        "value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same request twice",\#
-        "params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],"result":{"name":"result",\#
-        "value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"cache.invalidate","summary":"Deletes the entries and hashes of a pattern, of a namespace, or all.",\#
-        "description":"`namespace` scopes `pattern`; alone it clears the namespace. Without `namespace`, `pattern` \#
-        means the namespace that has no name. `all` clears every entry and hash of every namespace, nothing else, and \#
-        stands alone; a policy may reserve it for operators. The keys are swept in bounded batches, so that other \#
-        calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes \#
-        first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
-        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
-        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"two there, one not",\#
+        "params":[{"name":"keys","value":["a","missing","b"]}],"result":{"name":"result",\#
+        "value":{"entries":[{"hit":true,"value":1,"source":"valkey"},{"hit":false},{"hit":true,"value":"two",\#
+        "source":"valkey"}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"cache.increment","summary":"Adds to a number.","description":"One round trip, atomic. An entry that \#
+        does not exist counts as 0. What is stored must be an integer of 64 bits, and the sum too: anything else is \#
+        `conflict` and stays as it is. Without `ttl_ms` a new entry gets the life of its namespace's class and an \#
+        existing one keeps its own; with it, both get that life.","paramStructure":"either","params":[{"name":"key",\#
+        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"by","description":"What to add; \#
+        negative to subtract.","required":false,"schema":{"$ref":"#/components/schemas/by"}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms",\#
+        "description":"Life in milliseconds from now, at most 100 years; null for no end.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"request_id","description":"Name of this request, of \#
+        the caller's choice: within ten minutes the same name for the same key, from the same user, gives the first \#
+        outcome again instead of a second effect, through any agent. With other parameters it is `conflict`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"The new number.","schema":{"type":"object","required":["value"],\#
+        "properties":{"value":{"description":"The sum.","type":"integer"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        first count","params":[{"name":"key","value":"visits"}],"result":{"name":"result","value":{"value":1}}},\#
+        {"name":"minus two","params":[{"name":"key","value":"stock"},{"name":"by","value":-2}],\#
+        "result":{"name":"result","value":{"value":8}}},{"name":"by position","params":[{"name":"key",\#
+        "value":"visits"},{"name":"by","value":5}],"result":{"name":"result","value":{"value":5}}},{"name":"the same \#
+        request twice","params":[{"name":"key","value":"orders"},{"name":"request_id","value":"order-7"}],\#
+        "result":{"name":"result","value":{"value":1}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.invalidate","summary":"Deletes the entries of a pattern, of tags, of a \#
+        namespace, or all.","description":"`namespace` scopes `pattern` and `tags`; alone it clears the namespace. \#
+        Without `namespace`, they mean the namespace that has no name. Entries that have any of the `tags` are gone \#
+        with one round trip, however many there are; the memory that they take in Valkey is given back by their lives,\#
+         by eviction, and by a slow sweep (`cache.sweep_keys_per_second`). A pattern, a namespace and all mean hashes \#
+        too. `all` clears every entry and hash of every namespace, nothing else, and stands alone; a policy may \#
+        reserve it for operators. For all but tags the keys are swept in bounded batches, so that other calls go on; \#
+        what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes first, \#
+        `data.done` of the error says how many were deleted.","paramStructure":"either","params":[{"name":"pattern",\#
+        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
+        before a character that stands for itself.","required":false,\#
         "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"all","description":"Clear the whole cache.",\#
-        "required":false,"schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"How \#
-        many were deleted.","schema":{"type":"object","required":["invalidated"],\#
-        "properties":{"invalidated":{"description":"Entries and hashes deleted.","type":"integer","minimum":0}}}},\#
+        "required":false,"schema":{"type":"boolean","default":false}},{"name":"tags","description":"Tags, 1 to 1000 \#
+        of them: every entry is meant that has any of them.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/tag_list"}}],"result":{"name":"result","description":"How many were \#
+        deleted.","schema":{"type":"object","required":[],"properties":{"invalidated":{"description":"Entries and \#
+        hashes deleted; not told of tags.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -283,69 +270,85 @@ public enum OpenRPC {
         "value":"user:*"}],"result":{"name":"result","value":{"invalidated":2}}},{"name":"a namespace",\#
         "params":[{"name":"namespace","value":"people"}],"result":{"name":"result","value":{"invalidated":2}}},\#
         {"name":"everything","params":[{"name":"all","value":true}],"result":{"name":"result",\#
-        "value":{"invalidated":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
-        "x-rules":[{"at_least_one":["pattern","namespace","all"]},{"at_most_one":["all","pattern"]},\#
-        {"at_most_one":["all","namespace"]}],"x-operator":["all"]},{"name":"cache.keys","summary":"Lists the keys of \#
-        a namespace.","description":"One round trip for each page of the walk. A key that is there from the first \#
-        page to the last is listed at least once, seldom more than once; one that comes or goes meanwhile may or may \#
-        not be. A page may be empty before the end. Keys that are not UTF-8 are left out, and hashes are not listed.",\#
-        "paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the name belongs to; \#
-        without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
-        `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
-        itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
-        "description":"The `cursor` of the page before; none for the first.","required":false,\#
-        "schema":{"type":"string","minLength":1}},{"name":"count","description":"About how many keys to look at for \#
-        this page.","required":false,"schema":{"type":"integer","minimum":1,"maximum":10000,"default":100}}],\#
-        "result":{"name":"result","description":"One page.","schema":{"type":"object","required":["keys","cursor"],\#
-        "properties":{"keys":{"description":"Keys without prefix and namespace, in no order.","type":"array",\#
-        "items":{"type":"string"}},"cursor":{"description":"Where the next page begins; null at the end.",\#
-        "type":["string","null"]}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the only page",\#
-        "params":[{"name":"namespace","value":"people"},{"name":"pattern","value":"user:*"}],\#
-        "result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing there",\#
-        "params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
+        "value":{"invalidated":2}}},{"name":"a tag","params":[{"name":"tags","value":["news"]}],\#
+        "result":{"name":"result","value":{}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
+        "x-rules":[{"at_least_one":["pattern","namespace","all","tags"]},{"at_most_one":["all","pattern"]},\#
+        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]},\#
+        {"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One round trip for each page \#
+        of the walk. A key that is there from the first page to the last is listed at least once, seldom more than \#
+        once; one that comes or goes meanwhile may or may not be. A page may be empty before the end. Keys that are \#
+        not UTF-8 are left out, and hashes are not listed.","paramStructure":"either","params":[{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern",\#
+        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
+        before a character that stands for itself.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor","description":"The `cursor` of the page \#
+        before; none for the first.","required":false,"schema":{"type":"string","minLength":1}},{"name":"count",\#
+        "description":"About how many keys to look at for this page.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":10000,"default":100}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["keys","cursor"],"properties":{"keys":{"description":"Keys without \#
+        prefix and namespace, in no order.","type":"array","items":{"type":"string"}},"cursor":{"description":"Where \#
+        the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"the only page","params":[{"name":"namespace","value":"people"},{"name":"pattern",\#
+        "value":"user:*"}],"result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing \#
+        there","params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
         "cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.set",\#
-        "summary":"Writes one entry.","description":"One round trip. Replaces value and life. Exactly one of `value`, \#
-        `text` and `base64` is given. With `condition` the entry is written only where it is absent, or present, and \#
-        `stored` says whether it was; the agent never repeats such a call by itself. With `lease` it is written only \#
-        while that lease runs, else the error is lease_void; without, a running lease of the key ends. Bytes given as \#
-        `text` or `base64` that happen to be JSON are read back as `value`.","paramStructure":"either",\#
-        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"value",\#
-        "description":"A JSON value of any kind, kept byte for byte as it was written.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/value"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
-        most 100 years; null for no end. Without it, the default of the namespace's class.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"condition","description":"Write only where the \#
-        entry is absent, or present.","required":false,"schema":{"type":"string","enum":["absent","present"]}},\#
-        {"name":"text","description":"Bytes to store as they are, given as text.","required":false,\#
+        "summary":"Writes one entry.","description":"One round trip, two where there are `tags`. Replaces value, life \#
+        and tags. Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only \#
+        where it is absent, or present, and `stored` says whether it was; the agent never repeats such a call by \#
+        itself. With `lease` it is written only while that lease runs, else the error is lease_void; without, a \#
+        running lease of the key ends. With `fence` it is written unless a higher one was seen for the key, else the \#
+        error is conflict and `data.fence` the one that was seen; a store that may evict may forget it, and so a day \#
+        without a write does. A lease of an entry that is not there does not end with the invalidation of tags, which \#
+        only cache.set tells. Bytes given as `text` or `base64` that happen to be JSON are read back as `value`.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
+        {"name":"value","description":"A JSON value of any kind, kept byte for byte as it was written.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/value"}},{"name":"namespace","description":"Namespace \#
+        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"ttl_ms","description":"Life in \#
+        milliseconds, at most 100 years; null for no end. Without it, the default of the namespace's class.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"condition","description":"Write \#
+        only where the entry is absent, or present.","required":false,"schema":{"type":"string","enum":["absent",\#
+        "present"]}},{"name":"text","description":"Bytes to store as they are, given as text.","required":false,\#
         "schema":{"$ref":"#/components/schemas/text"}},{"name":"base64","description":"Bytes to store as they are, in \#
         Base64 with padding (RFC 4648 section 4).","required":false,"schema":{"$ref":"#/components/schemas/base64"}},\#
         {"name":"lease","description":"The lease that cache.get gave for this key.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/lease"}}],"result":{"name":"result","description":"Whether the entry \#
-        was written.","schema":{"type":"object","required":["stored"],"properties":{"stored":{"description":"False \#
-        only where `condition` did not hold.","type":"boolean"}}}},\#
+        "schema":{"$ref":"#/components/schemas/lease"}},{"name":"stale_ms","description":"How long the value may \#
+        still be served after its life, in milliseconds: one caller is given a lease to compute it anew meanwhile, \#
+        all others get it with `stale`. Without effect on an entry without an end.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/stale_ms"}},{"name":"tags","description":"Names by which the entry can \#
+        be invalidated together with others of its namespace, 32 at most.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/tags"}},{"name":"fence","description":"The number that came with a \#
+        lock: the highest that a key was written with is kept for a day, and a lower one is refused.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/fence"}}],"result":{"name":"result",\#
+        "description":"Whether the entry was written.","schema":{"type":"object","required":["stored"],\#
+        "properties":{"stored":{"description":"False only where `condition` did not hold.","type":"boolean"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/lease_void"}],\#
-        "examples":[{"name":"a value with a life of a minute","params":[{"name":"key","value":"user:42"},\#
-        {"name":"value","value":{"name":"Ada"}},{"name":"ttl_ms","value":60000}],"result":{"name":"result",\#
-        "value":{"stored":true}}},{"name":"by position, without an end","params":[{"name":"key","value":"user:42"},\#
-        {"name":"value","value":[1,2]},{"name":"namespace","value":"people"},{"name":"ttl_ms","value":null}],\#
-        "result":{"name":"result","value":{"stored":true}}},{"name":"only where absent, and it is there",\#
-        "params":[{"name":"key","value":"once"},{"name":"value","value":2},{"name":"condition","value":"absent"}],\#
-        "result":{"name":"result","value":{"stored":false}}},{"name":"only where present, and it is there",\#
-        "params":[{"name":"key","value":"twice"},{"name":"value","value":2},{"name":"condition","value":"present"}],\#
-        "result":{"name":"result","value":{"stored":true}}},{"name":"null is a value","params":[{"name":"key",\#
-        "value":"nothing"},{"name":"value","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
-        {"name":"bytes as text","params":[{"name":"key","value":"page"},{"name":"text","value":"<p>hello</p>"}],\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/lease_void"}],"examples":[{"name":"a value with a life of a minute",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"value","value":{"name":"Ada"}},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"stored":true}}},{"name":"by position, without an end",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"value","value":[1,2]},{"name":"namespace",\#
+        "value":"people"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"only where absent, and it is there","params":[{"name":"key","value":"once"},{"name":"value",\#
+        "value":2},{"name":"condition","value":"absent"}],"result":{"name":"result","value":{"stored":false}}},\#
+        {"name":"only where present, and it is there","params":[{"name":"key","value":"twice"},{"name":"value",\#
+        "value":2},{"name":"condition","value":"present"}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"null is a value","params":[{"name":"key","value":"nothing"},{"name":"value","value":null}],\#
+        "result":{"name":"result","value":{"stored":true}}},{"name":"bytes as text","params":[{"name":"key",\#
+        "value":"page"},{"name":"text","value":"<p>hello</p>"}],"result":{"name":"result","value":{"stored":true}}},\#
+        {"name":"with tags, and a period in which it may be served stale","params":[{"name":"key","value":"page"},\#
+        {"name":"value","value":1},{"name":"ttl_ms","value":60000},{"name":"stale_ms","value":30000},{"name":"tags",\#
+        "value":["news","user:42"]}],"result":{"name":"result","value":{"stored":true}}},{"name":"under a lock",\#
+        "params":[{"name":"key","value":"balance"},{"name":"value","value":2},{"name":"fence","value":34}],\#
         "result":{"name":"result","value":{"stored":true}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":5000,"x-rules":[{"exactly_one":["value","text","base64"]},{"at_most_one":["condition",\#
         "lease"]}]},{"name":"cache.set_many","summary":"Writes several entries.","description":"One round trip for \#
@@ -375,16 +378,17 @@ public enum OpenRPC {
         counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
         name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Counts of this \#
-        agent.","schema":{"type":"object","required":["hits","near_hits","misses","sets","invalidations","evictions",\#
-        "near","leases"],"properties":{"hits":{"description":"Reads that found an entry, wherever it was.",\#
-        "type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's memory answered.",\#
-        "type":"integer","minimum":0},"misses":{"description":"Reads that found none.","type":"integer","minimum":0},\#
-        "sets":{"description":"Entries written.","type":"integer","minimum":0},\#
-        "invalidations":{"description":"Entries and hashes removed by cache.invalidate.","type":"integer",\#
-        "minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of room.",\#
-        "type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.","type":"object",\#
-        "required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.","type":"integer",\#
-        "minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
+        agent.","schema":{"type":"object","required":["hits","near_hits","stale_hits","misses","sets","invalidations",\#
+        "evictions","near","leases"],"properties":{"hits":{"description":"Reads that found an entry, wherever it \#
+        was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's memory \#
+        answered.","type":"integer","minimum":0},"stale_hits":{"description":"Of the hits, those whose life was \#
+        over.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.","type":"integer",\#
+        "minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        "invalidations":{"description":"Entries and hashes removed, and tags invalidated, by cache.invalidate.",\#
+        "type":"integer","minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of \#
+        room.","type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.",\#
+        "type":"object","required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.",\#
+        "type":"integer","minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
         "leases":{"description":"Leases of this agent, over all namespaces.","type":"object","required":["granted",\#
         "running","waiting"],"properties":{"granted":{"description":"Leases given since the start.","type":"integer",\#
         "minimum":0},"running":{"description":"Leases that run.","type":"integer","minimum":0},\#
@@ -392,43 +396,43 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a namespace that nobody has used",\#
         "params":[{"name":"namespace","value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,\#
-        "misses":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,\#
-        "running":0,"waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace","value":"counted"}],\#
-        "result":{"name":"result","value":{"hits":1,"near_hits":0,"misses":1,"sets":1,"invalidations":0,"evictions":0,\#
-        "near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,"waiting":0}}}}],"x-idempotency":"read",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.touch","summary":"Gives an entry another life.",\#
-        "description":"One round trip. The value stays as it is.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms","description":"The new life in \#
-        milliseconds from now, at most 100 years; null for no end.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether there \#
-        was an entry.","schema":{"type":"object","required":["found"],"properties":{"found":{"type":"boolean"}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"another minute","params":[{"name":"key",\#
-        "value":"user:42"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":true}}},\#
-        {"name":"no end","params":[{"name":"key","value":"user:42"},{"name":"ttl_ms","value":null}],\#
-        "result":{"name":"result","value":{"found":true}}},{"name":"not there","params":[{"name":"key",\#
-        "value":"user:43"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":false}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"channel.publish",\#
-        "summary":"Publishes a message to whoever is subscribed now.","description":"One round trip. At most once: \#
-        nobody keeps the message, and who is not subscribed now never sees it. Messages that one connection publishes \#
-        to a channel arrive in that order. Any Redis client may subscribe: the channel's name in Valkey is \#
-        `valkey.prefix` and `channel`, and what is published is the message's JSON text as it was written. Published \#
-        again where the outcome is not known, subscribers may see it twice; with `request_id` they do not.",\#
-        "paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: text of at least one \#
-        byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/channel"}},{"name":"message","description":"A JSON value of any kind, \#
-        which arrives byte for byte as it was written.","required":true,"schema":{"description":"A JSON value of any \#
-        kind, which arrives byte for byte as it was written."}},{"name":"request_id","description":"Name of this \#
-        request, of the caller's choice: within ten minutes the same name for the same channel, from the same user, \#
-        gives the first outcome again instead of another message. With another message it is `conflict`.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
-        "description":"Who received it.","schema":{"type":"object","required":["receivers"],\#
+        "stale_hits":0,"misses":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},\#
+        "leases":{"granted":0,"running":0,"waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace",\#
+        "value":"counted"}],"result":{"name":"result","value":{"hits":1,"near_hits":0,"stale_hits":0,"misses":1,\#
+        "sets":1,"invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,\#
+        "waiting":0}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.touch",\#
+        "summary":"Gives an entry another life.","description":"One round trip. The value stays as it is.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
+        {"name":"ttl_ms","description":"The new life in milliseconds from now, at most 100 years; null for no end.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace \#
+        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result",\#
+        "description":"Whether there was an entry.","schema":{"type":"object","required":["found"],\#
+        "properties":{"found":{"type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"another minute","params":[{"name":"key","value":"user:42"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"found":true}}},{"name":"no end","params":[{"name":"key",\#
+        "value":"user:42"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"found":true}}},\#
+        {"name":"not there","params":[{"name":"key","value":"user:43"},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"found":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"channel.publish","summary":"Publishes a message to whoever is subscribed now.",\#
+        "description":"One round trip. At most once: nobody keeps the message, and who is not subscribed now never \#
+        sees it. Messages that one connection publishes to a channel arrive in that order. Any Redis client may \#
+        subscribe: the channel's name in Valkey is `valkey.prefix` and `channel`, and what is published is the \#
+        message's JSON text as it was written. Published again where the outcome is not known, subscribers may see it \#
+        twice; with `request_id` they do not.","paramStructure":"either","params":[{"name":"channel",\#
+        "description":"Name of a channel: text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is \#
+        the default limit.","required":true,"schema":{"$ref":"#/components/schemas/channel"}},{"name":"message",\#
+        "description":"A JSON value of any kind, which arrives byte for byte as it was written.","required":true,\#
+        "schema":{"description":"A JSON value of any kind, which arrives byte for byte as it was written."}},\#
+        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
+        name for the same channel, from the same user, gives the first outcome again instead of another message. With \#
+        another message it is `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],\#
+        "result":{"name":"result","description":"Who received it.","schema":{"type":"object","required":["receivers"],\#
         "properties":{"receivers":{"description":"Connections that Valkey handed it to; an agent counts once for the \#
         channel and once for each pattern, however many subscribe through it.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
@@ -605,10 +609,178 @@ public enum OpenRPC {
         "value":{"name":"Ada","visits":3}}],"result":{"name":"result","value":{"added":2}}},{"name":"one new, one \#
         replaced","params":[{"name":"key","value":"user:42"},{"name":"fields","value":{"name":"Grace","born":1906}}],\#
         "result":{"name":"result","value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"rpc.discover","summary":"Returns the description of every method.",\#
-        "description":"The answer is an OpenRPC 1.3 document and the same as long as the agent runs. Valkey is not \#
-        asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"An OpenRPC document.",\#
-        "schema":{"type":"object","required":["openrpc","info","methods"],\#
+        "x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a request to a \#
+        language model.","description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC \#
+        8785, with numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the \#
+        order of members does not matter, and a difference in any parameter does. One round trip, two where the entry \#
+        has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the \#
+        one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a \#
+        plain miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the \#
+        connection that it was given to; the next one who waits gets it then. A response that was stored as a stream \#
+        comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` \#
+        before the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
+        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
+        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
+        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
+        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
+        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose response it is, \#
+        such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of at least \#
+        one byte, at most 1 KiB by default.","required":true,"schema":{"$ref":"#/components/schemas/response_scope"}},\#
+        {"name":"prompt","description":"The prompt, as one text.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages","description":"The messages of \#
+        the request, in their order, as the provider takes them.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
+        that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
+        and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
+        whether it is streamed, is better left out.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_params"}},{"name":"fresh","description":"Ask Valkey even \#
+        where this agent holds a copy. Responses are always read from Valkey, so it changes nothing yet.",\#
+        "required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms","description":"Ask to be the \#
+        one who asks the model on a miss, for at most so long.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
+        the response while another one asks the model.","required":false,"schema":{"type":"integer","minimum":0,\#
+        "maximum":3600000,"default":0}},{"name":"stream","description":"Send the chunks of a stored stream as \#
+        notifications before the reply: all at once, or with the gaps that they were recorded with. A response that \#
+        was stored whole comes in the reply.","required":false,"schema":{"description":"Send the chunks of a stored \#
+        stream as notifications before the reply: all at once, or with the gaps that they were recorded with. A \#
+        response that was stored whole comes in the reply.","type":"string","enum":["at_once","paced"]}}],\#
+        "result":{"name":"result","description":"The response, or `hit` false.","schema":{"type":"object",\#
+        "required":["hit","fingerprint"],"properties":{"hit":{"description":"Whether there is a stored response.",\#
+        "type":"boolean"},"response":{"description":"The response as it was stored, byte for byte."},\#
+        "chunks":{"$ref":"#/components/schemas/response_chunks"},"chunk_count":{"description":"With `stream`: how \#
+        many notifications were sent before this reply.","type":"integer","minimum":1},\#
+        "usage":{"$ref":"#/components/schemas/response_usage"},\#
+        "fingerprint":{"$ref":"#/components/schemas/fingerprint"},"lease":{"description":"The lease of whoever is to \#
+        ask the model, for response.put.","type":"string"},"degraded":{"description":"True where Valkey could not be \#
+        asked: the response may exist.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a hit","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"params","value":{"seed":7.0,"temperature":0}}],\#
+        "result":{"name":"result","value":{"hit":true,"response":{"text":"Blue."},"usage":{"prompt_tokens":4,\#
+        "completion_tokens":2},"fingerprint":"99ed05045cdab77ef326e3bacd4e6c303d28eaeec1446ef3dee226f3cbcbb366"}}},\#
+        {"name":"a miss","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."}],"result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a miss for the \#
+        one who is to ask the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":2000}],\#
+        "result":{"name":"result","value":{"hit":false,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a",\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a stream as it was recorded","params":[{"name":"model",\#
+        "value":"small-1"},{"name":"scope","value":"acme"},{"name":"prompt","value":"Name a colour."}],\#
+        "result":{"name":"result","value":{"hit":true,"chunks":[{"delay_ms":120,"chunk":"Bl"},{"delay_ms":15,\#
+        "chunk":"ue."}],"fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]}]},{"name":"response.invalidate","summary":"Has stored responses never be returned again: one, or \#
+        those of a model, of a scope, or of tags.","description":"One round trip, however many responses it concerns: \#
+        each was stored under the generation of its scope, its model and its tags, and those move on. After the reply \#
+        no agent returns one of them. Their memory goes with their life or by eviction. A lease that runs for one of \#
+        them is void, but for leases of requests that would only have got the tag. `tags` means the responses that \#
+        have any of them.","paramStructure":"either","params":[{"name":"fingerprint","description":"SHA-256, in \#
+        hexadecimal, of the request in canonical form with its scope.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/fingerprint"}},{"name":"model","description":"All responses of this \#
+        model, in every scope.","required":false,"schema":{"description":"All responses of this model, in every \#
+        scope.","type":"string","minLength":1}},{"name":"scope","description":"All responses of this scope.",\#
+        "required":false,"schema":{"description":"All responses of this scope.","type":"string","minLength":1}},\#
+        {"name":"tags","description":"All responses that have one of these tags.","required":false,\#
+        "schema":{"description":"All responses that have one of these tags.","type":"array","items":{"type":"string",\#
+        "minLength":1},"minItems":1,"maxItems":32}}],"result":{"name":"result","description":"How many were removed, \#
+        where that is known.","schema":{"type":"object","properties":{"invalidated":{"description":"Only for a \#
+        fingerprint: whether there was one, 0 or 1.","type":"integer","minimum":0}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one response",\#
+        "params":[{"name":"fingerprint","value":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}],\#
+        "result":{"name":"result","value":{"invalidated":1}}},{"name":"all of a model","params":[{"name":"model",\#
+        "value":"small-1"}],"result":{"name":"result","value":{}}},{"name":"all of two tags","params":[{"name":"tags",\#
+        "value":["prices","news"]}],"result":{"name":"result","value":{}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["fingerprint","model","scope","tags"]}]},\#
+        {"name":"response.put","summary":"Stores the response to a request to a language model.","description":"A \#
+        response is stored whole: a recorded stream comes as `chunks`, complete, in one call, so of one that breaks \#
+        off nothing remains. What says of itself that it is incomplete is not stored: an `error` member, a \#
+        `finish_reason` or `stop_reason` of a provider that stands for an output that was cut off, filtered or \#
+        refused, a stream of which no chunk has the reason that its others are waiting for; the answer is \#
+        `{\"stored\": false, \"reason\": \"incomplete\"}` and a lease ends. Two round trips. `lease` has it stored \#
+        only while that lease runs.","paramStructure":"either","params":[{"name":"model","description":"The model as \#
+        the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_scope"}},{"name":"prompt","description":"The prompt, as one \#
+        text.","required":false,"schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages",\#
+        "description":"The messages of the request, in their order, as the provider takes them.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
+        that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
+        and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
+        whether it is streamed, is better left out.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_params"}},{"name":"response","description":"The response: any \#
+        JSON, kept byte for byte as it was written.","required":false,"schema":{"description":"The response: any JSON,\#
+         kept byte for byte as it was written."}},{"name":"chunks","description":"A whole stream, chunk by chunk.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/response_chunks"}},{"name":"usage",\#
+        "description":"What the provider said of tokens: `total_tokens`, or `prompt_tokens` and `completion_tokens`, \#
+        or `input_tokens` and `output_tokens`; other members are kept and not counted.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_usage"}},{"name":"cost","description":"What the response cost,\#
+         from 0 to 1000000 in a unit of the application's choice; counted to nine decimal places.","required":false,\#
+        "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
+        counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
+        most 100 years; null for no end. Without it, the default of the cache.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"tags","description":"Names by which \#
+        response.invalidate can remove it, 1 to 32 of them.","required":false,"schema":{"description":"Names by which \#
+        response.invalidate can remove it, 1 to 32 of them.","type":"array","items":{"type":"string","minLength":1},\#
+        "minItems":1,"maxItems":32}},{"name":"lease","description":"The lease that response.get gave for this \#
+        request.","required":false,"schema":{"description":"The lease that response.get gave for this request.",\#
+        "type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Whether it was \#
+        stored.","schema":{"type":"object","required":["stored","fingerprint"],\#
+        "properties":{"stored":{"description":"False where the response is incomplete.","type":"boolean"},\#
+        "reason":{"description":"Why it was not stored.","type":"string","enum":["incomplete"]},\#
+        "fingerprint":{"$ref":"#/components/schemas/fingerprint"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/lease_void"}],\#
+        "examples":[{"name":"a response","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"response","value":{"text":"Blue."}},{"name":"usage",\#
+        "value":{"input_tokens":4,"output_tokens":2}},{"name":"cost","value":0.00031},{"name":"ttl_ms",\#
+        "value":86400000}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}},{"name":"a stream that \#
+        was cut off","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},{"name":"messages",\#
+        "value":[{"role":"user","content":"Count to 100."}]},{"name":"chunks","value":[{"delay_ms":80,\#
+        "chunk":{"choices":[{"delta":{"content":"1, 2"},"finish_reason":null}]}},{"delay_ms":20,\#
+        "chunk":{"choices":[{"delta":{},"finish_reason":"length"}]}}]}],"result":{"name":"result",\#
+        "value":{"stored":false,"reason":"incomplete",\#
+        "fingerprint":"e044762aaa473076924f36cda4479bcbe1cba8d7e2288e32a59760788f63675c"}}},{"name":"under the lease \#
+        of whoever asked the model","params":[{"name":"model","value":"small-1"},{"name":"scope","value":"acme"},\#
+        {"name":"prompt","value":"Name a colour."},{"name":"response","value":"Blue."},{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}],"result":{"name":"result","value":{"stored":true,\#
+        "fingerprint":"8ad7304e4dae32c75567077b34c6e6ecf3cc88fcf2b6176b5e876aabd1b9073a"}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["prompt",\#
+        "messages"]},{"exactly_one":["response","chunks"]}]},{"name":"response.stats","summary":"Tells what stored \#
+        responses saved.","description":"Counted by this agent since its start, without asking Valkey. `scope` and \#
+        `model` choose what is summed up. The agent counts 4096 pairs of scope and model apart; what comes beyond \#
+        counts in the sum over all alone, and then `complete` is false in any other answer.",\#
+        "paramStructure":"either","params":[{"name":"scope","description":"Only this scope.","required":false,\#
+        "schema":{"description":"Only this scope.","type":"string","minLength":1}},{"name":"model",\#
+        "description":"Only this model.","required":false,"schema":{"description":"Only this model.","type":"string",\#
+        "minLength":1}}],"result":{"name":"result","description":"The counts.","schema":{"type":"object",\#
+        "required":["hits","misses","tokens_saved","cost_saved"],"properties":{"hits":{"description":"Requests that \#
+        were answered from the store.","type":"integer","minimum":0},"misses":{"description":"Requests that were \#
+        not.","type":"integer","minimum":0},"tokens_saved":{"description":"Tokens that the hits would have used.",\#
+        "type":"integer","minimum":0},"cost_saved":{"description":"What the hits would have cost, exact to nine \#
+        decimal places.","type":"number"},"complete":{"description":"False where requests of this scope or model may \#
+        have been counted in the sum over all alone.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"of a scope","params":[{"name":"scope","value":"acme"}],"result":{"name":"result",\#
+        "value":{"hits":1,"misses":0,"tokens_saved":6,"cost_saved":0.00031}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"rpc.discover","summary":"Returns the description of every \#
+        method.","description":"The answer is an OpenRPC 1.3 document and the same as long as the agent runs. Valkey \#
+        is not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"An OpenRPC \#
+        document.","schema":{"type":"object","required":["openrpc","info","methods"],\#
         "properties":{"openrpc":{"description":"Version of the OpenRPC specification.","type":"string"},\#
         "info":{"description":"Title and version of this interface.","type":"object"},"methods":{"description":"Every \#
         method.","type":"array","items":{"type":"object"}},"components":{"description":"Schemas and errors that \#
@@ -743,17 +915,16 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"one key","params":[],"result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877",\#
-        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,\#
-        "x-operator":true},{"name":"session.list","summary":"Lists the sessions of a subject.","description":"One \#
-        round trip; oldest first. Sessions that ended are not listed.","paramStructure":"either",\#
-        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
-        account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
-        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
-        "description":"The subject's sessions.","schema":{"type":"object","required":["sessions"],\#
-        "properties":{"sessions":{"description":"Each session that lives.","type":"array","items":{"type":"object",\#
-        "required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
+        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000},\#
+        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
+        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
+        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
+        "result":{"name":"result","description":"The subject's sessions.","schema":{"type":"object",\#
+        "required":["sessions"],"properties":{"sessions":{"description":"Each session that lives.","type":"array",\#
+        "items":{"type":"object","required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
         "properties":{"handle":{"$ref":"#/components/schemas/handle"},"created_at_ms":{"description":"When it began, \#
         as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact to a \#
         tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
@@ -781,12 +952,12 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
-        "description":"Two round trips, atomic. Data, subject and the end of its life stay; the old token is dead at \#
-        once, or, with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever \#
-        somebody signs in or gains rights: a token that was known before must not know more afterwards.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "x-deadline_ms":60000},{"name":"session.rotate","summary":"Gives a session a new token.","description":"Two \#
+        round trips, atomic. Data, subject and the end of its life stay; the old token is dead at once, or, with \#
+        `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody signs \#
+        in or gains rights: a token that was known before must not know more afterwards.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
         belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
@@ -856,24 +1027,7 @@ public enum OpenRPC {
         "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"replace","value":{"step":2}},\#
         {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
-        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]},\#
-        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
-        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
-        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
-        that block, or that change the connection which all callers share, are refused. One round trip.",\#
-        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
-        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
-        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
-        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
-        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
-        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
-        are an object with `base64`, an error within an array is one with `error`."}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}],\#
+        "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
@@ -885,31 +1039,59 @@ public enum OpenRPC {
         text.","type":"string"},"base64":{"description":"Bytes to store as they are, in Base64 with padding (RFC 4648 \#
         section 4).","type":"string","contentEncoding":"base64"},"ttl_ms":{"description":"Life in milliseconds, at \#
         most 100 years; null for no end. Without it, the default of the namespace's class.","type":["integer","null"],\#
-        "minimum":1,"maximum":3153600000000},"fresh":{"description":"Ask Valkey even where this agent holds a copy.",\#
-        "type":"boolean","default":false},"lease":{"description":"The lease that cache.get gave for this key.",\#
-        "type":"string","minLength":1,"maxLength":128},"by":{"description":"What to add; negative to subtract.",\#
-        "type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},\#
-        "request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the same name \#
-        for the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
-        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128},\#
-        "pattern":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
-        several, `\\` before a character that stands for itself.","type":"string","minLength":1},\#
-        "field":{"description":"Name of a field.","type":"string"},"entry":{"description":"What was found under a \#
-        key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
-        `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
-        "type":"boolean"},"value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, \#
-        UTF-8 but not JSON.","type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
+        "minimum":1,"maximum":3153600000000},"stale_ms":{"description":"How long the value may still be served after \#
+        its life, in milliseconds: one caller is given a lease to compute it anew meanwhile, all others get it with \#
+        `stale`. Without effect on an entry without an end.","type":"integer","minimum":0,"maximum":3153600000000},\#
+        "tags":{"description":"Names by which the entry can be invalidated together with others of its namespace, 32 \#
+        at most.","type":"array","items":{"type":"string","minLength":1},"minItems":0,"maxItems":32},\#
+        "tag_list":{"description":"Tags, 1 to 1000 of them: every entry is meant that has any of them.",\#
+        "type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":1000},\#
+        "fence":{"description":"The number that came with a lock: the highest that a key was written with is kept for \#
+        a day, and a lower one is refused.","type":"integer","minimum":0,"maximum":9223372036854775807},\#
+        "fresh":{"description":"Ask Valkey even where this agent holds a copy.","type":"boolean","default":false},\#
+        "lease":{"description":"The lease that cache.get gave for this key.","type":"string","minLength":1,\#
+        "maxLength":128},"by":{"description":"What to add; negative to subtract.","type":"integer",\#
+        "minimum":-9223372036854775808,"maximum":9223372036854775807,"default":1},"request_id":{"description":"Name \#
+        of this request, of the caller's choice: within ten minutes the same name for the same key, from the same \#
+        user, gives the first outcome again instead of a second effect, through any agent. With other parameters it \#
+        is `conflict`.","type":"string","minLength":1,"maxLength":128},"pattern":{"description":"Glob over the whole \#
+        key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
+        itself.","type":"string","minLength":1},"field":{"description":"Name of a field.","type":"string"},\#
+        "entry":{"description":"What was found under a key. A value that is JSON comes as `value`; other bytes come \#
+        as `text` where they are UTF-8, else as `base64`.","type":"object","required":["hit"],\#
+        "properties":{"hit":{"description":"Whether the entry exists.","type":"boolean"},\#
+        "value":{"$ref":"#/components/schemas/value"},"text":{"description":"The stored bytes, UTF-8 but not JSON.",\#
+        "type":"string"},"base64":{"description":"The stored bytes, not UTF-8.","type":"string",\#
         "contentEncoding":"base64"},"source":{"description":"Where a hit came from.","type":"string","enum":["near",\#
         "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
-        "type":["integer","null"],"minimum":0},"lease":{"description":"The lease of whoever is to compute the missing \#
+        "type":["integer","null"],"minimum":0},"stale":{"description":"True where the value's life is over and it is \#
+        served nevertheless. Beside a `lease` it is what was there, for whoever would rather answer at once and \#
+        compute afterwards.","type":"boolean"},"lease":{"description":"The lease of whoever is to compute the missing \#
         entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
         be asked: the entry may exist.","type":"boolean"}}},"token":{"description":"What a client shows to be let \#
         into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
         "minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it changes with \#
         the token.","type":"string","minLength":1},"subject":{"description":"Whose session it is: text of the \#
         application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
-        "minLength":1},"session_namespace":{"description":"Namespace that the session belongs to; without it, the one \#
-        that has no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
+        "minLength":1},"response_model":{"description":"The model as the application asks for it, versions included: \#
+        text of at least one byte, at most 1 KiB by default.","type":"string","minLength":1},\#
+        "response_scope":{"description":"Whose response it is, such as a tenant: entries of different scopes never \#
+        meet. `shared` is a word like any other. Text of at least one byte, at most 1 KiB by default.",\#
+        "type":"string","minLength":1},"response_prompt":{"description":"The prompt, as one text.","type":"string"},\#
+        "response_messages":{"description":"The messages of the request, in their order, as the provider takes them.",\#
+        "type":"array","maxItems":100000},"response_params":{"description":"Everything else that changes the output: \#
+        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
+        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
+        better left out.","type":"object"},"response_usage":{"description":"What the provider said of tokens: \#
+        `total_tokens`, or `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other \#
+        members are kept and not counted.","type":"object"},"response_chunks":{"description":"A whole stream, chunk \#
+        by chunk.","type":"array","minItems":1,"maxItems":100000,"items":{"type":"object","required":["delay_ms",\#
+        "chunk"],"additionalProperties":false,"properties":{"delay_ms":{"description":"Time between the chunk before, \#
+        or the request, and this one.","type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The \#
+        chunk: any JSON, kept byte for byte."}}}},"fingerprint":{"description":"SHA-256, in hexadecimal, of the \#
+        request in canonical form with its scope.","type":"string","minLength":1},\#
+        "session_namespace":{"description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"},\#
         "session_request_id":{"description":"Name of this request, of the caller's choice: within ten minutes the \#
         same name, from the same user, gives the first outcome again instead of another token, through any agent. \#
         With other parameters it is `conflict`. The outcome is kept encrypted.","type":"string","minLength":1,\#

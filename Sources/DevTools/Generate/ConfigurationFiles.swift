@@ -87,8 +87,9 @@ struct ConfigurationFiles {
         schema["type"] = "object"
         if name == "namespaces" {
             var members = DocumentObject()
-            members["ttl_ms"] = Self.schema(ofEveryNamespace: .life(ofNamespace: "<name>"))
-            members["tier"] = Self.schema(ofEveryNamespace: .tier(ofNamespace: "<name>"))
+            for option in Option.all(ofNamespace: "<name>") {
+                members[Self.levels(option.name).last ?? ""] = Self.schema(ofEveryNamespace: option)
+            }
             schema["patternProperties"] = [
                 "^[a-z0-9_.-]{1,64}$": [
                     "type": "object", "additionalProperties": false, "properties": .object(members),

@@ -58,8 +58,10 @@ struct ConfigurationPage {
         text += "| option | must be | default | meaning |\n|---|---|---|---|\n"
         for option in Option.all where Self.section(of: option) == section { text += row(option, value(of: option)) }
         if section == "namespaces" {
-            text += row(.life(ofNamespace: "<name>"), "that of `cache.ttl_ms`")
-            text += row(.tier(ofNamespace: "<name>"), "that of `cache.tier`")
+            for option in Option.all(ofNamespace: "<name>") {
+                let level = option.name.split(separator: ".").last ?? ""
+                text += row(option, "that of `cache.\(level)`")
+            }
         }
         return text
     }

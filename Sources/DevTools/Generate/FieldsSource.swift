@@ -2,6 +2,9 @@ import JSON
 
 /// Writes what the decoding of a call's parameters and that of an object within them have in common.
 struct FieldsSource {
+    /// Variables that count, one for each rule that exactly one is given.
+    static let counters = ["given", "otherGiven"]
+
     private let fields: Fields
     private let place: Place
 
@@ -13,7 +16,7 @@ struct FieldsSource {
 
     /// Refuses names that the decoding uses for itself.
     func checkNames() throws(ProtoFault) {
-        let taken = ["arguments", "argument", "index", "position", "member", "members", "object", "given"]
+        let taken = ["arguments", "argument", "index", "position", "member", "members", "object"] + Self.counters
         for parameter in fields.parameters where taken.contains(parameter.name) {
             throw place.fault("the decoding has a variable called \(parameter.name) itself")
         }
@@ -47,6 +50,8 @@ struct FieldsSource {
                 case .json, .choice, .boolean: "decode(\(target))"
                 case .string(let rule): "decode(\(target), .\(rule))"
                 case .integer(let range), .nullableInteger(let range): "decode(\(target), in: \(literal(range)))"
+                case .number: "decodeNumber(\(target))"
+                case .array(let count): "decodeArray(\(target), count: \(literal(count)))"
                 case .object(let minimum): "decodeObject(\(target), members: \(minimum))"
                 case .strings(let count, let rule): "decode(\(target), count: \(literal(count)), each: .\(rule))"
                 case .objects(let count, _): "decode(\(target), count: \(literal(count)))"
@@ -65,7 +70,8 @@ struct FieldsSource {
                 source.line("guard let \(name) else { throw .missing(\"\(parameter.name)\") }")
             }
         }
-        for rule in fields.rules { write(rule, &source) }
+        var counters = Self.counters[...]
+        for rule in fields.rules { write(rule, counting: &counters, &source) }
         for parameter in fields.parameters {
             let name = swiftName(parameter)
             let value = parameter.defaultValue.map { "\(name) ?? \(literal($0, parameter))" } ?? name
@@ -84,15 +90,20 @@ struct FieldsSource {
         }
     }
 
-    private func write(_ rule: Fields.Rule, _ source: inout SourceText) {
+    private func write(
+        _ rule: Fields.Rule,
+        counting counters: inout ArraySlice<String>,
+        _ source: inout SourceText
+    ) {
         let first = rule.names[0]
         let others = rule.names.dropFirst().map { "or \($0)" }.joined(separator: " ")
         switch rule {
         case .exactlyOne(let names):
+            guard let counter = counters.popFirst() else { preconditionFailure("the fields were not checked") }
             for (index, name) in names.enumerated() {
-                source.line("\(index == 0 ? "var given =" : "given +=") \(isGiven(name)) ? 1 : 0")
+                source.line("\(index == 0 ? "var \(counter) =" : "\(counter) +=") \(isGiven(name)) ? 1 : 0")
             }
-            source.line("guard given == 1 else { throw .notExactlyOne(\"\(first)\", \"\(others)\") }")
+            source.line("guard \(counter) == 1 else { throw .notExactlyOne(\"\(first)\", \"\(others)\") }")
         case .atLeastOne(let names):
             let condition = names.map(isGiven).joined(separator: " || ")
             source.line("guard \(condition) else { throw .none(\"\(first)\", \"\(others)\") }")
@@ -127,7 +138,7 @@ struct FieldsSource {
 
     private func typeName(_ parameter: Parameter) -> String {
         switch parameter.form {
-        case .json, .object: "JSONValue"
+        case .json, .number, .array, .object: "JSONValue"
         case .string: "JSONString"
         case .choice: SwiftName.type(parameter.name)
         case .integer: "Int64"

@@ -85,9 +85,8 @@ struct MethodSource {
         source.documentation("The feature that the method belongs to.")
         source.block("public var group: Group") { source in
             source.line("switch self {")
-            for group in groups {
-                let members = methods.filter { $0.group == group }.map { ".\(SwiftName.member($0.name))" }
-                source.switchCase("case \(members.joined(separator: ", ")):", ".\(SwiftName.member(group))")
+            for method in methods {
+                source.line("case .\(SwiftName.member(method.name)): .\(SwiftName.member(method.group))")
             }
             source.line("}")
         }

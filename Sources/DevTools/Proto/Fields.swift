@@ -98,6 +98,8 @@ struct Fields {
 
     private func checkRules(at place: Place) throws(ProtoFault) {
         let counting = rules.count { if case .exactlyOne = $0 { true } else { false } }
-        guard counting <= 1 else { throw place.fault("no decoding is written for two rules of exactly one") }
+        guard counting <= FieldsSource.counters.count else {
+            throw place.fault("no decoding is written for so many rules of exactly one")
+        }
     }
 }

@@ -14,10 +14,14 @@ struct Parameter {
         case integer(ClosedRange<Int64>)
         /// An integer of a range, or null.
         case nullableInteger(ClosedRange<Int64>)
+        /// A number of any form.
+        case number
         /// A truth value.
         case boolean
         /// An object with at least so many members.
         case object(members: Int)
+        /// An array of any JSON.
+        case array(count: ClosedRange<Int>)
         /// An array of strings that follow a rule.
         case strings(count: ClosedRange<Int>, rule: String)
         /// An array of objects with these members.
@@ -79,6 +83,7 @@ extension Parameter.Form {
         case ["string"]: self = try Self.text(schema)
         case ["integer"]: self = .integer(schema.range)
         case ["integer", "null"]: self = .nullableInteger(schema.range)
+        case ["number"]: self = .number
         case ["boolean"]: self = .boolean
         case ["object"] where schema.members.isEmpty && schema.isOpen: self = .object(members: schema.memberCountMin)
         case ["array"]: self = try Self.list(schema, definitions)
@@ -109,9 +114,8 @@ extension Parameter.Form {
     }
 
     private static func list(_ schema: Schema, _ definitions: Definitions) throws(ProtoFault) -> Self {
-        guard let items = schema.elements.first, schema.elementCount.upperBound < Int.max else {
-            throw schema.place.fault("needs items and maxItems")
-        }
+        guard schema.elementCount.upperBound < Int.max else { throw schema.place.fault("needs maxItems") }
+        guard let items = schema.elements.first else { return .array(count: schema.elementCount) }
         let element = try definitions.resolve(items)
         switch element.types {
         case ["string"] where element.choices == nil:

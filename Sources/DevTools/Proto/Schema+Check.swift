@@ -60,8 +60,8 @@ extension Document {
         switch self {
         case .null: type == "null"
         case .boolean: type == "boolean"
-        case .integer: type == "integer"
-        case .real: false
+        case .integer: type == "integer" || type == "number"
+        case .real: type == "number"
         case .string: type == "string"
         case .array: type == "array"
         case .object: type == "object"

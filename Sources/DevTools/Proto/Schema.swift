@@ -108,7 +108,7 @@ struct Schema {
         } else {
             types = try place.names()
         }
-        for type in types where !["string", "integer", "boolean", "object", "array", "null"].contains(type) {
+        for type in types where !["string", "integer", "number", "boolean", "object", "array", "null"].contains(type) {
             throw place.fault("\(type) is not a type")
         }
         return types

@@ -1,0 +1,97 @@
+import Bytes
+import EventLoop
+import JSONRPC
+import Linux
+import Store
+import Valkey
+
+/// Scripts that found an entry with tags and handed it back, as they cannot know whether the tags have moved on.
+extension Cache {
+    /// Finds out about the tags, then calls the script again with what it is to find.
+    ///
+    /// - Parameters:
+    ///   - operation: The operation whose script it is.
+    ///   - completion: That of its command; used again, so nothing that it holds is given back meanwhile.
+    ///   - reply: The beginning of the entry, the script's keys and its arguments.
+    func verify(_ operation: Operation, _ completion: Completion, _ reply: Reply) {
+        var elements = reply.copy().elements?.makeIterator()
+        let stored = elements?.next()?.bytes ?? []
+        let keys = elements?.next()?.elements?.compactMap(\.bytes) ?? []
+        let arguments = elements?.next()?.elements?.compactMap(\.bytes) ?? []
+        Task { @EventLoop in
+            await self.repeatCall(operation, completion, stored, keys, arguments)
+        }
+    }
+
+    private func repeatCall(
+        _ operation: Operation,
+        _ completion: Completion,
+        _ stored: [UInt8],
+        _ keys: [[UInt8]],
+        _ arguments: [[UInt8]]
+    ) async {
+        let deadline = Instant.now.advanced(by: Cache.furtherStepTimeout)
+        let lane = calls.peer(of: CallID(rawValue: completion.call))?.index ?? 0
+        var arguments = arguments
+        // What this agent cannot read is there; nobody can tell more.
+        var verified = stored.withByteView { EntryHead($0)?.bytes.copy() } ?? Array(stored.prefix(3))
+        do throws(LinkFailure) {
+            if try await isOutdated(stored, deadline, lane) { verified = [] }
+        } catch {
+            return failed(error, completion)
+        }
+        if !verified.isEmpty, let life = newLife(operation, arguments) {
+            verified.withByteView { if let head = EntryHead($0) { extendTags(of: head, life, lane) } }
+        }
+        arguments[arguments.count - 1] = verified
+        let request = CommandRequest(
+            receiver: self,
+            completion: completion,
+            effect: operation.effect,
+            deadline: deadline
+        )
+        link.send(request, lane: lane) { command in
+            command.append(callOf: script(of: operation), keys: keys.count, arguments: arguments.count)
+            for word in keys + arguments { word.withByteView { command.append(word: $0) } }
+        }
+    }
+
+    private func script(of operation: Operation) -> Script {
+        switch operation {
+        case .touch: CacheScripts.touch
+        case .increment: CacheScripts.increment
+        default: CacheScripts.store
+        }
+    }
+
+    /// The life that the script gives an entry that it keeps: a number, or nothing for no end; nil where it gives none.
+    private func newLife(_ operation: Operation, _ arguments: [[UInt8]]) -> [UInt8]? {
+        switch operation {
+        case .touch: arguments[0]
+        case .increment where arguments[4] == Array("1".utf8): arguments[3]
+        default: nil
+        }
+    }
+
+    /// Has the tags of an entry live as long as the life that it is given.
+    private func extendTags(of head: EntryHead, _ life: [UInt8], _ lane: Int) {
+        guard let stem = keyspace.stem(.cacheTag, besides: head.name, of: .cache) else { return }
+        let number = life.withByteView { $0.integer }.map { min($0, Int64.max / 4) + head.staleMilliseconds }
+        for tag in head.tags {
+            let request = CommandRequest(
+                receiver: self,
+                completion: Completion(operation: Operation.unattended.rawValue),
+                effect: .idempotentWrite,
+                deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
+            )
+            link.send(request, lane: lane) { command in
+                command.append(commandOf: number == nil ? 2 : 4)
+                command.append(word: number == nil ? "PERSIST" : "PEXPIRE")
+                (stem + tag.name.copy()).withByteView { command.append(word: $0) }
+                guard let number else { return }
+                command.append(word: number)
+                command.append(word: "GT")
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+extension Option {
+    /// Where entries may be kept.
+    static let tiers = ["near+valkey", "valkey"]
+    /// What reads may be while Valkey is away.
+    static let degradedModes = ["miss", "error"]
+
+    /// The lives of entries, and where and how they are kept.
+    static let entries: [Option] =
+        [
+            Option(
+                "cache.near_bytes",
+                \.cache.nearBytes,
+                .count(0...64 << 30),
+                "Memory for copies of entries that are read, which are kept in step with Valkey; 0 for none. It is taken "
+                    + "as it is needed."
+            ),
+            Option(
+                "cache.tier",
+                \.cache.common.tier,
+                .choice(tiers),
+                "Where entries are kept: in Valkey and, those that are read, in the agent's memory too; or in Valkey alone."
+            ),
+            Option(
+                "cache.degraded",
+                \.cache.common.degraded,
+                .choice(degradedModes),
+                "What a read is while Valkey is away: a miss that says so, or the error `unavailable`."
+            ),
+            Option(
+                "cache.sweep_keys_per_second",
+                \.cache.sweepKeysPerSecond,
+                .count(0...1_000_000),
+                "Keys that are looked at in a second after tags were invalidated, to remove what has them; 0 for leaving it "
+                    + "to the entries' lives and to eviction."
+            ),
+            Option(
+                "cache.ttl_ms",
+                \.cache.life,
+                .life,
+                variables: [.seconds("CACHE_TTL_DEFAULT")],
+                "Life of a cache entry whose writer names none, in namespaces that have no life of their own."
+            ),
+        ]
+        + ["response", "session", "context", "metadata"].map { name in
+            Option.life(ofNamespace: name, variables: [.seconds("CACHE_TTL_" + name.uppercased())])
+        }
+
+    /// The options of a namespace, its life first.
+    public static func all(ofNamespace name: String) -> [Option] {
+        [
+            life(ofNamespace: name),
+            Option(
+                "namespaces.\(name).tier",
+                \.cache[tierIn: name],
+                .choice(tiers),
+                "Where cache entries in the namespace `\(name)` are kept."
+            ),
+            Option(
+                "namespaces.\(name).degraded",
+                \.cache[degradedIn: name],
+                .choice(degradedModes),
+                "What a read in the namespace `\(name)` is while Valkey is away."
+            ),
+        ]
+    }
+
+    /// The life of entries in a namespace.
+    static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
+        Option(
+            "namespaces.\(name).ttl_ms",
+            \.cache[lifeIn: name],
+            .life,
+            variables: variables,
+            "Life of a cache entry in the namespace `\(name)` whose writer names none."
+        )
+    }
+}
