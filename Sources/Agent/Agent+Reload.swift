@@ -2,6 +2,7 @@ import Cache
 import Configuration
 import Contract
 import EventLoop
+import JSONRPC
 import Observability
 import Policy
 import Responses
@@ -62,7 +63,7 @@ extension Agent {
         }
         gatekeeper.audit.adopt(next.audit)
         gatekeeper.audit.reopen()
-        gatekeeper.adopt(policy)
+        gatekeeper.adopt(policy, classes: next.cache.classes)
         sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
         sessions.settings = SessionSettings(next.sessions)
         log.level = next.log.level

@@ -21,7 +21,7 @@ final class Agent {
     var configuration: Configuration
     let log: Log
     let stores: Stores
-    private let calls: CallTable
+    let calls: CallTable
     let cache: Cache
     let sessions: Sessions
     private let channels: Channels
@@ -96,7 +96,13 @@ final class Agent {
             keyspace: keyspace,
             namespaces: Namespaces(configuration.cache)
         )
-        gatekeeper = Gatekeeper(policy, calls: calls, audit: audit, log: log)
+        gatekeeper = Gatekeeper(
+            policy,
+            classes: configuration.cache.classes,
+            calls: calls,
+            audit: audit,
+            log: log
+        )
         methods = AgentMethods(
             calls: calls,
             cache: cache,

@@ -1,3 +1,4 @@
+import Audit
 import Bytes
 import Contract
 import EventLoop
@@ -8,6 +9,12 @@ import Policy
 import Store
 
 extension AgentMethods {
+    /// What the operator should know of the audit file.
+    var auditWarnings: [String] {
+        guard let fault = server?.gatekeeper.audit.status?.fault else { return [] }
+        return ["the audit file cannot be written, so that calls go unrecorded: \(fault)"]
+    }
+
     /// Answers `agent.whoami`; the user's name may come from another machine, so it is looked up beside the loop.
     func whoami(_ context: CallContext) {
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }

@@ -1,3 +1,4 @@
+import Configuration
 import Contract
 import EventLoop
 import JSONRPC
@@ -43,7 +44,7 @@ final class CallerGate {
         peers.removeAll { $0 === peer }
     }
 
-    /// Has another policy hold.
+    /// Has another policy hold, or other methods be watched.
     func adopt(_ access: Access) {
         self.access = access
         account.quota = access.quota
@@ -52,7 +53,7 @@ final class CallerGate {
 
     /// Methods whose calls need no look: those of which no parameter, no quota and no record depends.
     private var ungated: MethodSet {
-        access.quota.isUnbounded ? access.unrestricted.subtracting(keeper.audit.methods) : MethodSet()
+        access.quota.isUnbounded ? access.unrestricted.subtracting(keeper.watched) : MethodSet()
     }
 
     private func deny(_ method: Method, _ reason: String) -> RPCError {
@@ -93,7 +94,8 @@ final class CallerGate {
 extension CallerGate: CallGate {
     func admit(_ call: CallID, _ peer: Peer, method number: Int, _ arguments: Arguments) throws(RPCError) {
         guard let method = Method(rawValue: UInt8(number)) else { preconditionFailure("there is no method \(number)") }
-        let isRecorded = keeper.audit.methods.contains(number)
+        let dataClass = keeper.dataClass(of: method, arguments)
+        let isRecorded = keeper.audit.methods.contains(number) || dataClass?.records(method) == true
         if isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
         if !access.unrestricted.contains(number) {
             let scope = access.granted.contains(number) ? Scope(method, arguments) : nil
@@ -104,6 +106,7 @@ extension CallerGate: CallGate {
             }
         }
         if isRecorded { try keeper.audit.checkRoom() }
+        if let fault = dataClass?.fault(of: method, arguments) { throw fault }
         guard !access.quota.isUnbounded else { return }
         if let (bound, limit) = heldTooMuch(method) {
             keeper.counts.overQuota += 1

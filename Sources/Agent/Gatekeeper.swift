@@ -1,3 +1,5 @@
+import Configuration
+import Contract
 import EventLoop
 import JSONRPC
 import Linux
@@ -23,15 +25,39 @@ final class Gatekeeper {
     let audit: AuditTrail
     var counts = Counts()
     private(set) var policy: Policy
+    /// The namespaces whose data are more sensitive than others.
+    private var classes: [String: DataClass]
+    /// Methods whose calls are looked at though they are granted: some are recorded, and some depend on a class.
+    private(set) var watched = MethodSet()
     /// A gate for all connections of one caller, as long as it has any.
     private var gates: [Caller: CallerGate] = [:]
 
-    init(_ policy: Policy, calls: CallTable, audit: AuditTrail, log: Log) {
+    init(_ policy: Policy, classes: [String: DataClass], calls: CallTable, audit: AuditTrail, log: Log) {
         self.policy = policy
         self.calls = calls
         self.log = log
         self.audit = audit
         agentUser = ProcessIdentity.userID
+        self.classes = classes
+        watched = methodsToWatch
+    }
+
+    private var methodsToWatch: MethodSet {
+        var methods = audit.methods
+        if classes.isEmpty { return methods }
+        for method in Method.allCases where Gatekeeper.hasClass(method) { methods.insert(Int(method.rawValue)) }
+        return methods
+    }
+
+    private static func hasClass(_ method: Method) -> Bool {
+        Scope.hasNamespace(method) || method.group == .response
+    }
+
+    /// The class of the data that a call is about; nil where none is configured.
+    func dataClass(of method: Method, _ arguments: Arguments) -> DataClass? {
+        guard !classes.isEmpty, Gatekeeper.hasClass(method) else { return nil }
+        // Stored responses are in the namespace of that name.
+        return classes[Scope(method, arguments).namespace ?? Method.Group.response.rawValue]
     }
 
     /// Decides about a new connection.
@@ -59,9 +85,11 @@ final class Gatekeeper {
         gates[gate.access.caller] = nil
     }
 
-    /// Has another policy hold, for connections that are open too.
-    func adopt(_ policy: Policy) {
+    /// Has another policy and other classes hold, for connections that are open too.
+    func adopt(_ policy: Policy, classes: [String: DataClass]) {
         self.policy = policy
+        self.classes = classes
+        watched = methodsToWatch
         for gate in gates.values { gate.adopt(access(of: gate.access.caller)) }
     }
 

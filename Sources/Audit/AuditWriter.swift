@@ -2,7 +2,7 @@ public import Bytes
 public import Crypto
 import Glibc
 import Linux
-import Observability
+public import Observability
 
 /// Writes an audit file on a thread of its own: who hands over a record never waits for a disk.
 ///

@@ -29,6 +29,7 @@ struct ConfigurationReader {
         readPassword()
         checkTLS()
         checkAudit()
+        checkClasses()
         checkRelations()
     }
 

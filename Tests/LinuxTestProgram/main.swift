@@ -23,7 +23,7 @@ func announce(_ number: Int32) {
 /// Gives up what this process may do, for that of another user.
 func become(_ user: UInt32, _ groups: [UInt32]) {
     guard unsafe setgroups(groups.count, groups) == 0, setgid(user) == 0, setuid(user) == 0 else {
-        perror("become")
+        unsafe perror("become")
         exit(77)
     }
 }
@@ -94,7 +94,7 @@ case "become":
     var texts: [UnsafeMutablePointer<CChar>?] = unsafe CommandLine.arguments.dropFirst(3).map { unsafe strdup($0) }
     unsafe texts.append(nil)
     unsafe execv(CommandLine.arguments[3], &texts)
-    perror("exec")
+    unsafe perror("exec")
     exit(1)
 case "talk":
     guard let user = UInt32(CommandLine.arguments[2]) else { exit(64) }
