@@ -95,6 +95,10 @@ let package = Package(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
         ),
+        module(
+            "Topics",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store", "Valkey"]
+        ),
 
         // Agent: configuration, server, lifecycle, and the one place where everything is wired together.
         module("Configuration", ["Bytes", "Crypto", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]),
@@ -103,17 +107,21 @@ let package = Package(
             [
                 "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
                 "JSONRPC", "Linux", "Observability", "Policy", "Resilience", "Responses", "Sessions", "Store",
-                "Telemetry", "Valkey",
+                "Telemetry", "Topics", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
+        module("RPCUsage"),
         module("LoadGenerator", ["Bytes", "Linux"]),
-        module("RPCCommand", ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient"]),
+        module(
+            "RPCCommand",
+            ["Bytes", "Contract", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCUsage"]
+        ),
 
         // Programs.
         program("squired", ["Agent"]),
         program("rpc", ["RPCCommand"]),
-        program("DevTools", ["Configuration", "JSON", "Linux"]),
+        program("DevTools", ["Configuration", "JSON", "Linux", "RPCUsage"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.
         .target(
@@ -155,7 +163,10 @@ let package = Package(
         ),
         tests("LoadGeneratorTests", ["Bytes", "Linux", "LoadGenerator"]),
         tests("RPCClientTests", ["JSON", "Linux", "RPCClient", "RPCTestSupport"]),
-        tests("RPCCommandTests", ["Bytes", "JSON", "Linux", "RPCClient", "RPCCommand", "RPCTestSupport"]),
+        tests(
+            "RPCCommandTests",
+            ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
+        ),
         tests("AuditTests", ["Audit", "Bytes", "Crypto", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
@@ -163,6 +174,7 @@ let package = Package(
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
+        tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
         tests(
             "SessionsTests",

@@ -1,13 +1,12 @@
-import Cache
 import Configuration
 import Contract
 import EventLoop
 import JSONRPC
 import Observability
 import Policy
-import Responses
 import Sessions
 import Store
+import Valkey
 
 extension Agent {
     /// Reads configuration and policy again; where one is faulty, the old ones stay.
@@ -64,14 +63,11 @@ extension Agent {
         gatekeeper.audit.adopt(next.audit)
         gatekeeper.audit.reopen()
         gatekeeper.adopt(policy, classes: next.cache.classes)
-        sessions.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
-        sessions.settings = SessionSettings(next.sessions)
+        features.adopt(next, keys)
+        stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
-        cache.namespaces = Namespaces(next.cache)
-        responses.namespaces = Namespaces(next.cache)
-        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         let changed = next.changes(since: configuration)
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
@@ -85,13 +81,16 @@ extension Agent {
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
         configuration.sessions = next.sessions
+        configuration.channels = next.channels
+        configuration.topics = next.topics
+        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
         if isSameServer {
             configuration.adoptAccess(of: next)
             stores.adoptCredentials(configuration)
         }
-        methods.configuration = configuration
+        features.agent.configuration = configuration
         gatekeeper.audit.record("reload", isOfPolicy: true, ["changed": changed.joined(separator: ",")])
         log.notice(
             "configuration reloaded",
@@ -107,7 +106,8 @@ extension Agent {
             || ["audit.classes", "audit.when_full"].contains(option)
             || option.hasPrefix("cache.") && option != "cache.near_bytes"
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms"].contains(option)
+            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
     }
 
     /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.

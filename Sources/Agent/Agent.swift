@@ -1,6 +1,4 @@
 import Bytes
-import Cache
-import Channels
 import Configuration
 import Contract
 import EventLoop
@@ -10,7 +8,6 @@ import JSONRPC
 import Linux
 import Observability
 import Policy
-import Responses
 import Sessions
 import Store
 import Valkey
@@ -22,13 +19,9 @@ final class Agent {
     let log: Log
     let stores: Stores
     let calls: CallTable
-    let cache: Cache
-    let sessions: Sessions
-    private let channels: Channels
-    let responses: Responses
+    let features: Features
     let dispatcher: Dispatcher
     private let server: Server
-    let methods: AgentMethods
     let gatekeeper: Gatekeeper
     private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
@@ -67,35 +60,8 @@ final class Agent {
         )
         calls.observer = CallLog(log: log)
         calls.slowNanoseconds = configuration.log.slowNanoseconds
-        let keyspace = Keyspace(
-            prefix: Array(configuration.valkey.prefix.utf8),
-            keyBytesMax: configuration.limits.keyBytesMax
-        )
-        cache = Cache(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache),
-            nearBytesMax: configuration.cache.nearBytes
-        )
-        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
-        sessions = Sessions(
-            secrets: keys.secrets,
-            isDevelopmentKey: keys.isDevelopment,
-            link: stores.stateLink,
-            calls: calls,
-            keyspace: keyspace,
-            settings: SessionSettings(configuration.sessions),
-            log: log
-        )
+        features = Features(configuration, stores, calls: calls, keys: keys, log: log)
         keys.report(to: log, configuration)
-        channels = Channels(link: stores.cacheLink, calls: calls, keyspace: keyspace)
-        responses = Responses(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache)
-        )
         gatekeeper = Gatekeeper(
             policy,
             classes: configuration.cache.classes,
@@ -103,29 +69,9 @@ final class Agent {
             audit: audit,
             log: log
         )
-        methods = AgentMethods(
-            calls: calls,
-            cache: cache,
-            sessions: sessions,
-            channels: channels,
-            responses: responses,
-            stores: stores,
-            configuration: configuration,
-            log: log
-        )
         dispatcher = Dispatcher(
             calls: calls,
-            features: Features(
-                agent: methods,
-                auth: Authorization(calls: calls),
-                valkey: ValkeyMethods(calls: calls, stores: stores),
-                rpc: Discovery(calls: calls),
-                cache: cache,
-                hash: Hashes(cache),
-                session: sessions,
-                channel: channels,
-                response: responses
-            ),
+            features: features,
             deadlines: Dispatcher.Deadlines(configuration.limits)
         )
         server = Server(
@@ -136,8 +82,8 @@ final class Agent {
             gatekeeper: gatekeeper,
             log: log
         )
-        methods.server = server
-        telemetry = TelemetryServer(methods)
+        features.agent.server = server
+        telemetry = TelemetryServer(features.agent)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }
 
@@ -154,7 +100,7 @@ final class Agent {
             return fail("the embedded Valkey cannot be started", error.message)
         }
         guard !isStopping else { return }
-        channels.start()
+        features.start()
         do throws(SystemError) {
             try server.start()
         } catch {
@@ -211,8 +157,8 @@ final class Agent {
         dispatcher.isDraining = true
         let grace = configuration.shutdown.grace
         service?.stopping(within: grace + Agent.storesGrace + .seconds(5))
-        methods.tellClosing(grace: grace)
-        channels.close()
+        features.agent.tellClosing(grace: grace)
+        features.close()
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: grace)
             await self.drain(until: deadline)
@@ -231,7 +177,9 @@ final class Agent {
     /// Waits until running calls have ended and clients have taken their replies; then takes no more from anybody, and
     /// waits for the replies to what had come.
     private func drain(until deadline: Instant) async {
-        await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
+        await pause(until: deadline) {
+            self.calls.running == 0 && !self.server.hasOutput && !self.features.isReleasing
+        }
         server.finishReceiving()
         await pause(until: deadline) { self.calls.running == 0 && !self.server.hasOutput }
     }

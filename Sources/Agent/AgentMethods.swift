@@ -13,6 +13,7 @@ import Resilience
 import Responses
 import Sessions
 import Store
+import Topics
 import Valkey
 
 /// What the agent tells of itself, by `agent.*`, without ever asking or awaiting Valkey.
@@ -22,6 +23,7 @@ final class AgentMethods {
     let cache: Cache
     let sessions: Sessions
     let channels: Channels
+    let topics: Topics
     let responses: Responses
     let stores: Stores
     let log: Log
@@ -42,6 +44,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        topics: Topics,
         responses: Responses,
         stores: Stores,
         configuration: Configuration,
@@ -51,6 +54,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.topics = topics
         self.responses = responses
         self.stores = stores
         self.configuration = configuration
@@ -135,7 +139,8 @@ final class AgentMethods {
         result.append("{\"live\":true,\"ready\":")
         result.append(jsonBoolean: isReady)
         result.append(",\"degraded\":")
-        result.append(jsonBoolean: !cache.isConnected || !state.isConnected)
+        let isWhole = [cache, state].allSatisfy { $0.isConnected && $0.writeRefusal == nil }
+        result.append(jsonBoolean: !isWhole)
         result.append(",\"stores\":{\"cache\":")
         append(store: cache, to: &result)
         result.append(",\"state\":")
@@ -231,6 +236,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendTopics(to: &groups, &result)
         appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
             let status = link.status
@@ -271,6 +277,13 @@ final class AgentMethods {
         groups.add("gaps", upstream.gaps, &result)
         groups.add("queued_bytes", UInt64(channels.queuedBytes), &result)
         groups.add("upstream_subscriptions", UInt64(upstream.targets), &result)
+    }
+
+    private func appendTopics(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        groups.begin("topics", &result)
+        groups.add("subscriptions", UInt64(topics.subscriptionCount), &result)
+        groups.add("outstanding", UInt64(topics.outstanding), &result)
+        for count in topics.counts.all { groups.add(count.name, count.value, &result) }
     }
 }
 

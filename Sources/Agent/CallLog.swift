@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import EventLoop
 import JSONRPC
@@ -20,7 +21,7 @@ final class CallLog: CallObserver {
             log.warning("slow call", call.fields(suppressed: suppressed))
         }
         guard let failure = call.failure else { return }
-        if "\(failure)" == "internal_error" {
+        if ByteView(failure).equals("internal_error") {
             guard let suppressed = faults.take(at: EventLoop.reactor.now) else { return }
             log.error("the agent failed a call", call.fields(suppressed: suppressed))
         } else {

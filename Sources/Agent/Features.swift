@@ -6,6 +6,7 @@ import JSONRPC
 import Responses
 import Sessions
 import Store
+import Topics
 
 /// What answers calls: a member for each group of methods, named as on the wire.
 ///
@@ -21,6 +22,7 @@ struct Features {
     let hash: Hashes
     let session: Sessions
     let channel: Channels
+    let topic: Topics
     let response: Responses
 
     /// Decodes parameters, with their faults as the error of the call.

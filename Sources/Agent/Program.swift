@@ -36,6 +36,7 @@ public enum Program {
         SignalDescriptor.ignore(SIGPIPE)
         DescriptorLimit.raise()
         ProcessMemory.keepSpare()
+        if !configuration.writesCoreFiles { ProcessMemory.makePrivate() }
         let policy: Policy
         do throws(PolicyFaults) {
             policy = try PolicyFile.read(configuration)

@@ -1,7 +1,9 @@
 import Configuration
 import EventLoop
+import JSONRPC
 import Linux
 import Observability
+import Store
 import Valkey
 
 /// The two stores: what may be forgotten and what must not be, each with its link, and with a server of the agent's own
@@ -12,6 +14,8 @@ final class Stores {
     let cacheLink: Link
     /// Link to the store that must not.
     let stateLink: Link
+    /// Whether it does not.
+    let stateSafety: StoreSafety
     private let embedded: [EmbeddedServer]
     private let stateDirectory: String?
 
@@ -21,6 +25,7 @@ final class Stores {
             embedded = []
             cacheLink = Link(name: "cache", configuration: configuration.link(to: endpoints.cache), log: log)
             stateLink = Link(name: "state", configuration: configuration.link(to: endpoints.state), log: log)
+            stateSafety = Stores.safety(stateLink, configuration)
             return
         }
         let servers = Stores.embeddedServers(configuration)
@@ -29,6 +34,11 @@ final class Stores {
         embedded = [cache, state]
         cacheLink = Link(name: "cache", configuration: configuration.link(to: cache.endpoint), log: log)
         stateLink = Link(name: "state", configuration: configuration.link(to: state.endpoint), log: log)
+        stateSafety = Stores.safety(stateLink, configuration)
+    }
+
+    private static func safety(_ link: Link, _ configuration: Configuration) -> StoreSafety {
+        StoreSafety(link: link, acceptsEviction: configuration.valkey.acceptsEviction)
     }
 
     /// Starts the embedded servers side by side, then the links.
@@ -70,15 +80,19 @@ final class Stores {
     /// How the agent serves, in one line for people.
     var summary: String {
         let away = [cacheLink, stateLink].filter { !$0.isConnected }.map(\.name)
-        guard !away.isEmpty else { return "serving" }
+        guard !away.isEmpty else { return warnings.first.map { "serving, degraded: \($0)" } ?? "serving" }
         return "serving, degraded: the \(away.joined(separator: " and ")) store cannot be reached"
     }
 
     /// What the operator should know of the stores, one sentence each.
     var warnings: [String] {
-        embedded.compactMap { server in
-            server.status.fault.map { "the embedded \(server.configuration.storeName) server does not run: \($0)" }
+        let refusals = [cacheLink, stateLink].compactMap { link in
+            link.status.writeRefusal.map { "the \(link.name) store refuses writes: \($0)\(RPCError.advice($0))" }
         }
+        return refusals
+            + embedded.compactMap { server in
+                server.status.fault.map { "the embedded \(server.configuration.storeName) server does not run: \($0)" }
+            }
     }
 
     private func makeStateDirectory() throws(EmbeddedServerError) {

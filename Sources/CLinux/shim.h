@@ -27,6 +27,7 @@
 // Not declared without _GNU_SOURCE, which would make this module's types differ from those of Swift's Glibc module.
 #define SQUIRE_EAI_ADDRFAMILY (-9)
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int memfd_create(const char *name, unsigned int flags);
 
 // epoll_event is packed and holds a union; these keep both out of Swift.
 typedef struct squire_event {
@@ -203,6 +204,11 @@ static inline int squire_peer_groups(int descriptor, gid_t *groups, int capacity
 }
 
 // open(2) is variadic, which Swift cannot call.
+static inline int squire_memory_file(void) {
+    const unsigned int close_on_exec = 1;
+    return memfd_create("squire", close_on_exec);
+}
+
 static inline int squire_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
 
 // Blocks the signals of `mask` in the calling thread and gives a descriptor that reports them.
@@ -235,4 +241,9 @@ static inline void squire_keep_memory(int map, int trim) {
 // Gives the kernel back what is free at the heap's end, where it is more than `limit` bytes.
 static inline void squire_release_memory(size_t limit) {
     if (mallinfo2().keepcost > limit) malloc_trim(limit);
+}
+
+// Has the kernel write no core file of this process, and let no other process of its user read its memory.
+static inline int squire_make_private(void) {
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -26,8 +26,7 @@ extension Cache {
             guard hit.form == .guarded else {
                 return answer(hit, context.call, number, withLife: parameters.withTTL)
             }
-            let wish = wish(parameters, context)
-            if answerGuarded(hit, name, context.call, number, withLife: parameters.withTTL, wish) { return }
+            if answerGuarded(hit, name, parameters, context, number) { return }
         }
         fill(parameters, key, context, name, hash, number)
     }

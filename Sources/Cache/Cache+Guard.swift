@@ -1,7 +1,9 @@
 import Bytes
+import Contract
 import EventLoop
 import JSONRPC
 import Linux
+import Store
 
 /// Copies in memory that are checked before they are served.
 extension Cache {
@@ -11,15 +13,15 @@ extension Cache {
     func answerGuarded(
         _ hit: NearHit,
         _ name: ByteView,
-        _ call: CallID,
-        _ number: UInt16,
-        withLife: Bool,
-        _ wish: LeaseWish?
+        _ parameters: CacheGetParameters,
+        _ context: CallContext,
+        _ number: UInt16
     ) -> Bool {
+        let call = context.call
         let copy = NearGuard(hit.value)
         guard stands(copy) else { return false }
         let isStale = isStale(copy)
-        if isStale, let wish {
+        if isStale, let wish = wish(parameters, context) {
             // The copy is lent until the near cache changes.
             let owned = hit.value.copy()
             joinStale(name.copy(), number, wish) {
@@ -35,7 +37,7 @@ extension Cache {
         if isStale { countStale(number) }
         calls.reply(call) { result in
             append(guarded: copy, isStale: isStale, to: &result)
-            guard withLife else { return }
+            guard parameters.withTTL else { return }
             result.truncate(to: result.count - 1)
             let end = min(copy.staleAt, hit.expiry)
             append(life: end == .distantFuture ? -1 : max(end.milliseconds(since: .now), 0), to: &result)

@@ -74,7 +74,7 @@ extension Channels: TurnHandler {
     private func keep(_ index: Int, for subscription: ChannelSubscription) {
         let body = log.sharedBody(index)
         let before = subscription.queue.bytes
-        let hasRoom = queuedBytes + body.count <= Channels.queuedBytesMax
+        let hasRoom = queuedBytes + body.count <= settings.queuedBytesMax
         let dropped =
             hasRoom
             ? subscription.queue.append(body, sequence: subscription.sequence)

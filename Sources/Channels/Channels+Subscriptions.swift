@@ -17,8 +17,8 @@ extension Channels {
         let filter: MessageFilter? =
             if let object = parameters.filter { try MessageFilter(object) } else { nil }
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
-        guard subscriptions[ObjectIdentifier(peer), default: []].count < Channels.subscriptionsMax else {
-            let limit = "a connection has at most \(Channels.subscriptionsMax) subscriptions"
+        guard subscriptions[ObjectIdentifier(peer), default: []].count < settings.subscriptionsMax else {
+            let limit = "a connection has at most \(settings.subscriptionsMax) subscriptions"
             throw RPCError(.overloaded, limit, isRetryable: false)
         }
         lastNumber += 1
@@ -28,7 +28,11 @@ extension Channels {
             peer,
             context.call,
             filter,
-            MessageQueue(countMax: Int(parameters.queue), overflow: overflow),
+            MessageQueue(
+                countMax: parameters.queue.map { Int($0) } ?? settings.queueMax,
+                bytesMax: settings.queueBytesMax,
+                overflow: overflow
+            ),
             of: self
         )
         subscriptions[ObjectIdentifier(peer), default: []].append(subscription)

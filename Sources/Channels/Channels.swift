@@ -34,15 +34,13 @@ public final class Channels {
         case publishRemembered
     }
 
-    /// Most subscriptions of one connection.
-    static let subscriptionsMax = 1024
-    /// Bytes of messages that wait in all queues, at most; what many wait for counts for each.
-    static let queuedBytesMax = 256 << 20
     /// Output of a connection, in bytes, from which on what waits stays in the queues until that was sent.
     static let outputBytesHigh = 64 << 10
 
     /// Counts since the start.
     public internal(set) var counts = Counts()
+    /// Bounds that the configuration sets; what is replaced while calls run holds for new subscriptions.
+    public var settings: ChannelSettings
     /// Subscriptions that there are.
     public internal(set) var subscriptionCount = 0
     /// Bytes of messages that wait for connections to take them.
@@ -58,10 +56,11 @@ public final class Channels {
     var lastNumber: UInt64 = 0
 
     /// Serves the methods from a store.
-    public init(link: Link, calls: CallTable, keyspace: Keyspace) {
+    public init(link: Link, calls: CallTable, keyspace: Keyspace, settings: ChannelSettings = ChannelSettings()) {
         self.link = link
         self.calls = calls
         self.keyspace = keyspace
+        self.settings = settings
         log = MessageLog(prefixLength: keyspace.prefix.count, depthMax: calls.limits.depthMax)
         link.register(ChannelScripts.publish)
         calls.addObserver(self)
@@ -128,6 +127,31 @@ public final class Channels {
             deadline: context.deadline
         )
         link.send(request, lane: context.lane, encode)
+    }
+}
+
+/// Bounds on channels.
+public struct ChannelSettings: Equatable, Sendable {
+    /// Most messages that wait for a subscriber that names no bound.
+    public var queueMax: Int
+    /// Most bytes of messages that wait for one subscriber; a single message may be longer.
+    public var queueBytesMax: Int
+    /// Most bytes of messages that wait in all queues; what many wait for counts for each.
+    public var queuedBytesMax: Int
+    /// Most subscriptions of one connection.
+    public var subscriptionsMax: Int
+
+    /// Bounds; by default those of the configuration's defaults.
+    public init(
+        queueMax: Int = 4096,
+        queueBytesMax: Int = 1 << 20,
+        queuedBytesMax: Int = 256 << 20,
+        subscriptionsMax: Int = 1024
+    ) {
+        self.queueMax = queueMax
+        self.queueBytesMax = queueBytesMax
+        self.queuedBytesMax = queuedBytesMax
+        self.subscriptionsMax = subscriptionsMax
     }
 }
 

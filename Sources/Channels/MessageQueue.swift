@@ -41,10 +41,8 @@ struct MessageQueue {
         var loss: Loss
     }
 
-    /// Most bytes that wait; one message may be longer.
-    static let bytesMax = 1 << 20
-
     private let countMax: Int
+    private let bytesMax: Int
     private let overflow: Overflow
     private var entries: [Entry] = []
     /// Entries before this one have been taken.
@@ -54,9 +52,10 @@ struct MessageQueue {
     /// Bytes of the messages that wait.
     private(set) var bytes = 0
 
-    /// A queue of at most `countMax` messages.
-    init(countMax: Int, overflow: Overflow) {
+    /// A queue of at most `countMax` messages and `bytesMax` bytes; one message may be longer.
+    init(countMax: Int, bytesMax: Int, overflow: Overflow) {
         self.countMax = countMax
+        self.bytesMax = bytesMax
         self.overflow = overflow
     }
 
@@ -75,7 +74,7 @@ struct MessageQueue {
     ///   subscription is to end.
     mutating func append(_ body: [UInt8], sequence: UInt64) -> Int? {
         var dropped = 0
-        while count > 0, count >= countMax || bytes + body.count > MessageQueue.bytesMax {
+        while count > 0, count >= countMax || bytes + body.count > bytesMax {
             guard overflow == .dropOldest else { return nil }
             dropFirst()
             dropped += 1

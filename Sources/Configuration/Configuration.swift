@@ -17,6 +17,8 @@ public struct Configuration: Sendable {
     public var audit = Audit()
     /// Absolute path of the directory of what is kept over restarts; nil only where a Valkey is configured.
     public var stateDirectory: String?
+    /// Whether the kernel may write the agent's memory to a core file, sessions and tokens in use included.
+    public var writesCoreFiles = false
     /// What is logged, and how.
     public var log = Log()
     /// What the agent tells monitoring.
@@ -29,6 +31,10 @@ public struct Configuration: Sendable {
     public var cache = Cache()
     /// Keys and bounds of sessions.
     public var sessions = Sessions()
+    /// Bounds on channels.
+    public var channels = Channels()
+    /// Bounds on topics.
+    public var topics = Topics()
     /// Bounds on what clients may ask and hold.
     public var limits = Limits()
     /// The end of the agent.
@@ -112,6 +118,8 @@ extension Configuration {
         public var connections = 1
         /// Longest time from the beginning of a connection attempt to a server that is ready.
         public var connectTimeout = Duration.seconds(2)
+        /// Whether what must not be lost may lie in a state store that can evict it.
+        public var acceptsEviction = false
 
         /// The servers of both roles, where others than the embedded ones are configured.
         public var endpoints: (cache: Endpoint, state: Endpoint)? {
@@ -151,6 +159,24 @@ extension Configuration {
         public var perSubjectPolicy = "evict_oldest"
         /// Longest text of what a session holds, in bytes.
         public var dataBytesMax = 1 << 20
+    }
+
+    /// Bounds on channels.
+    public struct Channels: Equatable, Sendable {
+        /// Most messages that wait for a subscriber that names no bound.
+        public var queueMax = 4096
+        /// Most bytes of messages that wait for one subscriber.
+        public var queueBytesMax = 1 << 20
+        /// Most bytes of messages that wait for all subscribers.
+        public var queuedBytesMax = 256 << 20
+        /// Most subscriptions of one connection.
+        public var subscriptionsMax = 1024
+    }
+
+    /// Bounds on topics.
+    public struct Topics: Equatable, Sendable {
+        /// Most messages in a topic whose publisher names no bound.
+        public var lengthMax = 1_000_000
     }
 
     /// Bounds on what clients may ask and hold.

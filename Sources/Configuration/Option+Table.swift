@@ -4,7 +4,8 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + identity + audit + stores + access + embedded + entries + sessions + connectionLimits + agentLimits + [
+        host + identity + audit + stores + access + embedded + entries + sessions + messages + connectionLimits
+        + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -39,6 +40,13 @@ extension Option {
             defaultRule: "the unit's `$STATE_DIRECTORY`, else `/var/lib/squire` as root, else `squire` in "
                 + "`$XDG_STATE_HOME`, else `~/.local/state/squire`",
             "Directory of what is kept over restarts, the data of the embedded servers included."
+        ),
+        Option(
+            "core_files",
+            \.writesCoreFiles,
+            .boolean,
+            "Whether a crash may leave a core file. It holds what clients were just sent, tokens of sessions included; "
+                + "without it other processes of the agent's user cannot read its memory either."
         ),
         Option("log.level", \.log.level, .level, "Least grave level that is written."),
         Option(
@@ -89,6 +97,13 @@ extension Option {
             \.valkey.connectTimeout,
             .milliseconds(10...60_000),
             "Longest time from the beginning of a connection attempt to a server that is ready."
+        ),
+        Option(
+            "valkey.accept_eviction",
+            \.valkey.acceptsEviction,
+            .boolean,
+            "Whether what must not be lost, such as topics, may lie in a state store whose `maxmemory-policy` is not "
+                + "`noeviction`; else calls that need it are refused with `unsafe_store`."
         ),
     ]
 

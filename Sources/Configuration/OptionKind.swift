@@ -79,6 +79,25 @@ extension OptionKind where Value == Int {
     }
 }
 
+extension OptionKind where Value == Bool {
+    /// A truth value; in a variable, `true` or `false`.
+    static var boolean: OptionKind {
+        OptionKind(
+            expectation: "true or false",
+            schema: DocumentObject([("type", "boolean")]),
+            decode: { (document) throws(Refusal) in
+                if let truth = document.boolean { return truth }
+                switch document.string {
+                case "true": return true
+                case "false": return false
+                default: throw Refusal()
+                }
+            },
+            encode: { .boolean($0) }
+        )
+    }
+}
+
 extension OptionKind where Value == Duration {
     /// A number of milliseconds in a range.
     static func milliseconds(_ range: ClosedRange<Int64>) -> OptionKind {

@@ -16,6 +16,7 @@ public struct Relation: Sendable {
         Relation(lesser: "limits.message_bytes_max", greater: "limits.queued_bytes_max"),
         Relation(lesser: "limits.reply_bytes_max", greater: "limits.output_bytes_max"),
         Relation(lesser: "limits.output_bytes_high", greater: "limits.output_bytes_max"),
+        Relation(lesser: "channels.queue_bytes_max", greater: "channels.queued_bytes_max"),
         Relation(lesser: "limits.deadline_ms", greater: "limits.sweep_deadline_ms"),
     ]
 

@@ -23,6 +23,8 @@ public struct Section: Sendable {
             summary: "The same by namespace; a name has 1 to 64 letters a to z, digits, _, . or -."
         ),
         Section(name: "sessions", summary: "Keys and bounds of sessions."),
+        Section(name: "channels", summary: "Bounds on channels."),
+        Section(name: "topics", summary: "Bounds on topics."),
         Section(name: "limits", summary: "Bounds on what clients may ask and hold, and on what waits for Valkey."),
         Section(name: "shutdown", summary: "The end of the agent."),
     ]

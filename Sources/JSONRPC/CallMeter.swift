@@ -11,13 +11,13 @@ public struct CallMeter: ~Copyable {
     public struct Failure: Hashable, Sendable {
         /// The method's number; nil for a message that named none of the agent's.
         public let method: Int?
-        /// The error's name.
-        public let kind: String
+        /// The error's number.
+        public let code: Int
 
         /// Names a failure.
-        public init(method: Int?, kind: String) {
+        public init(method: Int?, code: Int) {
             self.method = method
-            self.kind = kind
+            self.code = code
         }
     }
 
@@ -29,11 +29,12 @@ public struct CallMeter: ~Copyable {
     public private(set) var durations: [DurationHistogram]
     /// Durations of the turns in which calls were answered.
     public private(set) var turns = DurationHistogram()
-    /// Failures by method and kind.
+    /// Failures by method and error.
     public private(set) var failures: [Failure: UInt64] = [:]
     // By method; not an array, whose checks would cost three times what they guard.
     private let immediate: UnsafeMutablePointer<UInt32>
-    private var hasImmediate = false
+    // A bit for each method that has one, that of its number modulo 64: so that the turn's end looks at few.
+    private var touched: UInt64 = 0
     private var spanning: [(method: Int, began: Instant)] = []
 
     init(methods: Int) {
@@ -67,7 +68,7 @@ public struct CallMeter: ~Copyable {
     mutating func ended(_ method: Int, _ began: Instant, in turn: Instant) {
         if began == turn {
             unsafe immediate[method] &+= 1
-            hasImmediate = true
+            touched |= 1 &<< UInt64(truncatingIfNeeded: method)
         } else {
             endedLater(method, began, in: turn)
         }
@@ -79,8 +80,8 @@ public struct CallMeter: ~Copyable {
         spanning.append((method, began))
     }
 
-    mutating func failed(_ method: Int?, _ kind: StaticString) {
-        failures[Failure(method: method, kind: "\(kind)"), default: 0] += 1
+    mutating func failed(_ method: Int?, _ code: Int) {
+        failures[Failure(method: method, code: code), default: 0] += 1
     }
 
     /// Counts what was answered since the last time, as answered now.
@@ -91,17 +92,30 @@ public struct CallMeter: ~Copyable {
     ///   - turn: When the turn began.
     ///   - clock: Tells the time.
     mutating func turnEnded(_ turn: Instant, clock: () -> Instant = { .now }) {
-        guard hasImmediate || !spanning.isEmpty else { return }
+        guard touched != 0 || !spanning.isEmpty else { return }
         let now = clock()
         let length = now.nanoseconds(since: turn)
         turns.record(length)
-        for call in spanning { durations[call.method].record(now.nanoseconds(since: call.began)) }
-        spanning.removeAll(keepingCapacity: true)
-        guard hasImmediate else { return }
-        hasImmediate = false
-        for method in durations.indices where unsafe immediate[method] > 0 {
-            unsafe durations[method].record(length, times: UInt64(immediate[method]))
-            unsafe immediate[method] = 0
+        if !spanning.isEmpty {
+            for call in spanning { durations[call.method].record(now.nanoseconds(since: call.began)) }
+            spanning.removeAll(keepingCapacity: true)
+        }
+        while touched != 0 {
+            settle(touched.trailingZeroBitCount, length)
+            touched &= touched &- 1
+        }
+    }
+
+    /// Counts the calls of one turn of the methods that share a bit.
+    private mutating func settle(_ first: Int, _ length: Int64) {
+        var method = first
+        while method < durations.count {
+            let times = unsafe immediate[method]
+            if times > 0 {
+                durations[method].record(length, times: UInt64(times))
+                unsafe immediate[method] = 0
+            }
+            method += 64
         }
     }
 }

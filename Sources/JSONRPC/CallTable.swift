@@ -259,17 +259,18 @@ public final class CallTable {
     /// Puts an error in the place of a result that is too large.
     @inline(never)
     private func refuse(_ buffer: inout ByteBuffer, from start: Int, _ slot: Slot) {
-        meter.failed(Int(slot.method), "too_large")
+        let error = RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax)
+        meter.failed(Int(slot.method), error.code)
         buffer.truncate(to: start)
         buffer.append("\"error\":")
-        RPCError.tooLarge("the reply", limitBytes: limits.replyBytesMax).append(to: &buffer)
+        error.append(to: &buffer)
     }
 
     /// Answers a call with an error.
     public func fail(_ call: CallID, _ error: RPCError) {
         guard let slot = end(call), let peer = unsafe slot.peer?.takeUnretainedValue() else { return }
         meter.ended(Int(slot.method), slot.began, in: clock.now)
-        meter.failed(Int(slot.method), error.kind)
+        meter.failed(Int(slot.method), error.code)
         let trace = takeTrace(slot, call)
         send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
@@ -301,7 +302,7 @@ public final class CallTable {
 
     /// Answers what never became a call, such as a message that is no request; its id is null where it has none.
     public func reject(_ peer: Peer, id: ByteView?, batch: Batch?, _ error: RPCError) {
-        meter.failed(nil, error.kind)
+        meter.failed(nil, error.code)
         answer(peer, id: id, batch: batch) { buffer in
             buffer.append("\"error\":")
             error.append(to: &buffer)

@@ -24,6 +24,12 @@ public enum ProcessMemory {
         }
     }
 
+    /// Keeps this process's memory to itself: it is not written to a core file, and no process of the same user may read
+    /// it (`PR_SET_DUMPABLE`).
+    public static func makePrivate() {
+        _ = squire_make_private()
+    }
+
     /// Has the allocator keep what it will soon hand out again.
     ///
     /// Buffers of large values come and go with each call. As the C library has it, each would be mapped and unmapped,

@@ -1,7 +1,7 @@
 /// How often something took how long: counts by duration between fixed bounds.
 ///
 /// The bounds are log-linear: 1, 2 and 5 of each power of ten from 10 µs to 50 s, so a quantile read from it is off by
-/// a factor of 2.5 at most, whatever its size. It holds no memory before the first count.
+/// a factor of 2.5 at most, whatever its size.
 public struct DurationHistogram: Sendable {
     /// Upper bounds of the buckets in nanoseconds, each inclusive; what is longer is counted behind the last.
     public static let bounds: [Int64] = (0..<7).flatMap { power in
@@ -9,14 +9,7 @@ public struct DurationHistogram: Sendable {
         return [unit, 2 * unit, 5 * unit]
     }
 
-    /// For each number of significant bits of a duration, the first bucket in which one may belong.
-    private static let firstBucket: [UInt8] = (0...64).map { bits in
-        let least: Int64 = bits == 0 ? 0 : bits == 64 ? .max : 1 << Int64(bits - 1)
-        return UInt8(bounds.firstIndex { $0 >= least } ?? bounds.count)
-    }
-
-    /// Counts between the bounds, the last of what is longer than all of them; empty where nothing was counted.
-    public private(set) var buckets: [UInt64] = []
+    private var counts = InlineArray<22, UInt64>(repeating: 0)
     /// How many were counted.
     public private(set) var count: UInt64 = 0
     /// Their durations together, in nanoseconds.
@@ -24,6 +17,9 @@ public struct DurationHistogram: Sendable {
 
     /// Makes an empty histogram.
     public init() {}
+
+    /// Counts between the bounds, the last of what is longer than all of them.
+    public var buckets: [UInt64] { counts.indices.map { counts[$0] } }
 
     /// Counts a duration.
     ///
@@ -33,16 +29,28 @@ public struct DurationHistogram: Sendable {
     /// - Complexity: O(1).
     public mutating func record(_ nanoseconds: Int64, times: UInt64 = 1) {
         let duration = max(nanoseconds, 0)
-        if buckets.isEmpty { buckets = [UInt64](repeating: 0, count: DurationHistogram.bounds.count + 1) }
-        buckets[DurationHistogram.bucket(of: duration)] += times
+        counts[DurationHistogram.bucket(of: duration)] += times
         count += times
         sum &+= UInt64(duration) &* times
     }
 
     /// Index of the bucket to which a duration belongs.
+    ///
+    /// The bounds are constants here: one that is computed is guarded at each use. Turns of the loop are short, and
+    /// stand first.
     static func bucket(of nanoseconds: Int64) -> Int {
-        var index = Int(firstBucket[64 - nanoseconds.leadingZeroBitCount])
-        while index < bounds.count, bounds[index] < nanoseconds { index += 1 }
-        return index
+        let decade: Int
+        let unit: Int64
+        switch nanoseconds {
+        case ...50_000: (decade, unit) = (0, 10_000)
+        case ...500_000: (decade, unit) = (1, 100_000)
+        case ...5_000_000: (decade, unit) = (2, 1_000_000)
+        case ...50_000_000: (decade, unit) = (3, 10_000_000)
+        case ...500_000_000: (decade, unit) = (4, 100_000_000)
+        case ...5_000_000_000: (decade, unit) = (5, 1_000_000_000)
+        case ...50_000_000_000: (decade, unit) = (6, 10_000_000_000)
+        default: return 21
+        }
+        return 3 * decade + (nanoseconds <= unit ? 0 : nanoseconds <= 2 * unit ? 1 : 2)
     }
 }

@@ -128,8 +128,8 @@ public struct MetricsText: ~Copyable {
     /// Adds a histogram of durations to the family, in seconds.
     public mutating func histogram(_ histogram: DurationHistogram, _ labels: Labels = [:]) {
         var total: UInt64 = 0
-        for (index, bound) in MetricsText.durationBounds.enumerated() {
-            total += index < histogram.buckets.count ? histogram.buckets[index] : 0
+        for (bound, count) in zip(MetricsText.durationBounds, histogram.buckets) {
+            total += count
             text.append(name)
             text.append("_bucket")
             append(labels, bound: bound)

@@ -1,5 +1,6 @@
 import Linux
 import RPCClient
+import RPCUsage
 
 /// The way to the agent: which sockets are tried, how long, and what to say when nobody answers.
 struct AgentConnection {

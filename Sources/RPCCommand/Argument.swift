@@ -1,6 +1,7 @@
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// One `name=value` word of a call.
 struct Argument: Equatable {

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// `rpc cache.dump [FILE]`: writes the entries of a namespace, a line each.
 ///

@@ -2,6 +2,7 @@ import Glibc
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// `rpc cache.load FILE`: writes the entries of a file into the cache.
 ///

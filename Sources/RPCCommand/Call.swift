@@ -1,5 +1,6 @@
 import Linux
 import RPCClient
+import RPCUsage
 
 /// One call of a method, from its words to its printed result.
 struct Call {
@@ -30,12 +31,13 @@ struct Call {
             client = try Discovery(catalogue, connection).resolve(method, &description, arguments)
         }
         if invocation.isForSubscription, description?.isSubscription != true {
-            throw .usage("--count and --for go with subscriptions, which \(method) is none of")
+            throw .usage("--count, --for and --exec go with subscriptions, which \(method) is none of")
         }
-        let params = try params(arguments, description)
+        var params = try params(arguments, description)
+        let settlement = description.flatMap { Settlement($0, &params, invocation) }
         let limit = limit(params, description)
         guard let watch = invocation.watch else {
-            return try call(method, params, limit, client)
+            return try call(method, params, limit, client, settlement)
         }
         var rates = invocation.field == nil ? RateWatch(method, every: watch, console) : nil
         while true {
@@ -91,12 +93,14 @@ struct Call {
         _ method: String,
         _ params: CallParams,
         _ limit: Duration,
-        _ client: RPCClient?
+        _ client: RPCClient?,
+        _ settlement: Settlement? = nil
     ) throws(CommandError) -> ExitStatus {
         let client = if let client { client } else { try open() }
         let result = try result(of: method, params, limit, client)
         if invocation.watch == nil, let subscription = result["subscription"]?.string {
-            return try SubscriptionStream(client, subscription, method: method, invocation, console).run()
+            let stream = SubscriptionStream(client, subscription, method: method, invocation, console, settlement)
+            return try stream.run()
         }
         return try ResultOutput(invocation, console).print(result: result)
     }

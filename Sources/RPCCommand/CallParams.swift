@@ -1,5 +1,6 @@
 import JSON
 import RPCClient
+import RPCUsage
 
 /// The params of one call, put together from JSON texts without printing any of them anew.
 struct CallParams {
@@ -36,6 +37,17 @@ struct CallParams {
             throw .usage("\(name) is given twice", "Several values are written as one JSON array.")
         }
         members.append((name, value))
+    }
+
+    /// The value of a parameter, nil where it is not given by name.
+    subscript(name: String) -> JSONFragment? {
+        members.first { $0.name == name }?.value ?? base?[name]
+    }
+
+    /// Gives a parameter that is not given, unless the values are given by position.
+    mutating func addDefault(_ name: String, _ value: Int64) {
+        guard !isByPosition, !names.contains(name) else { return }
+        members.append((name, JSONFragment(integer: value)))
     }
 
     /// Says in `_meta` how long the call may take; what the user wrote there about it stays.

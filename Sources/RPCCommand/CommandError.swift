@@ -1,3 +1,5 @@
+import RPCUsage
+
 /// Why a command ended without doing what was asked: one line for a person, and what to do next.
 struct CommandError: Error, Equatable {
     /// How the program ends.

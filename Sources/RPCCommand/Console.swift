@@ -1,5 +1,6 @@
 import Bytes
 public import Linux
+import RPCUsage
 
 /// What a command reads from and writes to: the process's own streams, or those of a test.
 public struct Console {

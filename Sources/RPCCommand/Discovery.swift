@@ -1,6 +1,7 @@
 import Bytes
 import Linux
 import RPCClient
+import RPCUsage
 
 /// Finds the description of a method: in this build of the program, else by asking the agent, which may be newer.
 struct Discovery {

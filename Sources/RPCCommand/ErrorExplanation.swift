@@ -1,5 +1,6 @@
 import Contract
 import RPCClient
+import RPCUsage
 
 /// Says in plain words what an error of the agent means and what to do next.
 enum ErrorExplanation {

@@ -1,5 +1,6 @@
 import Bytes
 import Linux
+import RPCUsage
 
 /// What a command line asks for.
 struct Invocation: Equatable {
@@ -11,6 +12,8 @@ struct Invocation: Equatable {
         case describe(method: String)
         case template(method: String)
         case methodHelp(method: String)
+        case completion(Shell)
+        case candidates(line: String)
         case call(method: String, words: [String])
         case stream
         case verifyAudit(words: [String])
@@ -37,30 +40,14 @@ struct Invocation: Equatable {
     /// How long a subscription is listened to; nil for no end.
     var duration: Duration?
 
+    /// The shell command that each message of a subscription is given to; nil prints them.
+    var command: String?
+
     /// Whether something is asked that only subscriptions have.
-    var isForSubscription: Bool { count != nil || duration != nil }
+    var isForSubscription: Bool { count != nil || duration != nil || command != nil }
 }
 
 extension Invocation {
-    private enum Option: String, CaseIterable {
-        case socket = "--socket"
-        case timeout = "--timeout"
-        case wait = "--wait"
-        case watch = "--watch"
-        case params = "--params"
-        case field = "--field"
-        case raw = "--raw"
-        case help = "--help"
-        case version = "--version"
-        case count = "--count"
-        case duration = "--for"
-
-        var takesValue: Bool { self != .raw && self != .help && self != .version }
-    }
-
-    /// Words in the place of a method that are commands of a later version.
-    private static let laterCommands = ["completion"]
-
     /// Reads a command line.
     ///
     /// Options may stand anywhere before `--`.
@@ -93,28 +80,28 @@ extension Invocation {
                 }
                 try set(option, value)
             }
-            if parts.count == 2, !option.takesValue { throw .usage("\(option.rawValue) takes no value") }
+            if parts.count == 2, option.placeholder == nil { throw .usage("\(option.rawValue) takes no value") }
         }
         action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
         if isForSubscription, watch != nil {
-            throw .usage("--watch repeats a call; a subscription goes on by itself with --count and --for")
+            throw .usage("--watch repeats a call; a subscription goes on by itself with --count, --for and --exec")
         }
         if action == .stream, params != nil || field != nil || isRaw || watch != nil || isForSubscription {
             throw .usage("rpc - carries requests and replies as they are: --socket, --wait and --timeout go with it")
         }
     }
 
-    private static func option(_ word: String) throws(CommandError) -> Option {
-        if let option = Option(rawValue: word == "-h" ? "--help" : word) { return option }
+    private static func option(_ word: String) throws(CommandError) -> CommandOption {
+        if let option = CommandOption(rawValue: word == "-h" ? "--help" : word) { return option }
         throw CommandError(
             .usage,
             "there is no option \(word)",
-            advice: Suggestion.question(about: word, among: Option.allCases.map(\.rawValue))
+            advice: Suggestion.question(about: word, among: CommandOption.allCases.map(\.rawValue))
                 + ["rpc --help shows the options."]
         )
     }
 
-    private mutating func set(_ option: Option, _ value: String) throws(CommandError) {
+    private mutating func set(_ option: CommandOption, _ value: String) throws(CommandError) {
         switch option {
         case .socket: socket = value
         case .timeout: timeout = try Self.duration(value, of: option)
@@ -124,18 +111,19 @@ extension Invocation {
         case .field: field = value
         case .count: count = try Self.count(value, of: option)
         case .duration: duration = try Self.duration(value, of: option)
+        case .command: command = value
         case .raw, .help, .version: return
         }
     }
 
-    private static func count(_ text: String, of option: Option) throws(CommandError) -> Int {
+    private static func count(_ text: String, of option: CommandOption) throws(CommandError) -> Int {
         guard let count = Int(text), count > 0 else {
             throw .usage("\(option.rawValue) takes a number of messages of at least 1, not '\(text)'")
         }
         return count
     }
 
-    private static func duration(_ text: String, of option: Option) throws(CommandError) -> Duration {
+    private static func duration(_ text: String, of option: CommandOption) throws(CommandError) -> Duration {
         guard let milliseconds = Quantity.milliseconds(text), milliseconds > 0 else {
             throw .usage("\(option.rawValue) takes a duration like 5s, 250ms or 1m, not '\(text)'")
         }
@@ -148,26 +136,41 @@ extension Invocation {
             return .help
         }
         let others = Array(words.dropFirst())
-        if laterCommands.contains(first) { throw later("rpc \(first)") }
-        if first == "help" { return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first)) }
-        if wantsHelp { return isCommand(first) ? .help : .methodHelp(method: first) }
-        switch first {
-        case "-":
+        // The one method that people call with nothing but a name.
+        if first == "auth.explain", let name = others.first, !name.contains("=") {
+            return .call(method: first, words: ["method=\(name)"] + others.dropFirst())
+        }
+        let command = Subcommand(rawValue: first)
+        if wantsHelp, command != .help {
+            // What carries cache entries is told from a method by its help alone.
+            return [nil, .dump, .load].contains(command) ? .methodHelp(method: first) : .help
+        }
+        switch command {
+        case .stream:
             guard others.isEmpty else { throw .usage("rpc - takes its requests from standard input alone") }
             return .stream
-        case "list": return .list(prefix: others.isEmpty ? nil : try only(others, after: first))
-        case "describe": return .describe(method: try only(others, after: first))
-        case "template": return .template(method: try only(others, after: first))
-        case "audit.verify": return .verifyAudit(words: others)
-        // The one method that people call with nothing but a name.
-        case "auth.explain" where others.first?.contains("=") == false:
-            return .call(method: first, words: ["method=\(others[0])"] + others.dropFirst())
-        default: return .call(method: first, words: others)
+        case .list: return .list(prefix: others.isEmpty ? nil : try only(others, after: first))
+        case .describe: return .describe(method: try only(others, after: first))
+        case .template: return .template(method: try only(others, after: first))
+        case .help: return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first))
+        case .completion: return try completion(others)
+        case .verifyAudit: return .verifyAudit(words: others)
+        case .dump, .load, .bench, nil: return .call(method: first, words: others)
         }
     }
 
-    private static func isCommand(_ word: String) -> Bool {
-        ["-", "list", "describe", "template", "audit.verify"].contains(word)
+    private static func completion(_ words: [String]) throws(CommandError) -> Action {
+        if words.count == 2, ["completion", words[0]].joined(separator: " ") == Shell.request {
+            return .candidates(line: words[1])
+        }
+        guard words.count == 1, let shell = Shell(rawValue: words[0]) else {
+            let shells = Shell.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .usage(
+                "rpc completion takes the name of a shell: \(shells)",
+                "For example: rpc completion bash > ~/.local/share/bash-completion/completions/rpc"
+            )
+        }
+        return .completion(shell)
     }
 
     private static func only(_ words: [String], after command: String) throws(CommandError) -> String {
@@ -176,8 +179,4 @@ extension Invocation {
         }
         return words[0]
     }
-}
-
-private func later(_ what: String) -> CommandError {
-    .usage("\(what) comes with a later version", "rpc --help shows what this one does.")
 }

@@ -1,5 +1,6 @@
 import Bytes
 import Linux
+import RPCUsage
 
 /// Reads a file or standard input line by line, in memory for one line and a block.
 struct LineReader: ~Copyable {

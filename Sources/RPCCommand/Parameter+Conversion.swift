@@ -1,5 +1,6 @@
 import JSON
 import RPCClient
+import RPCUsage
 
 extension Parameter {
     /// Turns the text of a `name=value` word into JSON, by what the parameter takes.

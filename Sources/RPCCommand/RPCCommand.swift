@@ -1,5 +1,6 @@
 public import Linux
 import RPCClient
+import RPCUsage
 
 /// The `rpc` command: calls the agent from a shell.
 public struct RPCCommand {
@@ -69,6 +70,12 @@ public struct RPCCommand {
             try console.write(CacheLoad.help)
         case .methodHelp(let method):
             try console.write(MethodHelp.text(try discovery.describe(method)))
+        case .completion(let shell):
+            try console.write(shell.script)
+        case .candidates(let line):
+            for candidate in Completion(catalogue).candidates(for: line) {
+                try console.write("\(candidate.word)\t\(candidate.summary)\n")
+            }
         case .call("cache.dump", let words):
             return try CacheDump(words, invocation, console, connection).run()
         case .call("cache.load", let words):

@@ -1,6 +1,7 @@
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// `--watch` of counters: what they are, and how fast they grow.
 ///

@@ -2,6 +2,7 @@ import Bytes
 import JSON
 import Linux
 import RPCClient
+import RPCUsage
 
 /// Carries requests from standard input to the agent and replies back, a line each, all under way at once (`rpc -`).
 struct RequestStream: ~Copyable {

@@ -1,11 +1,9 @@
 import JSON
 import RPCClient
+import RPCUsage
 
 /// Prints results: whole or one member, for a person or for a program.
 struct ResultOutput {
-    /// Members that answer a question; where one is false, the answer is no.
-    private static let answers = ["hit", "found", "acquired", "allowed", "stored"]
-
     /// Path of the member to print, such as `value.items.0`; nil prints the whole.
     let field: String?
     /// Whether a string is printed without its quotes.
@@ -25,7 +23,7 @@ struct ResultOutput {
     /// - Throws: ``CommandError`` `.errorReply` where the result lacks the member to print; `.answerIsNo` where that is
     ///   because the answer is no.
     func print(result: JSONFragment) throws(CommandError) -> ExitStatus {
-        let answer = result.members.first { Self.answers.contains($0.name) && $0.value.kind == .false }?.name
+        let answer = result.members.first { ExitStatus.answers.contains($0.name) && $0.value.kind == .false }?.name
         do throws(CommandError) {
             try print(result)
         } catch {
@@ -64,6 +62,15 @@ struct ResultOutput {
         } else {
             try console.write([UInt8](chosen.bytes) + [0x0A])
         }
+    }
+
+    /// A message, or its member that is asked for, as a line.
+    ///
+    /// - Throws: ``CommandError`` `.errorReply` where there is no such member.
+    func line(_ message: JSONFragment) throws(CommandError) -> [UInt8] {
+        let chosen = try pick(message)
+        if isRaw, let string = chosen.string { return Array("\(string)\n".utf8) }
+        return [UInt8](chosen.bytes) + [0x0A]
     }
 
     private func pick(_ value: JSONFragment) throws(CommandError) -> JSONFragment {

@@ -37,4 +37,14 @@ enum TextLayout {
             return "\(line)\n"
         }.joined()
     }
+
+    /// Terms and what they mean, in two columns; the second is wrapped to ``width``.
+    static func definitions(_ rows: [(term: String, meaning: String)], indent: Int = 0) -> String {
+        let margin = indent + (rows.map(\.term.count).max() ?? 0) + 2
+        return rows.map { term, meaning in
+            let head = String(repeating: " ", count: indent) + term
+            let padding = String(repeating: " ", count: margin - head.count)
+            return head + padding + wrapped(meaning, indent: margin).dropFirst(margin)
+        }.joined()
+    }
 }

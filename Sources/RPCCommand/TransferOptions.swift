@@ -1,4 +1,5 @@
 import Bytes
+import RPCUsage
 
 /// The words of `rpc cache.load` and `rpc cache.dump`: a file, and options `name=value`.
 struct TransferOptions: Equatable {

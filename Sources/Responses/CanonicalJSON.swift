@@ -17,17 +17,118 @@ enum CanonicalFault: Error, Equatable {
 enum CanonicalJSON {
     /// Appends the canonical form of a value.
     ///
-    /// - Complexity: O(n log n) for the members of an object; each level of nesting is passed over once more.
+    /// - Complexity: One pass over the text; the members of an object that are not in order are sorted and copied, once
+    ///   for each object around them.
     static func append(_ value: JSONValue, to buffer: inout ByteBuffer) throws(CanonicalFault) {
-        switch value.kind {
-        case .null, .true, .false: buffer.append(value.text)
-        case .number: append(number: value.text, to: &buffer)
-        case .string:
-            guard let string = value.string else { preconditionFailure("a string is a string") }
-            try append(string, to: &buffer)
-        case .array: try append(array: value, to: &buffer)
-        case .object: try append(object: value, to: &buffer)
+        // Depth was bounded when the value was scanned.
+        var scanner = JSONScanner(value.text, depthMax: .max)
+        do throws(Interruption) {
+            try append(&scanner, to: &buffer)
+        } catch {
+            switch error {
+            case .fault(let fault): throw fault
+            case .unscanned(let fault): preconditionFailure("the value was not scanned: \(fault)")
+            }
         }
+    }
+
+    /// Why a pass over a text ends early.
+    private enum Interruption: Error {
+        case fault(CanonicalFault)
+        case unscanned(JSONFault)
+    }
+
+    /// Appends the value that begins here.
+    private static func append(_ scanner: inout JSONScanner, to buffer: inout ByteBuffer) throws(Interruption) {
+        switch scanner.next {
+        case UInt8(ascii: "["):
+            try appendArray(&scanner, to: &buffer)
+        case UInt8(ascii: "{"):
+            try appendObject(&scanner, to: &buffer)
+        default:
+            let value = try scan { () throws(JSONFault) in try scanner.scanValue(depth: 0) }
+            if let string = value.string {
+                try mend { () throws(CanonicalFault) in try append(string, to: &buffer) }
+            } else if value.kind == .number {
+                append(number: value.text, to: &buffer)
+            } else {
+                buffer.append(value.text)
+            }
+        }
+    }
+
+    private static func scan<Result>(_ body: () throws(JSONFault) -> Result) throws(Interruption) -> Result {
+        do throws(JSONFault) {
+            return try body()
+        } catch {
+            throw .unscanned(error)
+        }
+    }
+
+    private static func mend(_ body: () throws(CanonicalFault) -> Void) throws(Interruption) {
+        do throws(CanonicalFault) {
+            try body()
+        } catch {
+            throw .fault(error)
+        }
+    }
+
+    private static func appendArray(_ scanner: inout JSONScanner, to buffer: inout ByteBuffer) throws(Interruption) {
+        buffer.append(UInt8(ascii: "["))
+        scanner.position += 1
+        scanner.skipWhiteSpace()
+        var isAtEnd = scanner.accept(UInt8(ascii: "]"))
+        while !isAtEnd {
+            try append(&scanner, to: &buffer)
+            isAtEnd = try scan { () throws(JSONFault) in try scanner.passSeparator(end: UInt8(ascii: "]")) }
+            if !isAtEnd { buffer.append(UInt8(ascii: ",")) }
+        }
+        buffer.append(UInt8(ascii: "]"))
+    }
+
+    /// A member that was appended: what its name means, and where name and value stand.
+    private struct Member {
+        let name: [UInt8]
+        let bounds: Range<Int>
+    }
+
+    private static func appendObject(_ scanner: inout JSONScanner, to buffer: inout ByteBuffer) throws(Interruption) {
+        buffer.append(UInt8(ascii: "{"))
+        let start = buffer.count
+        var members: [Member] = []
+        scanner.position += 1
+        scanner.skipWhiteSpace()
+        var isAtEnd = scanner.accept(UInt8(ascii: "}"))
+        while !isAtEnd {
+            let begin = buffer.count
+            let name = try scan { () throws(JSONFault) in try scanner.scanString() }
+            try scan { () throws(JSONFault) in try scanner.passColon() }
+            var meaning = ByteBuffer()
+            try mend { () throws(CanonicalFault) in try append(meaningOf: name, to: &meaning) }
+            buffer.append(jsonString: meaning.view)
+            buffer.append(UInt8(ascii: ":"))
+            try append(&scanner, to: &buffer)
+            members.append(Member(name: meaning.view.copy(), bounds: begin..<buffer.count))
+            isAtEnd = try scan { () throws(JSONFault) in try scanner.passSeparator(end: UInt8(ascii: "}")) }
+            if !isAtEnd { buffer.append(UInt8(ascii: ",")) }
+        }
+        try mend { () throws(CanonicalFault) in try sort(members, from: start, in: &buffer) }
+        buffer.append(UInt8(ascii: "}"))
+    }
+
+    /// Puts the members of an object, which is the end of what was appended, in order.
+    private static func sort(_ members: [Member], from start: Int, in buffer: inout ByteBuffer) throws(CanonicalFault) {
+        let sorted = members.sorted { precedes($0.name, $1.name) }
+        for (one, other) in zip(sorted, sorted.dropFirst()) where one.name == other.name { throw .repeatedMember }
+        guard zip(members, sorted).contains(where: { $0.bounds != $1.bounds }) else { return }
+        var ordered = ByteBuffer()
+        ordered.reserve(buffer.count - start)
+        for (index, member) in sorted.enumerated() {
+            if index > 0 { ordered.append(UInt8(ascii: ",")) }
+            ordered.append(buffer.view[member.bounds])
+        }
+        buffer.truncate(to: start)
+        buffer.append(ordered.view)
     }
 
     /// Appends a string with its quotes.
@@ -66,40 +167,6 @@ enum CanonicalJSON {
     private static func append(number text: ByteView, to buffer: inout ByteBuffer) {
         guard let number = DecimalNumber(text) else { return buffer.append(text) }
         number.append(to: &buffer)
-    }
-
-    private static func append(array: JSONValue, to buffer: inout ByteBuffer) throws(CanonicalFault) {
-        buffer.append(UInt8(ascii: "["))
-        var elements = array.elements()
-        var isFirst = true
-        while let element = elements.next() {
-            if !isFirst { buffer.append(UInt8(ascii: ",")) }
-            isFirst = false
-            try append(element, to: &buffer)
-        }
-        buffer.append(UInt8(ascii: "]"))
-    }
-
-    private static func append(object: JSONValue, to buffer: inout ByteBuffer) throws(CanonicalFault) {
-        var sorted: [(name: [UInt8], value: JSONValue)] = []
-        var members = object.members()
-        while let member = members.next() {
-            var name = ByteBuffer()
-            try append(meaningOf: member.name, to: &name)
-            sorted.append((name.view.copy(), member.value))
-        }
-        sorted.sort { precedes($0.name, $1.name) }
-        buffer.append(UInt8(ascii: "{"))
-        for index in sorted.indices {
-            if index > 0 {
-                guard sorted[index].name != sorted[index - 1].name else { throw .repeatedMember }
-                buffer.append(UInt8(ascii: ","))
-            }
-            sorted[index].name.withByteView { buffer.append(jsonString: $0) }
-            buffer.append(UInt8(ascii: ":"))
-            try append(sorted[index].value, to: &buffer)
-        }
-        buffer.append(UInt8(ascii: "}"))
     }
 
     /// Whether one name comes before another by its UTF-16 code units; both are UTF-8.

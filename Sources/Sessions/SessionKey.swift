@@ -62,10 +62,3 @@ extension Keyspace {
         return stem(.sessionIndex, key.namespace, tag: key.tag) + buffer.view.copy()
     }
 }
-
-extension ByteBuffer {
-    /// Appends one word of a command.
-    mutating func append(word bytes: [UInt8]) {
-        bytes.withByteView { append(word: $0) }
-    }
-}

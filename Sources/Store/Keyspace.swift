@@ -20,6 +20,14 @@ public enum KeyFamily: Sendable {
     case sessionIndex
     /// Copies of sessions that could not be read: `session-aside:{<tag>}<digest>`.
     case sessionAside
+    /// Topics, streams: `topic:{<topic>}`.
+    case topic
+    /// State of a topic's groups: `topic-group:{<topic>}:<group>`.
+    case topicGroup
+    /// When messages of a group may be delivered again: `topic-due:{<topic>}:<group>`.
+    case topicDue
+    /// Messages of a group that wait behind one of the same order key: `topic-parked:{<topic>}:<group>`.
+    case topicParked
     /// Stored responses of language models: `response:<fingerprint>`.
     case response
     /// The generation of a model's responses: `response-model:<model>`.
@@ -39,6 +47,10 @@ public enum KeyFamily: Sendable {
         case .session: "session"
         case .sessionIndex: "session-index"
         case .sessionAside: "session-aside"
+        case .topic: "topic"
+        case .topicGroup: "topic-group"
+        case .topicDue: "topic-due"
+        case .topicParked: "topic-parked"
         case .response: "response"
         case .responseModel: "response-model"
         case .responseScope: "response-scope"

@@ -93,7 +93,10 @@ extension RPCError {
     ]
 
     /// What an operator can do about a refusal.
-    private static func advice(_ word: String) -> String {
+    ///
+    /// - Parameter word: The first word of Valkey's error.
+    /// - Returns: Words that follow the refusal's; empty where its name says it all.
+    public static func advice(_ word: String) -> String {
         switch word {
         case "NOPERM": "; the agent's user lacks a permission that config/valkey.acl gives it"
         case "NOAUTH", "WRONGPASS": "; the agent's user or password is not the server's (valkey.password_file)"

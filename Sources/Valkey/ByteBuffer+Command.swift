@@ -25,6 +25,11 @@ extension ByteBuffer {
         word.withByteView { append(word: $0) }
     }
 
+    /// Appends one word of a command.
+    public mutating func append(word bytes: [UInt8]) {
+        bytes.withByteView { append(word: $0) }
+    }
+
     /// Appends one word of a command, a number in decimal.
     public mutating func append(word number: Int64) {
         var length = number < 0 ? 2 : 1

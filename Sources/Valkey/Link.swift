@@ -51,6 +51,8 @@ public final class Link: TurnHandler {
     private var repliesCounted: UInt64 = 0
     private var rejections: UInt64 = 0
     private var lastFault: String?
+    /// First word of the error by which the server refuses every write now.
+    var writeRefusal: String?
     private var probeTimer: TimerID?
     /// The breaker's generation under which a greeting is the probe, nil while none is.
     private var greetingGeneration: UInt32?
@@ -185,6 +187,8 @@ extension Link {
         public var mode: String
         /// Why the last connection failed, nil while commands flow.
         public var fault: String?
+        /// First word of the error by which the server refuses every write, such as `MISCONF`; nil while it takes them.
+        public var writeRefusal: String?
         /// How long until callers may pass again, in milliseconds, while the breaker is open.
         public var retryAfterMilliseconds: Int64?
         /// Connections that were ready, since the start.
@@ -211,6 +215,7 @@ extension Link {
             version: server.version,
             mode: server.mode,
             fault: lastFault,
+            writeRefusal: writeRefusal,
             retryAfterMilliseconds: breaker.isPassable ? nil : retryAfterMilliseconds,
             connections: connections,
             replies: replies,

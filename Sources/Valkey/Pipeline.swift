@@ -174,6 +174,7 @@ extension Pipeline {
     }
 
     private func answer(_ record: CommandRecord, _ reply: Reply) {
+        if record.effect != .read { unsafe owner._withUnsafeGuaranteedRef { $0.wrote(reply) } }
         if record.wasSent, record.effect != .read, reply.kind == .error {
             // The second copy was refused; what became of the first, nobody knows.
             unsafe record.receiver.failed(LinkFailure(.ambiguous, .unknown), record.completion)

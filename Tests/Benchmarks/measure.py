@@ -134,7 +134,8 @@ def prepare(stage: Stage, subject: str, load: Load) -> None:
     if subject == "lines":
         return
     reads = Load(1, 1, "get_many" if "get_many" in load.mix else "get", load.value_bytes, load.keys)
-    bench(stage.programs, *stage.load_options(subject), *reads.options(), "--keep", "--duration", "1ms", "--warm-up", "0")
+    words = [*stage.load_options(subject), *reads.options(), "--keep"]
+    bench(stage.programs, *words, "--duration", "1ms", "--warm-up", "0")
 
 
 @dataclass(frozen=True)
@@ -233,10 +234,11 @@ class MemoryRow:
     def run(self, stage: Stage, settings: Settings) -> Outcome:
         demands = [Demand("memory", "<=", 10e6), Demand("entry", "<=", 200)]
         outcome = Outcome(self.name, self.title, "bytes", {}, demands)
-        stage.agent("near")
+        # One that has served nobody.
+        stage.agent("idle")
         # A second after its start the agent gives back what only the start needed.
         time.sleep(3)
-        outcome.figures["memory"] = [resident_bytes(stage.process("near"))]
+        outcome.figures["memory"] = [resident_bytes(stage.process("idle"))]
         stage.agent("near-large")
         empty = resident_bytes(stage.process("near-large"))
         keys = 20_000 if settings.is_smoke else 1_000_000
@@ -257,7 +259,8 @@ class HourRow:
     title: str = "one hour at half the peak: growth over the second half"
 
     def run(self, stage: Stage, settings: Settings) -> Outcome:
-        demands = [Demand(key, "<=", most) for key, most in [("memory slope", 1 << 20), ("descriptor slope", 0), ("errors", 0)]]
+        most = {"memory slope": 1 << 20, "descriptor slope": 0, "errors": 0}
+        demands = [Demand(subject, "<=", factor) for subject, factor in most.items()]
         outcome = Outcome(self.name, self.title, "an hour", {}, demands)
         load = Load(50, 16, mix="get:9,set:1")
         prepare(stage, "near", load)

@@ -92,6 +92,10 @@ LINE_ANSWER = json.dumps(
 class Stage:
     """The servers of one row."""
 
+    # What an agent is started under, and what its environment has beside ours.
+    wrapper: list[str] = []
+    environment: dict[str, str] = {}
+
     def __init__(self, programs: Programs, directory: Path):
         self.programs = programs
         self.directory = directory
@@ -104,7 +108,7 @@ class Stage:
 
     def __exit__(self, *_) -> None:
         for process in reversed(self.processes.values()):
-            process.send_signal(signal.SIGTERM)
+            os.kill(self.signalled(process.pid), signal.SIGTERM)
         for process in self.processes.values():
             try:
                 process.wait(timeout=10)
@@ -112,6 +116,10 @@ class Stage:
                 process.kill()
                 process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def signalled(self, process: int) -> int:
+        """The process that ends a peer when it is told to."""
+        return process
 
     def path(self, name: str) -> Path:
         return self.directory / name
@@ -145,9 +153,11 @@ class Stage:
         """The process id of a subject that runs."""
         return self.processes[subject].pid
 
-    def start(self, name: str, command: list[str | Path], *, is_up) -> None:
+    def start(self, name: str, command: list[str | Path], *, is_up, environment: dict[str, str] | None = None) -> None:
+        words = [str(word) for word in command]
+        variables = {**os.environ, **(environment or {})}
         with open(self.path(f"{name}.log"), "wb") as log:
-            process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, cwd=self.directory)
+            process = subprocess.Popen(words, stdout=log, stderr=log, cwd=self.directory, env=variables)
         self.processes[name] = process
         limit = time.monotonic() + START_LIMIT
         while not is_up():
@@ -173,18 +183,24 @@ class Stage:
     def agent(self, name: str) -> Path:
         """An agent in front of the stage's Valkey, over TCP as the other proxies.
 
-        `near` is as it comes, `near-large` may keep a million entries in its memory, `pass` keeps none there.
+        `near` and `idle` are as they come, `near-large` may keep a million entries in its memory, `pass` keeps none
+        there.
         """
         path = self.path(f"{name}.sock")
         if name in self.processes:
             return path
         self.valkey()
-        cache = {"near": {}, "near-large": {"near_bytes": 1 << 30}, "pass": {"tier": "valkey"}}[name]
+        cache = {"near": {}, "idle": {}, "near-large": {"near_bytes": 1 << 30}, "pass": {"tier": "valkey"}}[name]
         file = self.path(f"{name}.json")
         file.write_text(json.dumps({"cache": cache, "limits": {"connections_max": 100_000}}))
         command = [self.programs.squired, "--config", file, "--socket", path, "--state-dir", self.path(f"{name}.state")]
         command += ["--valkey", f"valkey://127.0.0.1:{self.port}"]
-        self.start(name, command, is_up=lambda: path.exists() and self.is_healthy(path))
+        self.start(
+            name,
+            [*self.wrapper, *command],
+            is_up=lambda: path.exists() and self.is_healthy(path),
+            environment=self.environment,
+        )
         return path
 
     def is_healthy(self, path: Path) -> bool:

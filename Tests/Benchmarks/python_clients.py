@@ -17,15 +17,16 @@ class Squire:
     """The agent, with nothing but the standard library."""
 
     def __init__(self, path):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(path)
-        self.stream = connection.makefile("rwb")
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
 
     def call(self, method, **params):
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        self.stream.write(json.dumps(request).encode() + b"\n")
-        self.stream.flush()
-        reply = json.loads(self.stream.readline())
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        line = self.socket.recv(65536)
+        while not line.endswith(b"\n"):
+            line += self.socket.recv(65536)
+        reply = json.loads(line)
         if "error" in reply:
             raise RuntimeError(reply["error"]["message"])
         return reply["result"]

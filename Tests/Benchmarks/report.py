@@ -114,8 +114,9 @@ the machine below, on whose cores load, agent and Valkey run together.
 
 ## Figures
 
-Medians of {settings.rounds} rounds of {settings.seconds:g} s each, after {settings.warm_up:g} s of warm-up; values of 64 bytes and 10 000 keys
-that are asked for equally often, unless a row says otherwise. `50 × 16` is 50 connections with 16 calls in flight each.
+Medians of {settings.rounds} rounds of {settings.seconds:g} s each, after {settings.warm_up:g} s of warm-up; values of
+64 bytes and 10 000 keys that are asked for equally often, unless a row says otherwise. `50 × 16` is 50 connections with
+16 calls in flight each.
 
 {figures(outcomes)}
 
@@ -128,8 +129,8 @@ that are asked for equally often, unless a row says otherwise. `50 × 16` is 50 
   **Squire, pass-through**: `cache.tier` is `valkey`, so each call is a command to Valkey, over TCP.
 - **The line server** (`Tests/Benchmarks/line_server.c`) is the least that a server can do: it counts line feeds and
   answers each with the same line. What the agent takes beyond it is the agent's own.
-- **twemproxy** and **Envoy** pass on to the same Valkey over TCP, with one connection and with one worker each, which on
-  two cores is their best.
+- **twemproxy** and **Envoy** pass on to the same Valkey over TCP, Envoy with one worker, which on two cores is faster
+  than with two.
 - **On schedule** means that calls begin at even distances however late the replies are, and a call's time counts from
   when it was due; otherwise a server that stands still would be charged for one call only.
 - **Python**: one process makes one call after the other and parses the JSON that comes back; Squire's side is the

@@ -21,7 +21,7 @@ struct MessageQueueTests {
         countMax: Int = 4,
         _ overflow: MessageQueue.Overflow = .dropOldest
     ) -> MessageQueue {
-        var queue = MessageQueue(countMax: countMax, overflow: overflow)
+        var queue = MessageQueue(countMax: countMax, bytesMax: 1 << 20, overflow: overflow)
         for number in 0..<count { _ = queue.append(body(number + 1), sequence: number + 1) }
         return queue
     }
@@ -65,8 +65,8 @@ struct MessageQueueTests {
 
     @Test("is bounded in bytes too, but takes one message of any length")
     func bytes() {
-        let half = MessageQueue.bytesMax / 2
-        var queue = MessageQueue(countMax: 100, overflow: .dropOldest)
+        let half = (1 << 20) / 2
+        var queue = MessageQueue(countMax: 100, bytesMax: 1 << 20, overflow: .dropOldest)
         check(queue.append(body(1, bytes: half), sequence: 1) == 0)
         check(queue.append(body(2, bytes: half), sequence: 2) == 0)
         check(queue.append(body(3, bytes: 1), sequence: 3) == 1)
@@ -74,7 +74,7 @@ struct MessageQueueTests {
         check(queue.append(body(4, bytes: 3 * half), sequence: 4) == 2)
         #expect(queue.count == 1)
         check(queue.takeFirst() == .message(body: body(4, bytes: 3 * half), sequence: 4, dropped: 3))
-        var strict = MessageQueue(countMax: 100, overflow: .disconnect)
+        var strict = MessageQueue(countMax: 100, bytesMax: 1 << 20, overflow: .disconnect)
         check(strict.append(body(1, bytes: 3 * half), sequence: 1) == 0)
         check(strict.append(body(2, bytes: 1), sequence: 2) == nil)
     }

@@ -36,7 +36,7 @@ struct RuleTests {
     @Test("ask what to invalidate, and false is no answer", arguments: [nil, "{}", "[]", #"{"all":false}"#])
     func atLeastOne(params: String?) throws {
         let fault = try CallText.fault(of: params, CacheInvalidateParameters.init)
-        #expect(fault?.message == "pattern or namespace or all must be given")
+        #expect(fault?.message == "pattern or namespace or all or tags must be given")
     }
 
     @Test("let all stand alone", arguments: [("pattern", "*"), ("namespace", "people")])

@@ -174,4 +174,11 @@ struct CancelTests {
             #expect(replies.contains { $0["id"] == 2 && $0["result"] == ["pong": true] })
         }
     }
+
+    @Test("at random leaves every other answer its own, and nothing behind")
+    func random() async throws {
+        try await withAgent { agent in
+            try await CancelRun.run(on: agent, clients: 4, seed: 7) { bursts in bursts < 40 }
+        }
+    }
 }

@@ -156,4 +156,25 @@ struct DegradedTests {
             #expect(lease["lease"]?.string?.isEmpty == false)
         }
     }
+
+    @Test("says that a store refuses writes, until it takes them again", arguments: ServerKind.installed)
+    func refusedWrites(kind: ServerKind) async throws {
+        try await withAgent(kind) { agent in
+            let client = try agent.connect()
+            _ = try agent.server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            _ = try agent.server.command("CONFIG", "SET", "maxmemory", "1")
+            let error = try await client.error(of: "cache.set", #"["k",1]"#)
+            #expect(error["data"]?["outcome"] == "not_applied")
+            #expect(error["data"]?["retryable"] == true)
+            var health = try await client.result(of: "agent.health")
+            #expect(health["degraded"] == true)
+            let warning = "the cache store refuses writes: OOM; the server is at its maxmemory"
+            #expect(health["warnings"]?.array?.contains(.string(warning)) == true)
+            _ = try agent.server.command("CONFIG", "SET", "maxmemory", "0")
+            _ = try await client.result(of: "cache.set", #"["k",1]"#)
+            health = try await client.result(of: "agent.health")
+            #expect(health["degraded"] == false)
+            #expect(health["warnings"]?.array?.contains(.string(warning)) == false)
+        }
+    }
 }

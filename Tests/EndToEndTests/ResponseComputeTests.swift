@@ -165,13 +165,14 @@ struct ResponseComputeTests {
         try await withAgent { agent in
             let computer = try agent.connect()
             let other = try agent.connect()
-            let short = #"{\#(Self.identity),"lease_ms":1500}"#
-            #expect(try await computer.result(of: "response.get", short)["lease"] != nil)
+            #expect(try await computer.result(of: "response.get", Self.get)["lease"] != nil)
             let impatient = try await other.result(of: "response.get", #"{\#(Self.identity),"lease_ms":1}"#)
             #expect(impatient["hit"] == false && impatient["lease"] == nil)
             let deadline = #"{\#(Self.identity),"lease_ms":1,"wait_ms":60000,"_meta":{"deadline_ms":60}}"#
             #expect(try await other.error(of: "response.get", deadline)["data"]?["kind"] == "deadline_exceeded")
-            #expect(try await other.result(of: "response.get", Self.get)["lease"] != nil)
+            let short = #""model":"m","scope":"s","prompt":"other","wait_ms":60000,"lease_ms":"#
+            #expect(try await computer.result(of: "response.get", "{\(short)50}")["lease"] != nil)
+            #expect(try await other.result(of: "response.get", "{\(short)60000}")["lease"] != nil)
         }
     }
 
@@ -188,6 +189,41 @@ struct ResponseComputeTests {
                 let stats = try await computer.result(of: "agent.stats")
                 return stats["responses"]?["waiting"] == 0 && stats["calls"]?["running"] == 0
             }
+        }
+    }
+
+    @Test("also when news is missed because the connection that tells it breaks at that very moment")
+    func missedNews() async throws {
+        try await withTwo { first, second in
+            for round in 0..<20 {
+                let prompt = #""model":"m","scope":"s","prompt":"\#(round)""#
+                let computer = try first.connect()
+                let next = try second.connect()
+                let get = #"{\#(prompt),"lease_ms":60000,"wait_ms":60000}"#
+                let lease = try #require(try await computer.result(of: "response.get", get)["lease"]?.string)
+                try await begin(next, get)
+                try await waitUntil("the next waits") { try await waiting(second) == 1 }
+                try first.server.command("CLIENT", "KILL", "TYPE", "pubsub")
+                let put = #"{\#(prompt),"response":\#(round),"lease":"\#(lease)"}"#
+                #expect(try await computer.result(of: "response.put", put)["stored"] == true)
+                #expect(try await result(next)["response"]?.integer == Int64(round))
+            }
+        }
+    }
+
+    @Test("and those who wait have a miss, or the lease, when Valkey goes away or comes back with nothing")
+    func restart() async throws {
+        try await withAgent { agent in
+            let computer = try agent.connect()
+            let next = try agent.connect()
+            #expect(try await computer.result(of: "response.get", Self.get)["lease"] != nil)
+            try await begin(next)
+            try await waitUntil("the next waits") { try await waiting(agent) == 1 }
+            agent.server.kill()
+            try await agent.server.start()
+            let result = try await result(next)
+            #expect(result["hit"] == false)
+            #expect(result["lease"] != nil || result["degraded"] == true)
         }
     }
 

@@ -79,18 +79,18 @@ struct ResponseStreamTests {
 
     @Test("has no deadline of its own but the gaps, unless the call names one")
     func deadline() async throws {
-        let limits = #"{"limits": {"deadline_ms": 100}}"#
+        let limits = #"{"limits": {"deadline_ms": 1000}}"#
         try await withAgent(configuration: limits) { agent in
             let client = try agent.connect()
             let patient = #","_meta":{"deadline_ms":10000}"#
             _ = try await client.result(
                 of: "response.put",
-                Self.put([(0, "0"), (400, "1")]).dropLast() + patient + "}"
+                Self.put([(0, "0"), (1300, "1")]).dropLast() + patient + "}"
             )
             try await client.send(get("paced"))
             _ = try await client.receive(2)
             #expect(try Document.parse(try await client.receive())["result"]?["chunk_count"] == 2)
-            try await client.send(get("paced", more: #","_meta":{"deadline_ms":300}"#))
+            try await client.send(get("paced", more: #","_meta":{"deadline_ms":1000}"#))
             _ = try await client.receive()
             let error = try Document.parse(try await client.receive())["error"]
             #expect(error?["data"]?["kind"] == "deadline_exceeded")

@@ -129,6 +129,19 @@ struct TelemetryTests {
         }
     }
 
+    @Test("tells what the reference lists, no more and no less")
+    func reference() async throws {
+        try await withMonitored { agent, monitor in
+            try await makeCalls(try agent.connect())
+            let listed = try File.text("docs/reference/metrics.md").split(separator: "\n").compactMap { line in
+                line.hasPrefix("| `squire_") || line.hasPrefix("| `process_") ? line.split(separator: "`")[1] : nil
+            }
+            let families = try await monitor.metrics().families.keys
+            #expect(Set(listed.map(String.init)) == Set(families))
+            #expect(listed.count == families.count)
+        }
+    }
+
     /// The agent's metrics that a text names.
     private static func metricNames(_ text: String) -> Set<String> {
         let words = text.split { !($0.isLetter && $0.isLowercase || $0.isNumber || $0 == "_") }

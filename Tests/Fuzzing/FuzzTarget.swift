@@ -11,6 +11,8 @@ enum FuzzTarget: String, CaseIterable {
     case requests
     /// Replies of Valkey, in pieces.
     case replies
+    /// The canonical form of requests to models, and what lies in the place of a response.
+    case responses
 
     /// The target that the environment names in `FUZZ_TARGET`.
     static let chosen: FuzzTarget = {
@@ -28,6 +30,7 @@ enum FuzzTarget: String, CaseIterable {
         case .strings: StringFuzzing.run(input)
         case .requests: RequestFuzzing.run(input)
         case .replies: ReplyFuzzing.run(input)
+        case .responses: ResponseFuzzing.run(input)
         }
     }
 }

@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import Linux
+import RPCClient
 import TestSupport
 import Testing
 
@@ -69,6 +70,35 @@ struct AccessControlTests {
         _ = try await agent.call("session.update", #"{"token":"\#(token)","set":{"a":1}}"#)
         _ = try await agent.call("session.rotate", #"{"token":"\#(token)","grace_ms":1000,"request_id":"r"}"#)
         _ = try await agent.call("session.destroy_all", #"{"subject":"further"}"#)
+        try await onThread { [path = agent.socketPath] in try Self.useTopic(path) }
+    }
+
+    /// Leads messages of one order key through a topic, to their deaths and out of it; what is refused is passed over.
+    private static func useTopic(_ path: String) throws {
+        let client = try ChannelClient(path)
+        let end = Instant.now.advanced(by: .seconds(15))
+        func call(_ method: String, _ params: String) throws -> JSONFragment? {
+            try client.client.call(method, params: JSONFragment(params), until: end).result
+        }
+        let subscribe = #"{"topic":"life","group":"g","from":"start","credit":2,"deliveries_max":1}"#
+        for number in 1...3 {
+            _ = try call("topic.publish", #"{"topic":"life","message":\#(number),"order_key":"k","length_max":100}"#)
+        }
+        let name = try call("topic.subscribe", subscribe)?["subscription"]?.text ?? "null"
+        for verb in ["extend", "ack", "nack"] {
+            let soon = Instant.now.advanced(by: .milliseconds(100))
+            guard let message = try? client.client.notification(until: soon).params?["id"]?.text else { continue }
+            for each in Set(["extend", verb]) {
+                _ = try call("topic.\(each)", #"{"subscription":\#(name),"ids":[\#(message)]}"#)
+            }
+        }
+        _ = try call("topic.publish", #"{"topic":"life","message":0,"length_max":1}"#)
+        _ = try call("topic.trim", #"{"topic":"life","length_max":1,"force":true}"#)
+        _ = try call("topic.inspect", #"{"topic":"life"}"#)
+        _ = try call("topic.unsubscribe", #"{"subscription":\#(name)}"#)
+        _ = try call("topic.delete_group", #"{"topic":"life","group":"g"}"#)
+        _ = try call("topic.trim", #"{"topic":"life","length_max":0}"#)
+        _ = try call("topic.trim", #"{"topic":"life.dead","age_max_ms":0}"#)
     }
 
     private static let furtherCalls = [

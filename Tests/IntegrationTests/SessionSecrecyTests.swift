@@ -210,6 +210,49 @@ struct SessionSecrecyTests {
             #expect(outcome.standardError.contains("0600"))
         }
     }
+
+    @Test("A crash leaves no core file, unless it is asked for", arguments: [false, true])
+    func coreFiles(areWanted: Bool) async throws {
+        let environment = ["SQUIRE_CORE_FILES": "\(areWanted)", "SWIFT_BACKTRACE": "enable=no"]
+        try await withSessionAgents(environment: environment) { agents, _, _ in
+            let daemon = agents[0].daemon
+            let session = try await agents[0].create(["data": ["text": "content-to-be-hidden"]])
+            let process = daemon.process.processID
+            let limited = try await run("/usr/bin/prlimit", ["--pid", "\(process)", "--core=unlimited"])
+            try #require(limited.status == .exited(0))
+            let directory = try File.destination(ofLink: "/proc/\(process)/cwd")
+            try daemon.process.signal(SIGABRT)
+            try await daemon.process.end()
+            let cores = Directory.names(in: directory).filter { $0.hasPrefix("core") }
+            guard areWanted else { return #expect(cores.isEmpty) }
+            // Where the host keeps core files elsewhere, there is none to look into.
+            guard try File.text("/proc/sys/kernel/core_pattern").hasPrefix("core") else { return }
+            let core = try File.bytes("\(directory)/\(try #require(cores.first))")
+            #expect(core.contains(text: session.token))
+        }
+    }
+
+    @Test("The list of processes shows no token that rpc was given")
+    func processList() async throws {
+        try await withSessionAgents { agents, server, _ in
+            let session = try await agents[0].create()
+            try server.pause()
+            var command = ChildProcess.Command(executable: try Product.path("rpc"))
+            command.arguments = ["--socket", agents[0].daemon.socketPath, "session.get", "token=\(session.token)"]
+            command.environment = variables([:])
+            try await withTemporaryDirectory { directory in
+                let process = try await LaunchedProcess.start(command, log: "\(directory)/log")
+                defer { process.kill() }
+                try await waitUntil("the values are hidden") {
+                    try File.text("/proc/\(process.processID)/cmdline").contains("token=***")
+                }
+                let words = try File.bytes("/proc/\(process.processID)/cmdline")
+                #expect(!words.contains(text: session.token))
+                try server.resume()
+                #expect(try await process.end() == .exited(0))
+            }
+        }
+    }
 }
 
 extension RESPReply {

@@ -65,6 +65,19 @@ struct CallMeterTests {
         #expect(calls.counts[0].errors == 0)
     }
 
+    @Test("methods whose numbers lie far apart are told apart")
+    func manyMethods() {
+        let calls = CallTable(limits: RPCLimits(), methods: 200, clock: clock)
+        for method in [0, 3, 64, 67, 128, 199, 3] {
+            calls.reply(calls.begin(peer, id: ByteView("1"), method: method, batch: nil)) { $0.append("{}") }
+        }
+        calls.turnEnded { Instant(nanoseconds: 1_000_500) }
+        let counted = (0..<200).filter { calls.meter.durations[$0].count > 0 }
+        #expect(counted == [0, 3, 64, 67, 128, 199])
+        #expect(calls.meter.durations[3].count == 2)
+        #expect(counted.allSatisfy { calls.meter.durations[$0].sum == 500 * calls.meter.durations[$0].count })
+    }
+
     @Test("every one of many calls that end in a turn is counted")
     func many() {
         let begun = (0..<5000).map { _ in begin() }
@@ -82,8 +95,8 @@ struct CallMeterTests {
         calls.fail(begin(1), error)
         calls.reject(peer, id: nil, batch: nil, .invalidRequest("no"))
         let failures = calls.meter.failures
-        #expect(failures[CallMeter.Failure(method: 1, kind: "unavailable")] == 2)
-        #expect(failures[CallMeter.Failure(method: nil, kind: "invalid_request")] == 1)
+        #expect(failures[CallMeter.Failure(method: 1, code: 1001)] == 2)
+        #expect(failures[CallMeter.Failure(method: nil, code: -32600)] == 1)
         #expect(failures.count == 2)
     }
 

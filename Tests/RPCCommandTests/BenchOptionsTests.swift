@@ -1,4 +1,5 @@
 import LoadGenerator
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

@@ -110,6 +110,15 @@ extension Catalogue {
             """#
         ),
         (
+            "mail.subscribe",
+            #"""
+            {"name":"mail.subscribe","summary":"Hands out mail.","params":[
+              {"name":"credit","schema":{"type":"integer","default":64}},
+              {"name":"ack_ms","schema":{"type":"integer","default":30000}}],
+             "result":{"name":"subscription","schema":{"type":"object","properties":{"subscription":{"type":"string"}}}}}
+            """#
+        ),
+        (
             "cache.get",
             #"""
             {"name":"cache.get","summary":"Reads one entry.","description":"Asks the near cache, then Valkey.",

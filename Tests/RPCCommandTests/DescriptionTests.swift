@@ -1,5 +1,6 @@
 import RPCClient
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @testable import RPCCommand
@@ -13,6 +14,7 @@ struct DescriptionTests {
                 agent.ping      Answers.
                 cache.get       Reads one entry.
                 cache.set       Writes one entry.
+                mail.subscribe  Hands out mail.
                 news.subscribe  Tells the news.
 
                 """

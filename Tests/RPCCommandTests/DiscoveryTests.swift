@@ -1,5 +1,6 @@
 import Bytes
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

@@ -1,5 +1,6 @@
 import Glibc
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @Suite("Exit status")
@@ -150,7 +151,6 @@ struct ExitStatusTests {
             (["agent.ping", "--raw=1"], "--raw takes no value"),
             (["describe"], "takes one name"),
             (["bench", "--nope"], "no option --nope"),
-            (["completion", "bash"], "comes with a later version"),
             (["-", "--field", "x"], "go with it"),
             (["list", "nope."], "no method begins with nope."),
         ] as [([String], String)]

@@ -1,4 +1,5 @@
 import RPCClient
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

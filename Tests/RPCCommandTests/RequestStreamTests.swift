@@ -1,5 +1,6 @@
 import Glibc
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

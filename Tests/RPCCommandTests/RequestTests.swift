@@ -1,5 +1,6 @@
 import RPCClient
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

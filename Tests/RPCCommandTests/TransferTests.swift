@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import RPCTestSupport
+import RPCUsage
 import Testing
 
 @testable import RPCCommand

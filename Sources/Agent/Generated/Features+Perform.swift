@@ -8,6 +8,7 @@ import JSONRPC
 import Responses
 import Sessions
 import Store
+import Topics
 
 extension Features {
     /// Decodes the parameters of a call and takes it to the function of its method.
@@ -34,11 +35,6 @@ extension Features {
         case .agentSubscribe:
             _ = try decode(NoParameters.init, arguments)
             agent.subscribe(context)
-        case .agentWhoami:
-            _ = try decode(NoParameters.init, arguments)
-            agent.whoami(context)
-        case .authExplain:
-            try auth.explain(decode(AuthExplainParameters.init, arguments), context)
         case .cacheDelete:
             try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
         case .cacheExists:
@@ -112,8 +108,24 @@ extension Features {
             try session.touch(decode(SessionTouchParameters.init, arguments), context)
         case .sessionUpdate:
             try session.update(decode(SessionUpdateParameters.init, arguments), context)
-        case .valkeyCall:
-            try valkey.call(decode(ValkeyCallParameters.init, arguments), context)
+        case .topicAck:
+            try topic.ack(decode(TopicAckParameters.init, arguments), context)
+        case .topicDeleteGroup:
+            try topic.deleteGroup(decode(TopicDeleteGroupParameters.init, arguments), context)
+        case .topicExtend:
+            try topic.extend(decode(TopicExtendParameters.init, arguments), context)
+        case .topicInspect:
+            try topic.inspect(decode(TopicInspectParameters.init, arguments), context)
+        case .topicNack:
+            try topic.nack(decode(TopicNackParameters.init, arguments), context)
+        case .topicPublish:
+            try topic.publish(decode(TopicPublishParameters.init, arguments), context)
+        case .topicSubscribe:
+            try topic.subscribe(decode(TopicSubscribeParameters.init, arguments), context)
+        case .topicTrim:
+            try topic.trim(decode(TopicTrimParameters.init, arguments), context)
+        case .topicUnsubscribe:
+            try topic.unsubscribe(decode(TopicUnsubscribeParameters.init, arguments), context)
         }
     }
 }

@@ -8,6 +8,7 @@ import Linux
 import Observability
 import Resilience
 import Sessions
+import Topics
 import Valkey
 
 extension AgentMethods {
@@ -24,6 +25,7 @@ extension AgentMethods {
         appendCache(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
+        appendTopics(to: &text)
         return text.finished()
     }
 
@@ -53,14 +55,18 @@ extension AgentMethods {
             text.value(all - calls.meter.failureCount(of: number), ["method": "\(method.name)", "code": "ok"])
         }
         let failures = calls.meter.failures.map { failure, count in
-            (name: failure.method.map { "\(Method.allCases[$0].name)" } ?? "_other", failure.kind, count)
+            (
+                name: failure.method.map { "\(Method.allCases[$0].name)" } ?? "_other",
+                kind: ErrorKind.allCases.first { $0.code == failure.code }.map { "\($0.kind)" } ?? "_other",
+                count: count
+            )
         }
-        for (name, kind, count) in failures.sorted(by: { ($0.name, $0.1) < ($1.name, $1.1) }) {
+        for (name, kind, count) in failures.sorted(by: { ($0.name, $0.kind) < ($1.name, $1.kind) }) {
             text.value(count, ["method": name, "code": kind])
         }
         // Always there, from 0 on: of a value that begins with 1 nobody sees the rise.
         text.family("squire_rpc_internal_errors", .counter, "Calls in which the agent itself failed.")
-        text.value(failures.reduce(0) { $0 + ($1.1 == "internal_error" ? $1.2 : 0) })
+        text.value(failures.reduce(0) { $0 + ($1.kind == "internal_error" ? $1.count : 0) })
         text.family(
             "squire_rpc_request_duration_seconds",
             .histogram,
@@ -176,5 +182,15 @@ extension AgentMethods {
         text.value(upstream.gaps)
         text.family("squire_channel_queued_bytes", .gauge, unit: "bytes", "Messages that wait for clients to read.")
         text.value(UInt64(channels.queuedBytes))
+    }
+    private func appendTopics(to text: inout MetricsText) {
+        text.family("squire_topic_subscriptions", .gauge, "Subscriptions of clients to topics.")
+        text.value(UInt64(topics.subscriptionCount))
+        text.family("squire_topic_outstanding", .gauge, "Messages that clients were given and have not settled.")
+        text.value(UInt64(topics.outstanding))
+        text.family("squire_topic_messages", .counter, "Messages of topics, by what became of them.")
+        for count in topics.counts.all where count.name != "gaps" { text.value(count.value, ["event": count.name]) }
+        text.family("squire_topic_gaps", .counter, "Times that subscribers were told of messages lost or begun anew.")
+        text.value(topics.counts.gaps)
     }
 }

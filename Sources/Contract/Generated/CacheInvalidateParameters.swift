@@ -38,7 +38,9 @@ public struct CacheInvalidateParameters {
             default: try argument.checkMetadata()
             }
         }
-        guard pattern != nil || namespace != nil || all == true || tags != nil else { throw .none("pattern", "or namespace or all or tags") }
+        guard pattern != nil || namespace != nil || all == true || tags != nil else {
+            throw .none("pattern", "or namespace or all or tags")
+        }
         if all == true, pattern != nil { throw .notTogether("all", "and pattern") }
         if all == true, namespace != nil { throw .notTogether("all", "and namespace") }
         if all == true, tags != nil { throw .notTogether("all", "and tags") }

@@ -19,8 +19,8 @@ public struct ChannelSubscribeParameters {
     public let filter: JSONValue?
     /// What to do when more messages wait than may: end the subscription, or drop the oldest.
     public let overflow: Overflow
-    /// Most messages that wait in the agent.
-    public let queue: Int64
+    /// Most messages that wait in the agent; without it, `channels.queue_max` of the configuration, 4096 by default.
+    public let queue: Int64?
 
     /// Decodes the parameters of a call, by name or by position.
     ///
@@ -52,7 +52,7 @@ public struct ChannelSubscribeParameters {
         self.pattern = pattern
         self.filter = filter
         self.overflow = overflow ?? .disconnect
-        self.queue = queue ?? 4096
+        self.queue = queue
     }
 
     /// Position of the parameter called `name`, or -1.

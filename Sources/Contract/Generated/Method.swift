@@ -18,10 +18,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentStats
     /// Asks to be told of what changes in the agent.
     case agentSubscribe
-    /// Tells who the caller is to the agent, and which rules speak to it.
-    case agentWhoami
-    /// Tells whether the caller may call a method, and why.
-    case authExplain
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -92,8 +88,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case sessionTouch
     /// Changes what a session holds.
     case sessionUpdate
-    /// Sends one command to Valkey as it is.
-    case valkeyCall
+    /// Says that messages were handled: their group is not given them again.
+    case topicAck
+    /// Removes a consumer group from a topic, with what it has not handled.
+    case topicDeleteGroup
+    /// Keeps messages for another `ack_ms` of the subscription, counted from now.
+    case topicExtend
+    /// Tells how many messages a topic holds, and how far its groups are.
+    case topicInspect
+    /// Gives messages back: they are delivered again.
+    case topicNack
+    /// Publishes a message to a topic, where it stays until every group has handled it.
+    case topicPublish
+    /// Has messages of a topic sent to this connection, as a consumer of a group.
+    case topicSubscribe
+    /// Removes the oldest messages of a topic.
+    case topicTrim
+    /// Ends a subscription of this connection.
+    case topicUnsubscribe
 
     /// Finds a method by its name.
     ///
@@ -108,22 +120,22 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
+            if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
+            if bytes.equals("topic.nack") { return .topicNack }
+            if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
             if bytes.equals("agent.stats") { return .agentStats }
             if bytes.equals("cache.stats") { return .cacheStats }
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
-            if bytes.equals("valkey.call") { return .valkeyCall }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
-            if bytes.equals("agent.whoami") { return .agentWhoami }
-            if bytes.equals("auth.explain") { return .authExplain }
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
@@ -132,10 +144,13 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("rpc.discover") { return .rpcDiscover }
             if bytes.equals("session.keys") { return .sessionKeys }
             if bytes.equals("session.list") { return .sessionList }
+            if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
+            if bytes.equals("topic.inspect") { return .topicInspect }
+            if bytes.equals("topic.publish") { return .topicPublish }
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
@@ -150,10 +165,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
             if bytes.equals("session.destroy") { return .sessionDestroy }
+            if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
+            if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
+        case 18:
+            if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
         case 19:
             if bytes.equals("channel.unsubscribe") { return .channelUnsubscribe }
             if bytes.equals("response.invalidate") { return .responseInvalidate }
@@ -174,8 +193,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
-        case .agentWhoami: "agent.whoami"
-        case .authExplain: "auth.explain"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheFail: "cache.fail"
@@ -211,7 +228,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: "session.rotate"
         case .sessionTouch: "session.touch"
         case .sessionUpdate: "session.update"
-        case .valkeyCall: "valkey.call"
+        case .topicAck: "topic.ack"
+        case .topicDeleteGroup: "topic.delete_group"
+        case .topicExtend: "topic.extend"
+        case .topicInspect: "topic.inspect"
+        case .topicNack: "topic.nack"
+        case .topicPublish: "topic.publish"
+        case .topicSubscribe: "topic.subscribe"
+        case .topicTrim: "topic.trim"
+        case .topicUnsubscribe: "topic.unsubscribe"
         }
     }
 
@@ -225,8 +250,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
-        case .agentWhoami: .read
-        case .authExplain: .read
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheFail: .idempotent
@@ -262,7 +285,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .nonIdempotent
         case .sessionTouch: .idempotent
         case .sessionUpdate: .nonIdempotent
-        case .valkeyCall: .nonIdempotent
+        case .topicAck: .idempotent
+        case .topicDeleteGroup: .idempotent
+        case .topicExtend: .idempotent
+        case .topicInspect: .read
+        case .topicNack: .idempotent
+        case .topicPublish: .nonIdempotent
+        case .topicSubscribe: .nonIdempotent
+        case .topicTrim: .idempotent
+        case .topicUnsubscribe: .idempotent
         }
     }
 
@@ -274,6 +305,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheInvalidate: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
+        case .topicTrim: 60000
         default: 5000
         }
     }
@@ -282,8 +314,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public enum Group: String, CaseIterable, Sendable {
         /// The methods `agent.*`.
         case agent
-        /// The methods `auth.*`.
-        case auth
         /// The methods `cache.*`.
         case cache
         /// The methods `channel.*`.
@@ -296,8 +326,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case rpc
         /// The methods `session.*`.
         case session
-        /// The methods `valkey.*`.
-        case valkey
+        /// The methods `topic.*`.
+        case topic
     }
 
     /// The feature that the method belongs to.
@@ -310,8 +340,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
-        case .agentWhoami: .agent
-        case .authExplain: .auth
         case .cacheDelete: .cache
         case .cacheExists: .cache
         case .cacheFail: .cache
@@ -347,79 +375,15 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .sessionRotate: .session
         case .sessionTouch: .session
         case .sessionUpdate: .session
-        case .valkeyCall: .valkey
-        }
-    }
-
-    /// Whether only those may call it whom a policy grants it by name.
-    public var isOperator: Bool {
-        switch self {
-        case .agentBreaker, .agentConfig, .agentLogLevel, .sessionKeys, .sessionRekey, .valkeyCall: true
-        default: false
-        }
-    }
-
-    /// Boolean parameters that, where one is true, make a call one of an operator.
-    public var operatorParameters: [StaticString] {
-        switch self {
-        case .cacheInvalidate: ["all"]
-        default: []
-        }
-    }
-
-    /// Names of the parameters, in the order of their positions.
-    public var parameterNames: [StaticString] {
-        switch self {
-        case .agentBreaker: ["store", "action"]
-        case .agentConfig: []
-        case .agentHealth: []
-        case .agentLogLevel: ["level"]
-        case .agentPing: []
-        case .agentStats: []
-        case .agentSubscribe: []
-        case .agentWhoami: []
-        case .authExplain: ["method", "params"]
-        case .cacheDelete: ["key", "keys", "namespace"]
-        case .cacheExists: ["key", "namespace"]
-        case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
-        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
-        case .cacheGetMany: ["keys", "namespace", "fresh"]
-        case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
-        case .cacheInvalidate: ["pattern", "namespace", "all", "tags"]
-        case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
-        case .cacheSet:
-            ["key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease", "stale_ms", "tags", "fence"]
-        case .cacheSetMany: ["entries", "namespace"]
-        case .cacheStats: ["namespace"]
-        case .cacheTouch: ["key", "ttl_ms", "namespace"]
-        case .channelPublish: ["channel", "message", "request_id"]
-        case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
-        case .channelUnsubscribe: ["subscription"]
-        case .hashDelete: ["key", "fields", "namespace"]
-        case .hashGet: ["key", "field", "namespace"]
-        case .hashGetAll: ["key", "namespace"]
-        case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
-        case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
-        case .responseGet: ["model", "scope", "prompt", "messages", "params", "fresh", "lease_ms", "wait_ms", "stream"]
-        case .responseInvalidate: ["fingerprint", "model", "scope", "tags"]
-        case .responsePut:
-            [
-                "model", "scope", "prompt", "messages", "params", "response", "chunks", "usage", "cost", "ttl_ms",
-                "tags", "lease",
-            ]
-        case .responseStats: ["scope", "model"]
-        case .rpcDiscover: []
-        case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
-        case .sessionDestroy: ["token", "handle", "namespace"]
-        case .sessionDestroyAll: ["subject", "namespace", "except"]
-        case .sessionGet: ["token", "namespace", "touch"]
-        case .sessionKeys: []
-        case .sessionList: ["subject", "namespace"]
-        case .sessionRekey: []
-        case .sessionRotate: ["token", "namespace", "grace_ms", "request_id"]
-        case .sessionTouch: ["token", "namespace"]
-        case .sessionUpdate: ["token", "namespace", "set", "remove", "replace", "if_version"]
-        case .valkeyCall: ["args", "store"]
+        case .topicAck: .topic
+        case .topicDeleteGroup: .topic
+        case .topicExtend: .topic
+        case .topicInspect: .topic
+        case .topicNack: .topic
+        case .topicPublish: .topic
+        case .topicSubscribe: .topic
+        case .topicTrim: .topic
+        case .topicUnsubscribe: .topic
         }
     }
 }

@@ -30,25 +30,25 @@ public enum OpenRPC {
         "state":"closed","mode":"auto","failures":0,"calls":5,"openings":0}}},{"name":"opened by hand",\#
         "params":[{"name":"store","value":"state"},{"name":"action","value":"open"}],"result":{"name":"result",\#
         "value":{"store":"state","state":"open","mode":"open","failures":0,"calls":0,"openings":0,\#
-        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
-        "x-operator":true},{"name":"agent.config","summary":"Returns the configuration in force and where each value \#
-        comes from.","description":"Every option is listed with its name in the configuration file; secrets are \#
-        masked. Meant for operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either",\#
-        "params":[],"result":{"name":"result","description":"Every option.","schema":{"type":"object",\#
-        "required":["values"],"properties":{"values":{"type":"array","items":{"type":"object","required":["name",\#
-        "value","origin"],"properties":{"name":{"description":"The option's name, with a dot between levels.",\#
-        "type":"string"},"value":{"description":"Its value; the secret parts are replaced by `***`."},\#
-        "origin":{"description":"Where the value comes from, the strongest last.","type":"string","enum":["default",\#
-        "file","environment","flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
+        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
+        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
+        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
+        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
+        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
+        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
+        "flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.health",\#
-        "summary":"Tells whether the agent and its stores are well.","description":"Answered from what the agent \#
-        knows already; Valkey is not asked and never waited for. `live` is true as long as there is an answer at all. \#
-        `ready` says that calls are taken, `degraded` that a store is away: reads then miss and writes are \#
-        `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result","description":"State of the \#
-        agent.","schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.health","summary":"Tells \#
+        whether the agent and its stores are well.","description":"Answered from what the agent knows already; Valkey \#
+        is not asked and never waited for. `live` is true as long as there is an answer at all. `ready` says that \#
+        calls are taken, `degraded` that a store is away: reads then miss and writes are `unavailable`.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"State of the agent.",\#
+        "schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
         "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
         are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
         "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
@@ -75,7 +75,7 @@ public enum OpenRPC {
         "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
         "configured":"info"}}},{"name":"back to what is configured","params":[{"name":"level","value":"info"}],\#
         "result":{"name":"result","value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.ping","summary":"Answers at once.",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.ping","summary":"Answers at once.",\#
         "description":"Shows that the agent takes calls. Valkey is not asked.","paramStructure":"either","params":[],\#
         "result":{"name":"result","description":"Always the same.","schema":{"type":"object","required":["pong"],\#
         "properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
@@ -103,48 +103,10 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a subscription","params":[],\#
         "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.whoami","summary":"Tells who the caller is to the \#
-        agent, and which rules speak to it.","description":"Ids are those of the process that connected, by the \#
-        kernel's word at that moment. Valkey is not asked.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"The caller.","schema":{"type":"object","required":["uid","gid",\#
-        "groups","pid","user","socket","rules"],"properties":{"uid":{"description":"The user's id.","type":"integer",\#
-        "minimum":0},"gid":{"description":"The group's id.","type":"integer","minimum":0},\#
-        "groups":{"description":"Ids of the supplementary groups.","type":"array","items":{"type":"integer",\#
-        "minimum":0}},"pid":{"description":"The process that connected; 0 where it is of another process namespace. \#
-        Its number may be another's by now.","type":"integer","minimum":0},"user":{"description":"The user's name; \#
-        null where the host knows none.","type":["string","null"]},"socket":{"description":"Name of the socket that \#
-        was connected to, such as `main`.","type":"string"},"rules":{"description":"Names of the rules that speak to \#
-        the caller.","type":"array","items":{"type":"string"}}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the agent's own user","params":[],\#
-        "result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,"user":"ada",\#
-        "socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.",\#
-        "description":"The policy is asked as for a call, without making one; quotas are not looked at. Valkey is not \#
-        asked.","paramStructure":"either","params":[{"name":"method","description":"The method's name.",\#
-        "required":true,"schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
-        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
-        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
-        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
-        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
-        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
-        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
-        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
-        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
-        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
-        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a method that is granted",\#
-        "params":[{"name":"method","value":"cache.get"}],"result":{"name":"result","value":{"allowed":true,\#
-        "method":"cache.get","operator":false,"rule":"operators","restricted":false,"rules":["operators",\#
-        "members"]}}},{"name":"a method that only a rule of its own grants","params":[{"name":"method",\#
-        "value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],"result":{"name":"result",\#
-        "value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule grants valkey.call to uid \#
-        1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
-        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.",\#
+        "description":"One round trip. Memory is freed in the background of Valkey. In several keys, each is deleted \#
+        by itself.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
         "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
         them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
@@ -311,30 +273,29 @@ public enum OpenRPC {
         "value":{"invalidated":2}}},{"name":"a tag","params":[{"name":"tags","value":["news"]}],\#
         "result":{"name":"result","value":{}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
         "x-rules":[{"at_least_one":["pattern","namespace","all","tags"]},{"at_most_one":["all","pattern"]},\#
-        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}],\#
-        "x-operator":["all"]},{"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One \#
-        round trip for each page of the walk. A key that is there from the first page to the last is listed at least \#
-        once, seldom more than once; one that comes or goes meanwhile may or may not be. A page may be empty before \#
-        the end. Keys that are not UTF-8 are left out, and hashes are not listed.","paramStructure":"either",\#
-        "params":[{"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has \#
-        no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
-        `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
-        itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
-        "description":"The `cursor` of the page before; none for the first.","required":false,\#
-        "schema":{"type":"string","minLength":1}},{"name":"count","description":"About how many keys to look at for \#
-        this page.","required":false,"schema":{"type":"integer","minimum":1,"maximum":10000,"default":100}}],\#
-        "result":{"name":"result","description":"One page.","schema":{"type":"object","required":["keys","cursor"],\#
-        "properties":{"keys":{"description":"Keys without prefix and namespace, in no order.","type":"array",\#
-        "items":{"type":"string"}},"cursor":{"description":"Where the next page begins; null at the end.",\#
-        "type":["string","null"]}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the only page",\#
-        "params":[{"name":"namespace","value":"people"},{"name":"pattern","value":"user:*"}],\#
-        "result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing there",\#
-        "params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
+        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]},\#
+        {"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One round trip for each page \#
+        of the walk. A key that is there from the first page to the last is listed at least once, seldom more than \#
+        once; one that comes or goes meanwhile may or may not be. A page may be empty before the end. Keys that are \#
+        not UTF-8 are left out, and hashes are not listed.","paramStructure":"either","params":[{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern",\#
+        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
+        before a character that stands for itself.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor","description":"The `cursor` of the page \#
+        before; none for the first.","required":false,"schema":{"type":"string","minLength":1}},{"name":"count",\#
+        "description":"About how many keys to look at for this page.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":10000,"default":100}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["keys","cursor"],"properties":{"keys":{"description":"Keys without \#
+        prefix and namespace, in no order.","type":"array","items":{"type":"string"}},"cursor":{"description":"Where \#
+        the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"the only page","params":[{"name":"namespace","value":"people"},{"name":"pattern",\#
+        "value":"user:*"}],"result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing \#
+        there","params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
         "cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.set",\#
         "summary":"Writes one entry.","description":"One round trip, two where there are `tags`. Replaces value, life \#
         and tags. Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only \#
@@ -493,8 +454,9 @@ public enum OpenRPC {
         connection to Valkey was lost (`reconnected`) or a message was larger than the agent takes in \#
         (`message_too_large`). `channel.closed` has `subscription`, `reason` (`slow_consumer`, `refused` or \#
         `shutting_down`) and `dropped`: the subscription has ended, with so many messages that were waiting. Messages \#
-        wait in the agent while the connection does not take them, at most `queue` of them and 1 MiB. A subscription \#
-        ends with its connection; a connection has at most 1024. Channels whose names begin with `__` are Valkey's \#
+        wait in the agent while the connection does not take them, at most `queue` of them and \#
+        `channels.queue_bytes_max` of the configuration, 1 MiB by default. A subscription ends with its connection; a \#
+        connection has at most 1024 (`channels.subscriptions_max`). Channels whose names begin with `__` are Valkey's \#
         own and never match.","paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: \#
         text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
         "required":false,"schema":{"$ref":"#/components/schemas/channel"}},{"name":"pattern","description":"Glob over \#
@@ -513,9 +475,10 @@ public enum OpenRPC {
         "minProperties":1}},{"name":"overflow","description":"What to do when more messages wait than may: end the \#
         subscription, or drop the oldest.","required":false,"schema":{"description":"What to do when more messages \#
         wait than may: end the subscription, or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],\#
-        "default":"disconnect"}},{"name":"queue","description":"Most messages that wait in the agent.",\#
-        "required":false,"schema":{"description":"Most messages that wait in the agent.","type":"integer","minimum":1,\#
-        "maximum":65536,"default":4096}}],"result":{"name":"result","description":"The subscription.",\#
+        "default":"disconnect"}},{"name":"queue","description":"Most messages that wait in the agent; without it, \#
+        `channels.queue_max` of the configuration, 4096 by default.","required":false,"schema":{"description":"Most \#
+        messages that wait in the agent; without it, `channels.queue_max` of the configuration, 4096 by default.",\#
+        "type":"integer","minimum":1,"maximum":65536}}],"result":{"name":"result","description":"The subscription.",\#
         "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
         the subscription in its notifications.","type":"string"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
@@ -954,17 +917,16 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"one key","params":[],"result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877",\#
-        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,\#
-        "x-operator":true},{"name":"session.list","summary":"Lists the sessions of a subject.","description":"One \#
-        round trip; oldest first. Sessions that ended are not listed.","paramStructure":"either",\#
-        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
-        account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
-        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
-        "description":"The subject's sessions.","schema":{"type":"object","required":["sessions"],\#
-        "properties":{"sessions":{"description":"Each session that lives.","type":"array","items":{"type":"object",\#
-        "required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
+        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000},\#
+        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
+        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
+        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
+        "result":{"name":"result","description":"The subject's sessions.","schema":{"type":"object",\#
+        "required":["sessions"],"properties":{"sessions":{"description":"Each session that lives.","type":"array",\#
+        "items":{"type":"object","required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
         "properties":{"handle":{"$ref":"#/components/schemas/handle"},"created_at_ms":{"description":"When it began, \#
         as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact to a \#
         tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
@@ -992,12 +954,12 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
-        "description":"Two round trips, atomic. Data, subject and the end of its life stay; the old token is dead at \#
-        once, or, with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever \#
-        somebody signs in or gains rights: a token that was known before must not know more afterwards.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "x-deadline_ms":60000},{"name":"session.rotate","summary":"Gives a session a new token.","description":"Two \#
+        round trips, atomic. Data, subject and the end of its life stay; the old token is dead at once, or, with \#
+        `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody signs \#
+        in or gains rights: a token that was known before must not know more afterwards.","paramStructure":"either",\#
+        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
         belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
@@ -1068,23 +1030,213 @@ public enum OpenRPC {
         {"name":"if_version","value":1}],"result":{"name":"result","value":{"version":2}}}],\#
         "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_least_one":["set",\#
         "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]},\#
-        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
-        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
-        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
-        that block, or that change the connection which all callers share, are refused. One round trip.",\#
-        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
-        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
-        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
-        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
-        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
-        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
-        are an object with `base64`, an error within an array is one with `error`."}}}},\#
+        {"name":"topic.ack","summary":"Says that messages were handled: their group is not given them again.",\#
+        "description":"One round trip. Each message is settled by itself. One that is no longer the subscription's \#
+        stays what it is and is among the `lost`: another consumer has it, or will. Valkey keeps the message until it \#
+        is trimmed, for groups that have not handled it and for those to come.","paramStructure":"either",\#
+        "params":[{"name":"subscription","description":"The name that `topic.subscribe` gave.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_subscription"}},{"name":"ids","description":"Ids of messages \#
+        that were delivered to the subscription, 1 to 1000 of them.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/message_ids"}}],"result":{"name":"result","description":"What became \#
+        of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}],\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]}],"result":{"name":"result","value":{"acked":[],"lost":["1-1"]}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.delete_group",\#
+        "summary":"Removes a consumer group from a topic, with what it has not handled.","description":"One round \#
+        trip. Messages stay in the topic for other groups, and are held back for this one no more. While consumers \#
+        are subscribed it is `conflict`, and nothing is removed.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_group"}}],"result":{"name":"result","description":"Whether there \#
+        was such a group.","schema":{"type":"object","required":["deleted"],\#
+        "properties":{"deleted":{"description":"False where there is none of that name.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one that is not there","params":[{"name":"topic","value":"orders"},{"name":"group",\#
+        "value":"billing"}],"result":{"name":"result","value":{"deleted":false}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.extend","summary":"Keeps messages for another `ack_ms` \#
+        of the subscription, counted from now.","description":"One round trip. By Valkey's clock, as often as \#
+        needed.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}},\#
+        {"name":"ids","description":"Ids of messages that were delivered to the subscription, 1 to 1000 of them.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/message_ids"}}],"result":{"name":"result",\#
+        "description":"What became of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]}],"result":{"name":"result","value":{"acked":[],"lost":["1-1"]}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.inspect","summary":"Tells \#
+        how many messages a topic holds, and how far its groups are.","description":"One round trip. A topic that is \#
+        not there holds no message.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
+        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
+        with `.dead` are those of dead letters.","required":true,"schema":{"$ref":"#/components/schemas/topic"}}],\#
+        "result":{"name":"result","description":"The topic.","schema":{"type":"object","required":["length","groups"],\#
+        "properties":{"length":{"description":"Messages that it holds, handled ones included.","type":"integer",\#
+        "minimum":0},"groups":{"description":"Its groups by name.","type":"array","items":{"type":"object",\#
+        "required":["group","pending","lag","consumers"],"properties":{"group":{"description":"Its name.",\#
+        "type":"string"},"pending":{"description":"Messages that were delivered, or given back, and are not acked.",\#
+        "type":"integer","minimum":0},"lag":{"description":"Messages that were not delivered yet; null where Valkey \#
+        cannot tell.","type":["integer","null"],"minimum":0},"consumers":{"description":"Subscriptions, through any \#
+        agent; those of an agent that was killed count for half a minute more.","type":"integer","minimum":0}}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a topic that is not there","params":[{"name":"topic","value":"orders"}],\#
+        "result":{"name":"result","value":{"length":0,"groups":[]}}},{"name":"a topic with a group",\#
+        "params":[{"name":"topic","value":"orders.dead"}],"result":{"name":"result","value":{"length":0,\#
+        "groups":[{"group":"mending","pending":0,"lag":0,"consumers":1}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"topic.nack","summary":"Gives messages back: they are delivered again.",\#
+        "description":"One round trip. To any consumer of the group, after `delay_ms`; later messages of the same \#
+        `order_key` wait behind. One that was delivered `deliveries_max` times goes to the topic `<topic>.dead` \#
+        instead.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}},\#
+        {"name":"ids","description":"Ids of messages that were delivered to the subscription, 1 to 1000 of them.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/message_ids"}},{"name":"delay_ms","description":"How \#
+        long to wait before the next delivery, in milliseconds, at most 30 days.","required":false,\#
+        "schema":{"description":"How long to wait before the next delivery, in milliseconds, at most 30 days.",\#
+        "type":"integer","minimum":0,"maximum":2592000000,"default":0}}],"result":{"name":"result",\#
+        "description":"What became of each message.","schema":{"$ref":"#/components/schemas/settled_messages"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/subscription_not_found"}],\#
+        "examples":[{"name":"a message that was never delivered","params":[{"name":"subscription","value":"topic-1"},\#
+        {"name":"ids","value":["1-1"]},{"name":"delay_ms","value":1000}],"result":{"name":"result",\#
+        "value":{"acked":[],"lost":["1-1"]}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"topic.publish","summary":"Publishes a message to a topic, where it stays until every group has \#
+        handled it.","description":"One round trip. When the reply is there, the message is in Valkey's stream: how \#
+        safe it is from then on is what the store's persistence promises. It is delivered to each group at least \#
+        once. Messages that one connection publishes to a topic are in that order. Where the topic holds `length_max` \#
+        messages already, those that every group has handled make room, the oldest first; where that is not enough it \#
+        is `topic_full`, and nothing was published. Published again where the outcome is not known, the message may \#
+        be there twice; with `request_id` it is not. In Valkey the stream is called `topic:{<topic>}` behind \#
+        `valkey.prefix`, with the fields `message` and `order_key`.","paramStructure":"either",\#
+        "params":[{"name":"topic","description":"Name of a topic: text of at least one byte without `{` and `}`; 1 \#
+        KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"message","description":"A JSON value of any kind, \#
+        which arrives byte for byte as it was written.","required":true,"schema":{"description":"A JSON value of any \#
+        kind, which arrives byte for byte as it was written."}},{"name":"order_key","description":"Messages of one \#
+        key are handled by one consumer of a group at a time, one after the other, in the order published; text of at \#
+        least one byte, 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Messages of \#
+        one key are handled by one consumer of a group at a time, one after the other, in the order published; text \#
+        of at least one byte, 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
+        name for the same topic, from the same user, gives the first outcome again instead of another message. With \#
+        another message or key it is `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/request_id"}},{"name":"length_max","description":"Most messages in the \#
+        topic, this one included; without it, `topics.length_max` of the configuration, 1000000 by default.",\#
+        "required":false,"schema":{"description":"Most messages in the topic, this one included; without it, \#
+        `topics.length_max` of the configuration, 1000000 by default.","type":"integer","minimum":1,\#
+        "maximum":1000000000}}],"result":{"name":"result","description":"Which message it became.",\#
+        "schema":{"type":"object","required":["id"],"properties":{"id":{"$ref":"#/components/schemas/message_id"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/topic_full"}],"examples":[{"name":"a \#
+        message","params":[{"name":"topic","value":"orders"},{"name":"message","value":{"type":"order.paid"}}],\#
+        "result":{"name":"result","value":{"id":"1763622000000-0"}}},{"name":"one of several that belong together",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"message","value":{"paid":42}},{"name":"order_key",\#
+        "value":"customer-7"},{"name":"request_id","value":"pay-42"}],"result":{"name":"result",\#
+        "value":{"id":"1763622000000-0"}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"topic.subscribe","summary":"Has messages of a topic sent to this connection, as a consumer of a \#
+        group.","description":"Three round trips at most. Each message goes to one consumer of each group, oldest \#
+        first, as `topic.message`: `subscription`, `id`, `message` (JSON, byte for byte; `message_text` or \#
+        `message_base64` for what other clients wrote; `fields` for an entry that has no field `message`), \#
+        `order_key` where it has one, `deliveries` (1 for the first), and in topics of dead letters `dead` with \#
+        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
+        `too_large`). It is the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to \#
+        be settled by `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose \#
+        consumer's connection ended, is delivered again, to any consumer of the group; after `deliveries_max` \#
+        deliveries it goes to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the \#
+        messages with one `order_key` a group is given one at a time: the next one follows when it was acked or is \#
+        dead. `topic.gap` has `subscription` and `reason`: the group was there no more and was begun anew, from the \#
+        oldest message that is left (`group_recreated`), or messages that the group had not handled were trimmed \#
+        (`trimmed`). `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its \#
+        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from","description":"Where a group that is new \#
+        begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id of \#
+        a message, behind it. A group that is there goes on where it is.","required":false,\#
+        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
+        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
+        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
+        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
+        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
+        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
+        where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
+        for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
+        "minimum":1,"maximum":1000000}}],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/unsafe_store"}],"examples":[{"name":"a group","params":[{"name":"topic",\#
+        "value":"orders"},{"name":"group","value":"billing"}],"result":{"name":"result",\#
+        "value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at a time",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from","value":"start"},\#
+        {"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max","value":null}],\#
+        "result":{"name":"result","value":{"subscription":"topic-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.trim","summary":"Removes the oldest messages of a \#
+        topic.","description":"In bounded steps, between which others are served. Messages that a group has not \#
+        handled stay, and all behind them, unless `force` is true: then the group's subscribers are told by \#
+        `topic.gap` (`trimmed`). Without a group nothing holds messages back.","paramStructure":"either",\#
+        "params":[{"name":"topic","description":"Name of a topic: text of at least one byte without `{` and `}`; 1 \#
+        KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"length_max","description":"Most messages that stay.",\#
+        "required":false,"schema":{"description":"Most messages that stay.","type":"integer","minimum":0,\#
+        "maximum":1000000000}},{"name":"age_max_ms","description":"Greatest age of those that stay, in milliseconds, \#
+        by Valkey's clock.","required":false,"schema":{"description":"Greatest age of those that stay, in \#
+        milliseconds, by Valkey's clock.","type":"integer","minimum":0,"maximum":3153600000000}},{"name":"force",\#
+        "description":"Remove what is not handled too.","required":false,"schema":{"description":"Remove what is not \#
+        handled too.","type":"boolean","default":false}}],"result":{"name":"result","description":"How many were \#
+        removed.","schema":{"type":"object","required":["trimmed"],"properties":{"trimmed":{"description":"Messages \#
+        that are gone.","type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"everything that is handled","params":[{"name":"topic","value":"orders"},\#
+        {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"what no group has \#
+        handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
+        "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}]},{"name":"topic.unsubscribe",\#
+        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply. What \#
+        was delivered and not settled is given to other consumers of the group at once; the group stays.",\#
+        "paramStructure":"either","params":[{"name":"subscription","description":"The name that `topic.subscribe` \#
+        gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
+        "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
+        "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
+        subscription of that name, or no more.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
+        "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
+        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
@@ -1161,8 +1313,21 @@ public enum OpenRPC {
         "properties":{"token":{"$ref":"#/components/schemas/token"},"handle":{"$ref":"#/components/schemas/handle"},\#
         "version":{"$ref":"#/components/schemas/session_version"},\#
         "idle_expires_at_ms":{"$ref":"#/components/schemas/idle_expires_at_ms"},\#
-        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}},"store":{"description":"State of the link to \#
-        one store.","type":"object","required":["connected","breaker","mode","server","version"],\#
+        "expires_at_ms":{"$ref":"#/components/schemas/expires_at_ms"}}},"topic":{"description":"Name of a topic: text \#
+        of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` \#
+        are those of dead letters.","type":"string","minLength":1},"topic_group":{"description":"Name of a consumer \#
+        group: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "topic_subscription":{"description":"The name that `topic.subscribe` gave.","type":"string","minLength":1},\#
+        "message_id":{"description":"Id of a message: milliseconds of Valkey's clock, and a number within them.",\#
+        "type":"string","minLength":1},"message_ids":{"description":"Ids of messages that were delivered to the \#
+        subscription, 1 to 1000 of them.","type":"array","items":{"$ref":"#/components/schemas/message_id"},\#
+        "minItems":1,"maxItems":1000},"settled_messages":{"description":"What became of each message.",\#
+        "type":"object","required":["acked","lost"],"properties":{"acked":{"description":"Ids of the messages that \#
+        were still this subscription's: the call took effect.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/message_id"}},"lost":{"description":"Ids of those that were not: their \#
+        time was over, they were settled before, or never delivered to it. Nothing was changed.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/message_id"}}}},"store":{"description":"State of the link to one \#
+        store.","type":"object","required":["connected","breaker","mode","server","version"],\#
         "properties":{"connected":{"description":"Whether commands can be sent.","type":"boolean"},\#
         "breaker":{"description":"State of the circuit breaker.","type":"string","enum":["closed","open",\#
         "half_open"]},"mode":{"description":"How the servers are arranged.","type":"string","enum":["standalone",\#

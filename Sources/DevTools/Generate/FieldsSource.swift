@@ -106,7 +106,7 @@ struct FieldsSource {
             source.line("guard \(counter) == 1 else { throw .notExactlyOne(\"\(first)\", \"\(others)\") }")
         case .atLeastOne(let names):
             let condition = names.map(isGiven).joined(separator: " || ")
-            source.line("guard \(condition) else { throw .none(\"\(first)\", \"\(others)\") }")
+            source.guardStatement(condition, orElse: "throw .none(\"\(first)\", \"\(others)\")")
         case .notBoth(_, let second):
             let condition = "\(isGiven(first)), \(isGiven(second))"
             source.line("if \(condition) { throw .notTogether(\"\(first)\", \"and \(second)\") }")

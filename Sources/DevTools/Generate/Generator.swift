@@ -1,5 +1,5 @@
-/// Makes code and reference of `proto/`, example, schema and reference of the configuration, and tells whether what is
-/// there is current.
+/// Makes code and reference of `proto/`, example, schema and reference of the configuration, manual pages and completions,
+/// and tells whether what is there is current.
 struct Generator {
     /// Directory of the code of the contract; nothing else is in it.
     static let sources = "Sources/Contract/Generated"
@@ -35,7 +35,7 @@ struct Generator {
                 ("\(Self.reference)/configuration.md", ConfigurationPage().text),
                 (ConfigurationFiles.example, ConfigurationFiles().exampleText),
                 (ConfigurationFiles.schema, ConfigurationFiles().schemaText),
-            ]
+            ] + ManualPages(contract).files + DaemonCompletions().files
     }
 
     /// Writes the files that changed and deletes generated code that belongs to nothing.

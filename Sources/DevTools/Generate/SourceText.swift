@@ -46,6 +46,15 @@ struct SourceText {
         line("    ]")
     }
 
+    /// Writes a guard, on one line where there is room.
+    mutating func guardStatement(_ condition: String, orElse statement: String) {
+        let whole = "guard \(condition) else { \(statement) }"
+        guard indentation.count + whole.count > Self.width else { return line(whole) }
+        line("guard \(condition) else {")
+        line("    \(statement)")
+        line("}")
+    }
+
     /// Writes `head {`, what `body` writes, one level in, and `}`.
     mutating func block<Failure: Error>(
         _ head: String,

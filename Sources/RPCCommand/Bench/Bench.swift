@@ -1,6 +1,7 @@
 import Linux
 import LoadGenerator
 import RPCClient
+import RPCUsage
 
 /// `rpc bench`: puts a load on the agent, or on it and a Valkey in alternation, and reports what it found.
 struct Bench {

@@ -1,6 +1,7 @@
 import Bytes
 import Linux
 import LoadGenerator
+import RPCUsage
 
 /// What `rpc bench` is asked to measure.
 struct BenchOptions: Equatable {

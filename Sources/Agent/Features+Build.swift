@@ -1,0 +1,99 @@
+import Cache
+import Channels
+import Configuration
+import Contract
+import EventLoop
+import JSONRPC
+import Observability
+import Responses
+import Sessions
+import Store
+import Topics
+import Valkey
+
+extension Features {
+    /// Makes every feature.
+    ///
+    /// - Parameters:
+    ///   - configuration: What holds.
+    ///   - stores: Where they keep what they keep.
+    ///   - calls: The calls that they answer.
+    ///   - keys: The keys of sessions.
+    ///   - log: Where records go.
+    init(_ configuration: Configuration, _ stores: Stores, calls: CallTable, keys: SessionKeys, log: Log) {
+        let keyspace = Keyspace(
+            prefix: Array(configuration.valkey.prefix.utf8),
+            keyBytesMax: configuration.limits.keyBytesMax
+        )
+        auth = Authorization(calls: calls)
+        valkey = ValkeyMethods(calls: calls, stores: stores)
+        rpc = Discovery(calls: calls)
+        cache = Cache(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache),
+            nearBytesMax: configuration.cache.nearBytes
+        )
+        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
+        hash = Hashes(cache)
+        session = Sessions(
+            secrets: keys.secrets,
+            isDevelopmentKey: keys.isDevelopment,
+            link: stores.stateLink,
+            calls: calls,
+            keyspace: keyspace,
+            settings: SessionSettings(configuration.sessions),
+            log: log
+        )
+        channel = Channels(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            settings: ChannelSettings(configuration.channels)
+        )
+        topic = Topics(configuration, stores, calls: calls, keyspace: keyspace, log: log)
+        response = Responses(
+            link: stores.cacheLink,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration.cache)
+        )
+        agent = AgentMethods(
+            calls: calls,
+            cache: cache,
+            sessions: session,
+            channels: channel,
+            topics: topic,
+            responses: response,
+            stores: stores,
+            configuration: configuration,
+            log: log
+        )
+    }
+
+    /// Begins what does not wait for a call; the stores have been started.
+    func start() {
+        channel.start()
+    }
+
+    /// Takes up what may change while calls run.
+    func adopt(_ next: Configuration, _ keys: SessionKeys) {
+        cache.namespaces = Namespaces(next.cache)
+        cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
+        session.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
+        session.settings = SessionSettings(next.sessions)
+        channel.settings = ChannelSettings(next.channels)
+        topic.settings = TopicSettings(next)
+        response.namespaces = Namespaces(next.cache)
+    }
+
+    /// Ends what would go on without calls, and tells those who hold it.
+    func close() {
+        channel.close()
+        topic.close()
+    }
+
+    /// Whether something is still being given back that others may then have at once.
+    var isReleasing: Bool { topic.isReleasing }
+}

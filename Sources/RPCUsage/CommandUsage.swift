@@ -1,0 +1,28 @@
+/// What `rpc --help` and the manual page say about the command as a whole.
+public enum CommandUsage {
+    /// What the command is.
+    public static let summary = "calls the Squire agent of this host"
+
+    /// The usage of a call.
+    public static let callUsage = "[options] METHOD [name=value …]"
+
+    /// Calls to try.
+    public static let examples = [
+        "rpc agent.ping",
+        #"rpc cache.set key=user:42 value='{"name":"Ada"}' ttl_ms=5m"#,
+        "rpc cache.get key=user:42 --field value.name --raw",
+        "rpc channel.subscribe channel=orders --count 1 --for 5s",
+        "rpc topic.subscribe topic=orders group=mail --exec 'jq .address | ./send-mail'",
+    ]
+
+    /// The forms of a parameter, each with what it means.
+    public static let parameters: [(form: String, meaning: String)] = [
+        (
+            "name=value",
+            "text, turned into what the parameter takes: a string as it is, a number, true, false, null, JSON; 60s, 5m "
+                + "or 250ms where the name ends in _ms; 64KiB where it ends in _bytes"
+        ),
+        ("name:=JSON", "JSON as it is"),
+        ("name=@FILE", "the content of a file, name=- of standard input; name:=@FILE and name:=- as JSON"),
+    ]
+}

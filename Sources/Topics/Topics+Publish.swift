@@ -1,0 +1,100 @@
+import Bytes
+public import Contract
+import EventLoop
+import JSON
+public import JSONRPC
+import Linux
+public import Store
+import Valkey
+
+extension Topics {
+    /// Answers `topic.publish`: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where topic or key are not usable, or the store may evict.
+    public func publish(_ parameters: TopicPublishParameters, _ context: CallContext) throws(RPCError) {
+        let topic = try TopicName(parameters.topic, keyspace)
+        let stream = topic.stream(keyspace)
+        var orderKey: [UInt8]?
+        if let key = parameters.orderKey { orderKey = try keyspace.resolve(key, parameter: "order_key").copy() }
+        var remembered: RememberedRequest?
+        if let request = parameters.requestID {
+            remembered = try RememberedRequest(
+                request,
+                context,
+                method: "topic.publish",
+                key: stream,
+                keyspace: keyspace,
+                parameters: { digested in
+                    digested.append(decimal: orderKey?.count ?? -1)
+                    digested.append(":")
+                    if let orderKey { digested.append(orderKey) }
+                    digested.append(parameters.message.text)
+                }
+            )
+        }
+        let publication = Publication(
+            topic: topic,
+            stream: stream,
+            orderKey: orderKey,
+            remembered: remembered,
+            lengthMax: parameters.lengthMax ?? settings.lengthMax
+        )
+        if try safety.isKnownSafe(for: "topics") { return send(publication, parameters.message.text, context) }
+        let message = parameters.message.text.copy()
+        Task { @EventLoop in
+            do throws(RPCError) {
+                try await self.safety.check(for: "topics", context.deadline)
+            } catch {
+                return self.calls.fail(context.call, error)
+            }
+            message.withByteView { self.send(publication, $0, context) }
+        }
+    }
+
+    /// What is published, but for the message itself.
+    private struct Publication {
+        let topic: TopicName
+        let stream: [UInt8]
+        let orderKey: [UInt8]?
+        let remembered: RememberedRequest?
+        let lengthMax: Int64
+    }
+
+    private func send(_ publication: Publication, _ message: ByteView, _ context: CallContext) {
+        let operation: Operation = publication.remembered == nil ? .publish : .publishRemembered
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: operation.rawValue, call: context.call.rawValue),
+            effect: publication.remembered == nil ? .write : .idempotentWrite,
+            deadline: context.deadline
+        )
+        link.send(request, lane: context.lane) { command in
+            command.append(
+                callOf: TopicScripts.publish,
+                keys: publication.remembered == nil ? 1 : 2,
+                arguments: publication.orderKey == nil ? 5 : 6
+            )
+            publication.stream.withByteView { command.append(word: $0) }
+            publication.remembered?.appendKey(to: &command)
+            RememberedRequest.appendArguments(publication.remembered, to: &command)
+            command.append(word: publication.lengthMax)
+            publication.topic.wakeChannel(keyspace).withByteView { command.append(word: $0) }
+            command.append(word: message)
+            publication.orderKey?.withByteView { command.append(word: $0) }
+        }
+    }
+
+    /// Answers the publisher.
+    func answerPublish(_ call: CallID, _ reply: Reply, _ effect: CommandEffect) {
+        if reply.kind == .error {
+            if reply.bytes.hasPrefix(TopicScripts.full) { counts.refused += 1 }
+            return calls.fail(call, RPCError(topicRefusal: reply.bytes, effect))
+        }
+        counts.published += 1
+        calls.reply(call) { result in
+            result.append("{\"id\":")
+            result.append(jsonString: reply.bytes)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+}

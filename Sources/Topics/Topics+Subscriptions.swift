@@ -1,0 +1,274 @@
+import Bytes
+public import Contract
+import EventLoop
+import JSON
+public import JSONRPC
+import Linux
+import Observability
+public import Store
+import Valkey
+
+extension Topics {
+    /// Answers `topic.subscribe`, once the channel that wakes is listened to and the consumer is in its group.
+    ///
+    /// - Throws: ``RPCError`` where topic, group or beginning are not usable, or the connection has too many.
+    public func subscribe(_ parameters: TopicSubscribeParameters, _ context: CallContext) throws(RPCError) {
+        let topic = try TopicName(parameters.topic, keyspace)
+        let name = try keyspace.resolve(parameters.group, parameter: "group").copy()
+        let deliveriesMax: Int64 =
+            switch parameters.deliveriesMax {
+            case .absent: 10
+            case .null: 0
+            case .value(let value): value
+            }
+        let terms = TopicSubscription.Terms(
+            credit: Int(parameters.credit),
+            ackMilliseconds: parameters.ackMilliseconds,
+            deliveriesMax: deliveriesMax,
+            from: try Topics.position(parameters.from)
+        )
+        guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
+        guard subscriptionsOfPeer[ObjectIdentifier(peer), default: []].count < Topics.subscriptionsMax else {
+            let limit = "a connection has at most \(Topics.subscriptionsMax) subscriptions to topics"
+            throw RPCError(.overloaded, limit, isRetryable: false)
+        }
+        let group = group(GroupKeys(topic, name, keyspace))
+        lastNumber += 1
+        let subscription = TopicSubscription(
+            number: lastNumber,
+            agent: agent,
+            peer,
+            context.call,
+            terms,
+            group,
+            deadline: context.deadline,
+            of: self
+        )
+        subscriptions[subscription.number] = subscription
+        subscriptionsOfPeer[ObjectIdentifier(peer), default: []].append(subscription)
+        group.subscriptions.append(subscription)
+        peer.bindings += 1
+        Task { @EventLoop in
+            do throws(RPCError) {
+                try await self.safety.check(for: "topics", context.deadline)
+            } catch {
+                return self.refuse(subscription, error)
+            }
+            self.listen(subscription, context.deadline)
+        }
+    }
+
+    /// Where a new group begins, as Valkey takes it.
+    private static func position(_ from: JSONString?) throws(RPCError) -> [UInt8] {
+        guard let from, !from.equals("new") else { return Array("$".utf8) }
+        if from.equals("start") { return Array("0".utf8) }
+        guard !from.hasEscapes, let id = MessageID(from.raw) else {
+            throw .invalidParams(
+                "from must be new, start, or a message's id such as 1763622000000-0",
+                parameter: "from"
+            )
+        }
+        return id.text
+    }
+
+    /// The group of this agent that these keys name.
+    private func group(_ keys: GroupKeys) -> TopicGroup {
+        let name = keys.names[1]
+        if let group = groups[name] { return group }
+        lastGroup &+= 1
+        let group = TopicGroup(number: lastGroup, keys)
+        groups[name] = group
+        groupsByNumber[group.number] = group
+        return group
+    }
+
+    private func listen(_ subscription: TopicSubscription, _ deadline: Instant) {
+        guard !subscription.isEnded, !isClosing else { return }
+        let target = SubscriptionTarget.channel(subscription.group.keys.wakeChannel)
+        let upstream = link.subscriber.subscribe(to: target, handler: subscription, deadline: deadline)
+        if !subscription.isEnded { subscription.upstream = upstream }
+    }
+
+    /// The channel that wakes is listened to: now nothing can be missed.
+    func listens(_ subscription: TopicSubscription) {
+        guard subscription.call != nil else { return fetch(subscription.group) }
+        Task { @EventLoop in await self.join(subscription) }
+    }
+
+    /// The channel that wakes is listened to no more, or never was.
+    func listensNoMore(_ subscription: TopicSubscription, _ failure: SubscriptionFailure) {
+        subscription.upstream = nil
+        subscription.losses += 1
+        guard subscription.call != nil else {
+            // Messages still come, by asking for them: later than otherwise. It is tried again with the timer.
+            guard subscription.losses == 1, !isClosing else { return }
+            return log.warning("a topic's subscriber is not woken", ["reason": "the channel is refused or lost"])
+        }
+        switch failure {
+        case .link(let failure): refuse(subscription, RPCError(failure))
+        case .refused(let text): refuse(subscription, text.withByteView { RPCError(refusal: $0, .read) })
+        }
+    }
+
+    /// Has a subscription be a consumer of its group, and answers its caller.
+    private func join(_ subscription: TopicSubscription) async {
+        let group = subscription.group
+        let reply: ReplyValue
+        do throws(RPCError) {
+            reply = try await call(.idempotentWrite, subscription.deadline, lane: group.lane) { command in
+                command.append(callOf: TopicScripts.join, keys: 5, arguments: 4)
+                for name in group.keys.names { command.append(word: name) }
+                command.append(word: group.keys.group)
+                command.append(word: subscription.terms.from)
+                command.append(word: subscription.consumer)
+                command.append(word: agent)
+            }
+        } catch {
+            if error.outcome == .unknown { release(subscription) }
+            return refuse(subscription, error)
+        }
+        subscription.isJoined = true
+        guard !subscription.isEnded, let call = subscription.call, calls.isWaiting(call) else {
+            if subscription.isEnded { release(subscription) } else { end(subscription) }
+            return
+        }
+        subscription.call = nil
+        if let answer = reply.elements, answer.count == 3 {
+            note(generation: answer[0].bytes ?? [], trims: answer[1].integer ?? 0, group)
+        }
+        calls.reply(call) { result in
+            result.append(subscription.head)
+            result.append(UInt8(ascii: "}"))
+        }
+        fetch(group)
+    }
+
+    /// Ends a subscription that never began.
+    private func refuse(_ subscription: TopicSubscription, _ error: RPCError) {
+        guard let call = subscription.call else { return }
+        subscription.call = nil
+        end(subscription)
+        calls.fail(call, error)
+    }
+
+    /// Answers `topic.unsubscribe`.
+    public func unsubscribe(_ parameters: TopicUnsubscribeParameters, _ context: CallContext) {
+        let name = parameters.subscription.decoded()
+        let peer = calls.peer(of: context.call)
+        let own = peer.flatMap { subscriptionsOfPeer[ObjectIdentifier($0)] } ?? []
+        let subscription = own.first { $0.name == name && $0.isJoined }
+        if let subscription { end(subscription) }
+        calls.reply(context.call) { result in
+            result.append("{\"unsubscribed\":")
+            result.append(jsonBoolean: subscription != nil)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Ends every subscription and says so: the agent is ending.
+    ///
+    /// What is in clients' hands is given back.
+    public func close() {
+        isClosing = true
+        for subscription in Array(subscriptions.values) {
+            if subscription.call != nil {
+                refuse(subscription, RPCError(LinkFailure.closing))
+                continue
+            }
+            calls.push(subscription.peer, "topic.closed") { parameters in
+                parameters.append(subscription.head)
+                parameters.append(",\"reason\":\"shutting_down\"}")
+            }
+            end(subscription)
+        }
+    }
+
+    /// Ends a subscription, of which nothing is sent any more.
+    func end(_ subscription: TopicSubscription) {
+        let key = ObjectIdentifier(subscription.peer)
+        subscriptionsOfPeer[key]?.removeAll { $0 === subscription }
+        if subscriptionsOfPeer[key]?.isEmpty == true { subscriptionsOfPeer[key] = nil }
+        letGo(subscription)
+    }
+
+    private func letGo(_ subscription: TopicSubscription) {
+        guard !subscription.isEnded else { return }
+        subscription.isEnded = true
+        subscription.leases.removeAll()
+        subscriptions[subscription.number] = nil
+        subscription.peer.bindings -= 1
+        if let upstream = subscription.upstream { link.subscriber.unsubscribe(upstream) }
+        subscription.upstream = nil
+        let group = subscription.group
+        group.subscriptions.removeAll { $0 === subscription }
+        if subscription.isJoined { release(subscription) }
+        forgetIfUnused(group)
+    }
+
+    /// Lets a group go that has no consumer here; a question on its way is answered first.
+    func forgetIfUnused(_ group: TopicGroup) {
+        guard group.subscriptions.isEmpty else { return }
+        if let timer = group.timer { EventLoop.reactor.timers.cancel(timer) }
+        group.timer = nil
+        if groups[group.keys.names[1]] === group { groups[group.keys.names[1]] = nil }
+        if group.running == nil { groupsByNumber[group.number] = nil }
+    }
+
+    /// Tells Valkey that a consumer is gone, so that others get at once what is in its hands.
+    ///
+    /// Where Valkey cannot be told, it is tried again until the leases are over anyway.
+    private func release(_ subscription: TopicSubscription) {
+        releasing += 1
+        let keys = subscription.group.keys
+        let patience = subscription.terms.ackMilliseconds
+        Task { @EventLoop in
+            defer { self.releasing -= 1 }
+            let end = Instant.now.advanced(milliseconds: patience)
+            var isTold = false
+            while !isTold, Instant.now < end {
+                isTold = await self.tellRelease(subscription, keys)
+                if !isTold, self.isClosing { return }
+                if !isTold { await EventLoop.reactor.timers.sleep(for: .milliseconds(500)) }
+            }
+        }
+    }
+
+    private func tellRelease(_ subscription: TopicSubscription, _ keys: GroupKeys) async -> Bool {
+        let deadline = Instant.now.advanced(by: Topics.fetchTimeout)
+        do throws(LinkFailure) {
+            let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) {
+                command in
+                command.append(callOf: TopicScripts.release, keys: 5, arguments: 6)
+                for name in keys.names { command.append(word: name) }
+                command.append(word: keys.group)
+                command.append(word: subscription.consumer)
+                command.append(word: keys.topic.text)
+                command.append(word: keys.wakeChannel)
+                command.append(word: keys.deadWakeChannel)
+                command.append(word: subscription.terms.deliveriesMax)
+            }
+            guard case .error(let text) = reply else { return true }
+            return !text.withByteView { RPCError(refusal: $0, .write) }.isRetryable
+        } catch {
+            return false
+        }
+    }
+}
+
+extension Topics: PeerObserver {
+    /// Ends the subscriptions of a connection that is gone.
+    public func peerClosed(_ peer: Peer) {
+        for subscription in subscriptionsOfPeer.removeValue(forKey: ObjectIdentifier(peer)) ?? [] {
+            let call = subscription.call
+            subscription.call = nil
+            letGo(subscription)
+            // Nobody hears it, but the call has ended.
+            if let call { calls.fail(call, RPCError(.cancelled, "the connection is gone")) }
+        }
+    }
+
+    /// Asks for messages again for a connection that takes output again.
+    public func peerDrained(_ peer: Peer) {
+        for subscription in subscriptionsOfPeer[ObjectIdentifier(peer)] ?? [] { fetch(subscription.group) }
+    }
+}

@@ -1,0 +1,148 @@
+import JSON
+import Linux
+import RPCClient
+import TestSupport
+import Testing
+
+@Suite("How long topics keep messages")
+struct TopicRetentionTests {
+    @Test("a full topic refuses, until every group has handled the oldest", arguments: ServerKind.installed)
+    func full(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { _, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                let full = #"{"topic":"orders","message":6,"length_max":5}"#
+                let (fast, slow) = try (client.consume("orders", "fast"), client.consume("orders", "slow"))
+                var ids: [String] = []
+                for number in 1...5 { ids.append(try client.put("orders", "\(number)", #","length_max":5"#)) }
+                for _ in 1...10 { _ = try client.take() }
+                let refusal = try client.reply("topic.publish", full).error
+                try expect(refusal?.kind, "topic_full")
+                try expect(refusal?.data?["outcome"]?.string, "not_applied")
+                try expect(client.settle("ack", fast, ids).acked, ids)
+                try expect(client.fault("topic.publish", full), "topic_full")
+                // Behind a message that is not handled nothing goes, in whatever order the others were.
+                try client.settle("ack", slow, [ids[1], ids[2]])
+                try expect(client.fault("topic.publish", full), "topic_full")
+                try client.settle("ack", slow, [ids[0]])
+                _ = try client.call("topic.publish", full)
+                try expect(client.inspect("orders"), "3; fast: 1 0 1; slow: 3 0 1")
+                // A message that was refused is not remembered.
+                let remembered = #"{"topic":"orders","message":7,"length_max":3,"request_id":"r"}"#
+                try expect(client.fault("topic.publish", remembered), "topic_full")
+                _ = try client.call("topic.publish", remembered.replacing(#""length_max":3"#, with: #""length_max":4"#))
+            }
+        }
+    }
+
+    @Test("without a group nothing makes room by itself")
+    func noGroup() async throws {
+        try await withAgents(environment: ["SQUIRE_TOPICS_LENGTH_MAX": "2"]) { _, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                try client.put("orders", "1")
+                try client.put("orders", "2")
+                try expect(client.fault("topic.publish", #"{"topic":"orders","message":3}"#), "topic_full")
+                try expect(client.call("topic.trim", #"{"topic":"orders","length_max":0}"#)["trimmed"]?.integer, 2)
+                try client.put("orders", "3")
+                try expect(client.inspect("orders"), "1")
+            }
+        }
+    }
+
+    @Test("trimming stops before what the slowest group has not handled", arguments: ServerKind.installed)
+    func slowest(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                let (fast, slow) = try (ChannelClient(path), ChannelClient(path))
+                let fastName = try fast.consume("orders", "fast")
+                let slowName = try slow.consume("orders", "slow", #","credit":2"#)
+                let ids = try (1...300).map { try client.put("orders", "\($0)") }
+                for _ in ids { _ = try fast.settle("ack", fastName, [fast.take().id]) }
+                _ = try slow.take(2)
+                func trim(_ bound: String) throws -> Int64? {
+                    try client.call("topic.trim", #"{"topic":"orders",\#(bound)}"#)["trimmed"]?.integer
+                }
+                try expect(trim(#""length_max":10"#), 0)
+                try expect(trim(#""age_max_ms":0"#), 0)
+                try slow.settle("ack", slowName, [ids[0]])
+                try expect(trim(#""length_max":0"#), 1)
+                try slow.settle("ack", slowName, [ids[1]])
+                try expect(trim(#""age_max_ms":86400000"#), 0)
+                try expect(trim(#""age_max_ms":0"#), 1)
+                for _ in 3...300 { _ = try slow.settle("ack", slowName, [slow.take().id]) }
+                try expect(trim(#""length_max":7"#), 291)
+                try expect(server.command("XLEN", "topic:{orders}").integer, 7)
+                try expect(trim(#""length_max":7"#), 0)
+                try expect(client.inspect("orders"), "7; fast: 0 0 1; slow: 0 0 1")
+            }
+        }
+    }
+
+    @Test("trimmed by force, a group loses messages and its subscribers are told", arguments: ServerKind.installed)
+    func force(_ kind: ServerKind) async throws {
+        try await withAgents(2, kind) { _, agents in
+            let paths = agents.map(\.socketPath)
+            try await onThread {
+                let (client, other) = try (ChannelClient(paths[0]), ChannelClient(paths[1]))
+                let name = try client.consume("orders", "billing", #","credit":1"#)
+                _ = try other.consume("orders", "current")
+                try client.put("orders", "1", key: "a")
+                try client.put("orders", "2", key: "a")
+                try client.put("orders", "3", key: "b")
+                let one = try client.take()
+                for _ in 1...3 { try other.ack(other.take()) }
+                let params = #"{"topic":"orders","length_max":1,"force":true}"#
+                try expect(other.call("topic.trim", params)["trimmed"]?.integer, 2)
+                // Who has handled everything has lost nothing.
+                try other.expectNothing()
+                // What is in its hands can still be acked; what is gone is passed over.
+                try client.settle("ack", name, [one.id])
+                let gap = try client.next()
+                try expect(gap.method, "topic.gap")
+                try expect(gap.params?["reason"]?.string, "trimmed")
+                let three = try client.take()
+                try expect(three.content, "3")
+                try client.ack(three)
+                try client.put("orders", "4", key: "a")
+                try expect(client.take(1), ["4"])
+            }
+        }
+    }
+
+    @Test(
+        "a group that nobody takes part in can be removed, and then holds nothing back",
+        arguments: ServerKind.installed
+    )
+    func deleteGroup(_ kind: ServerKind) async throws {
+        try await withAgents(2, kind) { server, agents in
+            let paths = agents.map(\.socketPath)
+            try await onThread {
+                let client = try ChannelClient(paths[0])
+                do {
+                    let member = try ChannelClient(paths[1])
+                    _ = try member.consume("orders", "old")
+                    try client.put("orders", "1", key: "a")
+                    try client.put("orders", "2", key: "a")
+                    try expect(member.take(1), ["1"])
+                    let params = #"{"topic":"orders","group":"old"}"#
+                    try expect(client.fault("topic.delete_group", params), "conflict")
+                    withExtendedLifetime(member) {}
+                }
+                let end = Instant.now.advanced(by: .seconds(15))
+                while try client.inspect("orders") != "2; old: 1 1 0", Instant.now < end {}
+                try expect(client.call("topic.trim", #"{"topic":"orders","length_max":0}"#)["trimmed"]?.integer, 0)
+                let params = #"{"topic":"orders","group":"old"}"#
+                try expect(client.call("topic.delete_group", params)["deleted"]?.kind, .true)
+                try expect(client.call("topic.delete_group", params)["deleted"]?.kind, .false)
+                try expect(client.inspect("orders"), "2")
+                try expect(server.command("KEYS", "*").elements?.count, 1)
+                try expect(client.call("topic.trim", #"{"topic":"orders","length_max":0}"#)["trimmed"]?.integer, 2)
+            }
+        }
+    }
+}
