@@ -23,7 +23,7 @@ struct ValkeyMethods {
     /// Answers `valkey.call`.
     func call(_ parameters: ValkeyCallParameters, _ context: CallContext) throws(RPCError) {
         var words: [[UInt8]] = []
-        parameters.args.forEach { words.append(Array($0.decoded().utf8)) }
+        for word in parameters.args { words.append(Array(word.decoded().utf8)) }
         let name = String(decoding: words.first ?? [], as: UTF8.self).uppercased()
         let isReading = ["XREAD", "XREADGROUP"].contains(name)
         let blocks = isReading && words.contains { String(decoding: $0, as: UTF8.self).uppercased() == "BLOCK" }

@@ -61,9 +61,9 @@ public final class AuditWriter: Sendable {
     /// - Parameters:
     ///   - path: The file.
     ///   - statePath: Where the chain's state is kept, `audit.state` in the state directory.
-    ///   - key: Gives the key that a new chain begins with; not asked where a state is there.
     ///   - log: Where heads of the chain, and trouble, are told.
     ///   - period: How often the state is written.
+    ///   - key: Gives the key that a new chain begins with; not asked where a state is there.
     /// - Throws: ``Fault``.
     public init(
         path: String,

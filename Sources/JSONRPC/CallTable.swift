@@ -272,11 +272,12 @@ public final class CallTable {
         meter.ended(Int(slot.method), slot.began, in: clock.now)
         meter.failed(Int(slot.method), error.code)
         let trace = takeTrace(slot, call)
+        let gate = slot.isGated ? peer.gate : nil
         send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer, trace: trace)
         }
-        if slot.isGated { peer.gate?.callEnded(call, error: error) }
+        gate?.callEnded(call, error: error)
         tell(peer, slot, error.kind, trace)
     }
 

@@ -51,6 +51,7 @@ public struct NamePattern: Equatable, Sendable {
     /// with one `*` at its end that the other one begins with.
     ///
     /// - Parameter other: A pattern of Valkey's kind: `*`, `?`, `[…]` and `\` are not literal.
+    /// - Returns: Whether that is sure.
     public func covers(pattern other: String) -> Bool {
         if matchesAll || other == text && !text.utf8.contains(where: { "[\\".utf8.contains($0) }) { return true }
         guard pattern.last == NamePattern.any, NamePattern(String(text.dropLast())).isLiteral else { return false }

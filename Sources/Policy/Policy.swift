@@ -10,7 +10,9 @@ public struct Policy: Sendable {
         self.rules = rules
     }
 
-    /// What holds where no policy is configured: the agent's own user and root may call everything, members of the
+    /// What holds where no policy is configured.
+    ///
+    /// The agent's own user and root may call everything, members of the
     /// group of the socket's file everything but the methods of operators. Nobody may call `valkey.call`.
     public static let standard: Policy = {
         var operators = Rule(name: "operators")

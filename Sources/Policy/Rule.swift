@@ -49,6 +49,7 @@ public struct Rule: Equatable, Sendable {
     /// - Parameters:
     ///   - caller: Who calls.
     ///   - agent: The user that the agent runs as.
+    /// - Returns: Whether it is one of those whom the rule grants something.
     public func applies(to caller: Caller, agent: UInt32) -> Bool {
         guard !caller.isUnmapped, sockets?.contains(caller.socket) ?? true else { return false }
         if users.isEmpty, groups.isEmpty { return true }

@@ -22,6 +22,7 @@ struct CallerProcess {
     ///   - calls: A method and its params each.
     ///   - socket: Where the agent listens.
     /// - Returns: Replies, in the order of the calls.
+    /// - Throws: Where the process cannot call, or a call has no reply.
     func replies(to calls: [(method: String, params: String)], on socket: String) async throws -> [Document] {
         let lines = calls.enumerated().map { index, call in
             #"{"jsonrpc":"2.0","id":\#(index),"method":"\#(call.method)","params":\#(call.params)}"# + "\n"
