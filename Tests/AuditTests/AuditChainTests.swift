@@ -23,7 +23,11 @@ struct AuditChainTests {
     }
 
     /// What a verifier objects to in lines, nil where it finds nothing.
-    static func fault(in lines: [String], key: [UInt8] = AuditChainTests.key, heads: [String] = []) -> AuditVerifier.Fault? {
+    static func fault(
+        in lines: [String],
+        key: [UInt8] = AuditChainTests.key,
+        heads: [String] = []
+    ) -> AuditVerifier.Fault? {
         var verifier = AuditVerifier(key: key, heads: heads.compactMap { AuditVerifier.Head($0) })
         do throws(AuditVerifier.Fault) {
             for line in lines {
