@@ -28,7 +28,7 @@ struct AuditWriterTests {
     }
 
     private static func append(_ writer: AuditWriter, _ count: Int) {
-        for index in 0..<count { "\"event\":\"call\",\"n\":\(index)".withByteView { writer.append($0) } }
+        for index in 0..<count { "\"event\":\"call\",\"n\":\(index)".withByteView { _ = writer.append($0) } }
     }
 
     private static func report(

@@ -28,32 +28,56 @@ func become(_ user: UInt32, _ groups: [UInt32]) {
     }
 }
 
-/// Copies all of one descriptor to another.
-func pump(_ source: Int32, _ target: Int32) {
+/// Waits until something can be read, and reads it; nothing at the end.
+func receive(_ source: Int32) -> [UInt8] {
     var chunk = [UInt8](repeating: 0, count: 65_536)
+    let capacity = chunk.count
     while true {
         var entry = pollfd(fd: source, events: Int16(POLLIN), revents: 0)
         _ = unsafe poll(&entry, 1, -1)
-        let count = unsafe read(source, &chunk, chunk.count)
+        let count = unsafe read(source, &chunk, capacity)
         if count < 0, errno == EAGAIN { continue }
-        guard count > 0 else { return }
-        var written = 0
-        while written < count {
-            let taken = unsafe chunk.withUnsafeBytes { bytes in
-                unsafe write(target, bytes.baseAddress.map { unsafe $0 + written }, count - written)
-            }
-            if taken > 0 { written += taken } else if errno == EAGAIN { usleep(1000) } else { return }
-        }
+        return Array(chunk.prefix(max(count, 0)))
     }
 }
 
-/// Has a conversation of one turn.
+/// Writes all of `bytes`, as soon as they are taken.
+func send(_ bytes: [UInt8], to target: Int32) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let taken = unsafe rest.withUnsafeBytes { unsafe write(target, $0.baseAddress, $0.count) }
+        if taken > 0 { rest = rest.dropFirst(taken) } else if errno == EAGAIN { usleep(1000) } else { return }
+    }
+}
+
+/// Sends the requests of standard input, a line each, and prints the replies until there are as many.
 func talk(_ path: String) {
     do {
         let connection = try Socket.connect(unixPath: path)
-        pump(0, connection.number)
+        var requests: [UInt8] = []
+        while true {
+            let chunk = receive(0)
+            if chunk.isEmpty { break }
+            requests += chunk
+        }
+        send(requests, to: connection.number)
         Socket.finishSending(connection)
-        pump(connection.number, 1)
+        var missing = requests.count { $0 == UInt8(ascii: "\n") }
+        var line: [UInt8] = []
+        while missing > 0 {
+            let chunk = receive(connection.number)
+            if chunk.isEmpty { break }
+            for byte in chunk {
+                line.append(byte)
+                guard byte == UInt8(ascii: "\n") else { continue }
+                // A connection that subscribed is told of other things too.
+                if line.starts(with: Array("{\"jsonrpc\":\"2.0\",\"id\":".utf8)) {
+                    missing -= 1
+                    send(line, to: 1)
+                }
+                line = []
+            }
+        }
     } catch {
         print("\(error)")
         exit(1)
