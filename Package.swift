@@ -79,7 +79,19 @@ let package = Package(
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module(
+            "Store",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]
+        ),
+
+        // Leases: what locks, semaphores and elections have in common.
+        module(
+            "Leases",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -91,6 +103,17 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Locks",
+            [
+                "Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
+        module(
+            "Leaders",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Store", "Valkey"]
+        ),
         module(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
@@ -106,7 +129,8 @@ let package = Package(
             "Agent",
             [
                 "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
-                "JSONRPC", "Linux", "Observability", "Policy", "Resilience", "Responses", "Sessions", "Store",
+                "JSONRPC", "Leaders", "Leases", "Linux", "Locks", "Observability", "Policy", "Resilience",
+                "Responses", "Sessions", "Store",
                 "Telemetry", "Topics", "Valkey",
             ]
         ),
@@ -170,6 +194,7 @@ let package = Package(
         tests("AuditTests", ["Audit", "Bytes", "Crypto", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),

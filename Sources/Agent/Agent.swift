@@ -5,7 +5,10 @@ import EventLoop
 import Glibc
 import JSON
 import JSONRPC
+import Leaders
+import Leases
 import Linux
+import Locks
 import Observability
 import Policy
 import Sessions
@@ -101,6 +104,7 @@ final class Agent {
         }
         guard !isStopping else { return }
         features.start()
+        stores.stateSafety.start()
         do throws(SystemError) {
             try server.start()
         } catch {
@@ -162,6 +166,7 @@ final class Agent {
         Task { @EventLoop in
             let deadline = Instant.now.advanced(by: grace)
             await self.drain(until: deadline)
+            self.features.handOver()
             self.server.closeAll()
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))

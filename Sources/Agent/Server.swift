@@ -45,6 +45,7 @@ final class Server: TurnHandler {
     /// Begins to accept, after the links have started, so that a turn's commands leave before its replies.
     func start() throws(SystemError) {
         calls.flusher = self
+        calls.processWatcher = self
         for listener in listeners { try listener.start() }
         EventLoop.reactor.addTurnHandler(self)
     }
@@ -131,5 +132,11 @@ final class Server: TurnHandler {
 extension Server: PeerFlusher {
     func flush(_ peer: Peer) {
         connections[peer.index]?.flush(peer)
+    }
+}
+
+extension Server: PeerProcessWatcher {
+    func watchProcess(of peer: Peer) -> Bool {
+        connections[peer.index]?.watchProcess() ?? false
     }
 }

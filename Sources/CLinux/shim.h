@@ -203,6 +203,18 @@ static inline int squire_peer_groups(int descriptor, gid_t *groups, int capacity
     return (int)(length / sizeof *groups);
 }
 
+// Of the kernel's headers, which may be older than the kernel (Linux 6.5, include/uapi/asm-generic/socket.h).
+#define SQUIRE_SO_PEERPIDFD 77
+
+// A process descriptor of whoever connected, closed on exec; or -1 with errno, EINVAL or ENODATA where that process is
+// not known any more.
+static inline int squire_peer_process(int descriptor) {
+    int process = -1;
+    socklen_t length = sizeof process;
+    if (getsockopt(descriptor, SOL_SOCKET, SQUIRE_SO_PEERPIDFD, &process, &length) != 0) return -1;
+    return process;
+}
+
 // open(2) is variadic, which Swift cannot call.
 static inline int squire_memory_file(void) {
     const unsigned int close_on_exec = 1;

@@ -114,12 +114,12 @@ extension Configuration {
         public var tls = TLSConfiguration()
         /// What every key begins with, at most 256 bytes.
         public var prefix = ""
+        /// Whether what must not be forgotten is kept in a store that may evict it.
+        public var acceptsEviction = false
         /// Data connections a store, at least 1.
         public var connections = 1
         /// Longest time from the beginning of a connection attempt to a server that is ready.
         public var connectTimeout = Duration.seconds(2)
-        /// Whether what must not be lost may lie in a state store that can evict it.
-        public var acceptsEviction = false
 
         /// The servers of both roles, where others than the embedded ones are configured.
         public var endpoints: (cache: Endpoint, state: Endpoint)? {

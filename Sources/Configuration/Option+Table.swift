@@ -102,8 +102,8 @@ extension Option {
             "valkey.accept_eviction",
             \.valkey.acceptsEviction,
             .boolean,
-            "Whether what must not be lost, such as topics, may lie in a state store whose `maxmemory-policy` is not "
-                + "`noeviction`; else calls that need it are refused with `unsafe_store`."
+            "Whether what must not be lost, such as locks and topics, may lie in a state store whose "
+                + "`maxmemory-policy` is not `noeviction`; else calls that need it are refused with `unsafe_store`."
         ),
     ]
 

@@ -43,6 +43,8 @@ public final class CallTable {
         var began = Instant.distantFuture
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        /// Whether the call waits for others and so does not count as one that runs.
+        var isParked = false
         var id = CallIdentifier()
         /// Kept by the table; counting references here would cost atomic operations a call.
         var peer: Unmanaged<Peer>?
@@ -65,7 +67,9 @@ public final class CallTable {
     /// Told of calls that failed or were slow.
     public var observer: (any CallObserver)?
     /// Calls that run now, over all connections.
-    public private(set) var running = 0
+    public internal(set) var running = 0
+    /// Calls that wait for others, over all connections; see ``park(_:)``.
+    public internal(set) var waiting = 0
     private let clock: TurnClock
     private(set) var slots: UnsafeMutablePointer<Slot>
     private(set) var slotCount = 0
@@ -84,6 +88,8 @@ public final class CallTable {
     var cancellers: [any CallCanceller] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
+    /// What watches the processes of clients; set by the server.
+    public var processWatcher: (any PeerProcessWatcher)?
     private var scratch = ByteBuffer()
 
     /// Makes an empty table.
@@ -134,6 +140,7 @@ public final class CallTable {
         let index = freeSlots.popLast() ?? addSlot()
         let slot = unsafe slots + index
         unsafe slot.pointee.isRunning = true
+        unsafe slot.pointee.isParked = false
         unsafe slot.pointee.peer = Unmanaged.passUnretained(peer)
         unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
         unsafe slot.pointee.began = clock.now
@@ -406,9 +413,9 @@ public final class CallTable {
         freeSlots.append(index)
         unsafe peer._withUnsafeGuaranteedRef { peer in
             peer.runningReplyBytes -= slot.expected
-            peer.runningCalls -= 1
+            if slot.isParked { peer.waitingCalls -= 1 } else { peer.runningCalls -= 1 }
         }
-        running -= 1
+        if slot.isParked { waiting -= 1 } else { running -= 1 }
         return slot
     }
 
@@ -446,7 +453,7 @@ public final class CallTable {
 
     /// Lets a closed connection go, once nothing of it runs.
     func forget(_ peer: Peer) {
-        guard peer.isKept, peer.runningCalls == 0 else { return }
+        guard peer.isKept, peer.runningCalls == 0, peer.waitingCalls == 0 else { return }
         peer.isKept = false
         peers[ObjectIdentifier(peer)] = nil
     }

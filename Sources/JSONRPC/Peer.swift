@@ -33,6 +33,10 @@ public final class Peer {
     public private(set) var hasBound = false
     /// Calls that were begun and not answered yet.
     public internal(set) var runningCalls = 0
+    /// Calls that wait for others and so are not among those that run.
+    public internal(set) var waitingCalls = 0
+    /// What is known of the process that made the connection.
+    var processState = ProcessState.unwatched
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
     /// Set by the shell while the kernel takes no more of the output.
@@ -43,6 +47,16 @@ public final class Peer {
     var isDirty = false
     /// Whether the table of calls keeps the peer.
     var isKept = false
+
+    /// What is known of the process that made a connection.
+    enum ProcessState {
+        /// Nobody has asked.
+        case unwatched
+        /// Its end will be told, where the kernel allows.
+        case watched
+        /// It has ended.
+        case ended
+    }
 
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {

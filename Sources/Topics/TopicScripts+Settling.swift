@@ -33,7 +33,8 @@ extension TopicScripts {
     /// Gives messages back.
     ///
     /// ARGV: group, consumer, generation, topic, channels that wake consumers of the group and of its dead letters, the
-    /// delay, most deliveries or 0, then as of ``ack``. Answers as ``ack``; `2` is one that was given back before.
+    /// delay, most deliveries or 0, then as of ``ack``. Answers as ``ack``, where `2` is one that was given back before; the
+    /// number is how many were buried.
     static let nack = Script(
         """
         -- squire topic.nack 1
@@ -58,7 +59,7 @@ extension TopicScripts {
           end
         end
         redis.call('PUBLISH', wake, '')
-        return table.concat(verdicts) .. ' 0'
+        return table.concat(verdicts) .. ' ' .. buried
         """
     )
 
@@ -89,7 +90,7 @@ extension TopicScripts {
     /// Ends a consumer: what is in its hands is given back at once.
     ///
     /// ARGV: group, consumer, topic, channels that wake consumers of the group and of its dead letters, most deliveries or
-    /// 0. Answers how many messages there were.
+    /// 0. Answers how many messages were buried.
     static let release = Script(
         """
         -- squire topic.release 1
@@ -110,7 +111,7 @@ extension TopicScripts {
         until #page == 0
         redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
         if given > 0 then redis.call('PUBLISH', ARGV[4], '') end
-        return given
+        return buried
         """
     )
 }

@@ -48,6 +48,8 @@ final class TopicSubscription: SubscriptionHandler {
     var losses = 0
     /// Whether it is a consumer: the call was answered.
     var isJoined = false
+    /// Whether Valkey has been asked to take the consumer in, which may make the group.
+    var isJoining = false
     /// Whether nothing is sent any more.
     var isEnded = false
     // The feature lives as long as the process.

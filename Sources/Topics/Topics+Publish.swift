@@ -39,25 +39,50 @@ extension Topics {
             remembered: remembered,
             lengthMax: parameters.lengthMax ?? settings.lengthMax
         )
-        if try safety.isKnownSafe(for: "topics") { return send(publication, parameters.message.text, context) }
-        let message = parameters.message.text.copy()
+        let isKnownSafe = try safety.isKnownSafe()
+        if isKnownSafe, unchecked.isEmpty { return send(publication, parameters.message.text, context) }
+        guard unchecked.count < Topics.uncheckedMax else {
+            throw RPCError(.overloaded, "too many messages wait until the store was asked", outcome: .notApplied)
+        }
+        // It waits until the store was asked, and so do those behind it: they are in that order.
+        unchecked.append(Unchecked(publication: publication, message: parameters.message.text.copy(), context: context))
+        guard unchecked.count == 1 else { return }
         Task { @EventLoop in
+            var refusal: RPCError?
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
-                return self.calls.fail(context.call, error)
+                refusal = error
             }
-            message.withByteView { self.send(publication, $0, context) }
+            let waiting = self.unchecked
+            self.unchecked = []
+            for one in waiting {
+                if let refusal {
+                    self.calls.fail(one.context.call, refusal)
+                } else {
+                    one.message.withByteView { self.send(one.publication, $0, one.context) }
+                }
+            }
         }
     }
 
+    /// Most publications that wait until the store was asked.
+    private static let uncheckedMax = 16_384
+
     /// What is published, but for the message itself.
-    private struct Publication {
+    struct Publication {
         let topic: TopicName
         let stream: [UInt8]
         let orderKey: [UInt8]?
         let remembered: RememberedRequest?
         let lengthMax: Int64
+    }
+
+    /// A message that waits until it is known whether the store may evict.
+    struct Unchecked {
+        let publication: Publication
+        let message: [UInt8]
+        let context: CallContext
     }
 
     private func send(_ publication: Publication, _ message: ByteView, _ context: CallContext) {

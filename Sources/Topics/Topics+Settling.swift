@@ -160,7 +160,9 @@ extension Topics {
         }
         let group = call.subscription.group
         answer(call, verdicts: reply.bytes.prefix(space))
-        let heirs = reply.bytes.dropFirst(space + 1).integer ?? 0
+        let number = reply.bytes.dropFirst(space + 1).integer ?? 0
+        if call.kind == .nack { counts.dead += UInt64(clamping: number) }
+        let heirs = call.kind == .ack ? number : 0
         // What became due is fetched by whoever freed it; where nobody here takes messages, others are to know.
         if heirs > 0, !group.subscriptions.contains(where: { $0.openCredit > 0 }) { wake(group) }
         fetch(group)

@@ -79,6 +79,8 @@ public final class Topics {
     var subscriptionsOfPeer: [ObjectIdentifier: [TopicSubscription]] = [:]
     var lastNumber: UInt64 = 0
     var lastGroup: UInt32 = 0
+    /// Publications that wait until it is known whether the store may evict.
+    var unchecked: [Unchecked] = []
     /// Calls that settle messages and wait for Valkey.
     var settling: [UInt32: SettlingCall] = [:]
     var lastSettling: UInt32 = 0
@@ -111,6 +113,7 @@ public final class Topics {
         self.log = log
         for script in TopicScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
     }
 
     /// Subscriptions that there are.

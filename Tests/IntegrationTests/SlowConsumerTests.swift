@@ -101,6 +101,29 @@ struct SlowConsumerTests {
         }
     }
 
+    @Test("are bounded as the configuration says, where they name no bound of their own")
+    func configured() async throws {
+        let bounds = ["SQUIRE_CHANNELS_QUEUE_MAX": "50", "SQUIRE_CHANNELS_SUBSCRIPTIONS_MAX": "2"]
+        try await withAgents(environment: bounds) { server, agents in
+            let (account, fast) = try await run(agents[0], server, #""overflow":"disconnect""#)
+            #expect(fast == Array(1...3000))
+            #expect(account.closing == "slow_consumer")
+            #expect(account.closingDropped == 50)
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                for _ in 1...2 { _ = try client.subscribe(#"{"channel":"news"}"#) }
+                try expect(client.fault("channel.subscribe", #"{"channel":"news"}"#), "overloaded")
+            }
+        }
+        let bytes = ["SQUIRE_CHANNELS_QUEUE_BYTES_MAX": "100000"]
+        try await withAgents(environment: bounds.merging(bytes) { $1 }) { server, agents in
+            let (account, _) = try await run(agents[0], server, #""overflow":"drop_oldest","queue":4096"#)
+            let waited = account.sequences.drop { $0 < 2000 }.count - 1
+            #expect((50..<100).contains(waited))
+        }
+    }
+
     @Test("do not lose their other calls: an answer behind the messages arrives")
     func calls() async throws {
         try await withAgents { server, agents in

@@ -61,17 +61,17 @@ struct TopicLeaseTests {
         }
     }
 
-    @Test("stay with a consumer that extends them", arguments: ServerKind.installed)
-    func extend(_ kind: ServerKind) async throws {
-        try await withAgents(2, kind) { _, agents in
+    @Test("stay with a consumer that extends them")
+    func extend() async throws {
+        try await withAgents(2) { _, agents in
             let paths = agents.map(\.socketPath)
             try await onThread {
                 let (owner, other) = try (ChannelClient(paths[0]), ChannelClient(paths[1]))
-                let name = try owner.consume("orders", "billing", #","ack_ms":2000"#)
+                let name = try owner.consume("orders", "billing", #","ack_ms":4000"#)
                 try owner.put("orders", "1")
                 let message = try owner.take()
                 _ = try other.consume("orders", "billing")
-                let end = Instant.now.advanced(by: .milliseconds(3000))
+                let end = Instant.now.advanced(by: .milliseconds(5000))
                 while Instant.now < end {
                     let verdict = try owner.settle("extend", name, [message.id])
                     try expect(verdict.acked, [message.id])
@@ -205,6 +205,8 @@ struct TopicLeaseTests {
                 try expect(client.inspect("orders"), "3; billing: 0 0 0")
                 try expect(client.inspect("orders.dead"), "3; mending: 3 0 1")
             }
+            let stats = try await agents[0].call("agent.stats")?.object?["topics"]?.object
+            #expect(stats?["dead"] == 3)
         }
     }
 

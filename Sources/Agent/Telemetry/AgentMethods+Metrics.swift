@@ -7,6 +7,7 @@ import JSONRPC
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
 import Topics
 import Valkey
@@ -23,6 +24,7 @@ extension AgentMethods {
         appendConnections(to: &text)
         appendStores(to: &text)
         appendCache(to: &text)
+        appendResponses(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
         appendTopics(to: &text)
@@ -153,6 +155,26 @@ extension AgentMethods {
         text.value(UInt64(cache.nearUse.bytes))
         text.family("squire_near_cache_tracked", .gauge, "Whether Valkey tells of changes, so that copies may be used.")
         text.value(cache.isTracked)
+    }
+
+    private func appendResponses(to text: inout MetricsText) {
+        let counts = responses.counts
+        text.family("squire_response_hits", .counter, "Requests to language models that were answered from the store.")
+        text.value(counts.hits)
+        text.family("squire_response_misses", .counter, "Requests to language models that were not.")
+        text.value(counts.misses)
+        text.family("squire_response_degraded", .counter, "Of these, requests that came while Valkey was away.")
+        text.value(counts.degraded)
+        text.family("squire_response_stored", .counter, "Responses of language models stored.")
+        text.value(counts.stored)
+        text.family("squire_response_leases", .counter, "Leases given to those who ask a model.")
+        text.value(counts.leases)
+        text.family("squire_response_waiting", .gauge, "Calls that wait for a response that another one asks for.")
+        text.value(UInt64(responses.waiting))
+        text.family("squire_response_replayed", .counter, "Recorded streams that were replayed to their end.")
+        text.value(counts.replayed)
+        text.family("squire_response_replay_bytes", .gauge, unit: "bytes", "Recorded streams that are being replayed.")
+        text.value(UInt64(responses.replayBytes))
     }
 
     private func appendSessions(to text: inout MetricsText) {

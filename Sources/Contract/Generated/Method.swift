@@ -62,6 +62,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Stands for an election: this connection leads when its turn comes, until it resigns or ends.
+    case leaderCampaign
+    /// Tells who leads, and of every change.
+    case leaderObserve
+    /// Ends a candidacy, and the lead where it has it.
+    case leaderResign
+    /// Acquires a lock, and waits for it where it is told to.
+    case lockAcquire
+    /// Takes a lock from whoever holds it, in two steps.
+    case lockBreak
+    /// Shows who holds a lock and who waits for it.
+    case lockInspect
+    /// Lists the locks that are held or waited for.
+    case lockList
+    /// Ends the lease of a lock.
+    case lockRelease
+    /// Lengthens the lease of a lock.
+    case lockRenew
     /// Looks for the stored response to a request to a language model.
     case responseGet
     /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
@@ -72,6 +90,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case responseStats
     /// Returns the description of every method.
     case rpcDiscover
+    /// Takes permits of a semaphore, and waits for them where it is told to.
+    case semaphoreAcquire
+    /// Shows who holds permits of a semaphore and who waits for some.
+    case semaphoreInspect
+    /// Ends the lease of a semaphore.
+    case semaphoreRelease
+    /// Lengthens the lease of a semaphore.
+    case semaphoreRenew
     /// Begins a session.
     case sessionCreate
     /// Ends a session.
@@ -126,11 +152,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
+            if bytes.equals("lock.list") { return .lockList }
             if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
+            if bytes.equals("lock.break") { return .lockBreak }
+            if bytes.equals("lock.renew") { return .lockRenew }
             if bytes.equals("topic.nack") { return .topicNack }
             if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
@@ -148,6 +177,9 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("lock.acquire") { return .lockAcquire }
+            if bytes.equals("lock.inspect") { return .lockInspect }
+            if bytes.equals("lock.release") { return .lockRelease }
             if bytes.equals("response.get") { return .responseGet }
             if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
@@ -156,6 +188,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
+            if bytes.equals("leader.resign") { return .leaderResign }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
             if bytes.equals("topic.inspect") { return .topicInspect }
@@ -164,6 +197,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("leader.observe") { return .leaderObserve }
             if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
@@ -173,12 +207,17 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
+            if bytes.equals("leader.campaign") { return .leaderCampaign }
+            if bytes.equals("semaphore.renew") { return .semaphoreRenew }
             if bytes.equals("session.destroy") { return .sessionDestroy }
             if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
+            if bytes.equals("semaphore.acquire") { return .semaphoreAcquire }
+            if bytes.equals("semaphore.inspect") { return .semaphoreInspect }
+            if bytes.equals("semaphore.release") { return .semaphoreRelease }
             if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
         case 18:
             if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
@@ -224,11 +263,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .leaderCampaign: "leader.campaign"
+        case .leaderObserve: "leader.observe"
+        case .leaderResign: "leader.resign"
+        case .lockAcquire: "lock.acquire"
+        case .lockBreak: "lock.break"
+        case .lockInspect: "lock.inspect"
+        case .lockList: "lock.list"
+        case .lockRelease: "lock.release"
+        case .lockRenew: "lock.renew"
         case .responseGet: "response.get"
         case .responseInvalidate: "response.invalidate"
         case .responsePut: "response.put"
         case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
+        case .semaphoreAcquire: "semaphore.acquire"
+        case .semaphoreInspect: "semaphore.inspect"
+        case .semaphoreRelease: "semaphore.release"
+        case .semaphoreRenew: "semaphore.renew"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
         case .sessionDestroyAll: "session.destroy_all"
@@ -284,11 +336,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .leaderCampaign: .nonIdempotent
+        case .leaderObserve: .read
+        case .leaderResign: .idempotent
+        case .lockAcquire: .nonIdempotent
+        case .lockBreak: .idempotent
+        case .lockInspect: .read
+        case .lockList: .read
+        case .lockRelease: .idempotent
+        case .lockRenew: .idempotent
         case .responseGet: .read
         case .responseInvalidate: .idempotent
         case .responsePut: .idempotent
         case .responseStats: .read
         case .rpcDiscover: .read
+        case .semaphoreAcquire: .nonIdempotent
+        case .semaphoreInspect: .read
+        case .semaphoreRelease: .idempotent
+        case .semaphoreRenew: .idempotent
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
         case .sessionDestroyAll: .idempotent
@@ -318,6 +383,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public var deadlineMilliseconds: Int64 {
         switch self {
         case .cacheInvalidate: 60000
+        case .lockList: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
         case .topicTrim: 60000
@@ -337,10 +403,16 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `leader.*`.
+        case leader
+        /// The methods `lock.*`.
+        case lock
         /// The methods `response.*`.
         case response
         /// The methods `rpc.*`.
         case rpc
+        /// The methods `semaphore.*`.
+        case semaphore
         /// The methods `session.*`.
         case session
         /// The methods `topic.*`.
@@ -381,11 +453,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
+        case .leaderCampaign: .leader
+        case .leaderObserve: .leader
+        case .leaderResign: .leader
+        case .lockAcquire: .lock
+        case .lockBreak: .lock
+        case .lockInspect: .lock
+        case .lockList: .lock
+        case .lockRelease: .lock
+        case .lockRenew: .lock
         case .responseGet: .response
         case .responseInvalidate: .response
         case .responsePut: .response
         case .responseStats: .response
         case .rpcDiscover: .rpc
+        case .semaphoreAcquire: .semaphore
+        case .semaphoreInspect: .semaphore
+        case .semaphoreRelease: .semaphore
+        case .semaphoreRenew: .semaphore
         case .sessionCreate: .session
         case .sessionDestroy: .session
         case .sessionDestroyAll: .session

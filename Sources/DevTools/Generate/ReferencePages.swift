@@ -15,7 +15,8 @@ struct ReferencePages {
     func errors() -> String {
         var page = Self.note + "# Errors\n\n"
         page += "An error reply has a number, a sentence for people and, in `data`, what programs can act on:\n"
-        page += "`kind`, the stable name below, and `retryable`, whether the same call may succeed when sent again.\n\n"
+        page += "`kind`, the stable name below, and `retryable`, whether the same call may succeed when sent again.\n"
+        page += "A call that named its trace (`_meta.traceparent`) finds the trace's id in `trace_id`.\n\n"
         page += "| code | kind | retryable | what it says | when |\n|---|---|---|---|---|\n"
         for kind in contract.errors.kinds {
             let answer = kind.isRetryable ? "yes" : "no"
