@@ -185,15 +185,6 @@ public final class CallTable {
         isWaiting(call) ? Int(unsafe slots[call.slot].method) : nil
     }
 
-    /// Asks the connection's gate whether a call may run, and tells it how the call ends.
-    ///
-    /// - Throws: The error that the call is to end with.
-    public func admit(_ call: CallID, _ peer: Peer, method: Int, _ arguments: Arguments) throws(RPCError) {
-        guard let gate = peer.gate else { return }
-        unsafe slots[call.slot].isGated = true
-        try gate.admit(call, peer, method: method, arguments)
-    }
-
     /// Whether somebody still waits for the call's answer.
     public func isWaiting(_ call: CallID) -> Bool {
         peer(of: call) != nil
