@@ -1,3 +1,4 @@
+import Audit
 import Cache
 import Channels
 import Configuration
@@ -97,6 +98,16 @@ extension AgentMethods {
         text.value(server?.counts.accepted ?? 0)
         text.family("squire_connections_refused", .counter, "Client connections refused because there were too many.")
         text.value(server?.counts.refused ?? 0)
+        text.family("squire_calls_denied", .counter, "Calls that no rule of the policy granted.")
+        text.value(server?.gatekeeper.counts.denied ?? 0)
+        text.family("squire_calls_over_quota", .counter, "Calls beyond a quota of the policy.")
+        text.value(server?.gatekeeper.counts.overQuota ?? 0)
+        if let audit = server?.gatekeeper.audit.status {
+            text.family("squire_audit_records", .counter, "Records in the audit file.")
+            text.value(audit.written)
+            text.family("squire_audit_records_dropped", .counter, "Records lost because the file could not be written.")
+            text.value(audit.dropped)
+        }
         text.family("squire_connection_output_bytes", .gauge, unit: "bytes", "Output that clients have not read yet.")
         text.value(UInt64(server?.outputBytes ?? 0))
     }
