@@ -497,7 +497,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     /// Whether only those may call it whom a policy grants it by name.
     public var isOperator: Bool {
         switch self {
-        case .agentBreaker, .agentConfig, .agentLogLevel, .sessionKeys, .sessionRekey, .valkeyCall: true
+        case .agentBreaker, .agentConfig, .agentLogLevel, .lockBreak, .sessionKeys, .sessionRekey, .valkeyCall: true
         default: false
         }
     }
@@ -544,6 +544,19 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: ["key", "namespace"]
         case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
         case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
+        case .leaderCampaign: ["election", "ttl_ms", "label"]
+        case .leaderObserve: ["election"]
+        case .leaderResign: ["subscription"]
+        case .lockAcquire:
+            [
+                "name", "ttl_ms", "wait_ms", "mode", "bind", "max_hold_ms", "owner", "label", "replicas_min",
+                "replicas_wait_ms", "request_id",
+            ]
+        case .lockBreak: ["name"]
+        case .lockInspect: ["name"]
+        case .lockList: ["pattern", "cursor"]
+        case .lockRelease: ["lease"]
+        case .lockRenew: ["lease", "ttl_ms"]
         case .responseGet: ["model", "scope", "prompt", "messages", "params", "fresh", "lease_ms", "wait_ms", "stream"]
         case .responseInvalidate: ["fingerprint", "model", "scope", "tags"]
         case .responsePut:
@@ -553,6 +566,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
             ]
         case .responseStats: ["scope", "model"]
         case .rpcDiscover: []
+        case .semaphoreAcquire:
+            [
+                "name", "limit", "permits", "ttl_ms", "wait_ms", "bind", "max_hold_ms", "owner", "label",
+                "replicas_min", "replicas_wait_ms", "request_id",
+            ]
+        case .semaphoreInspect: ["name"]
+        case .semaphoreRelease: ["lease"]
+        case .semaphoreRenew: ["lease", "ttl_ms"]
         case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
         case .sessionDestroy: ["token", "handle", "namespace"]
         case .sessionDestroyAll: ["subject", "namespace", "except"]

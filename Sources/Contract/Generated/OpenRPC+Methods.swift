@@ -1451,7 +1451,7 @@ extension OpenRPC {
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],\#
         "result":{"name":"result","value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        "x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let lockInspect: StaticString = #"""

@@ -776,33 +776,34 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],"result":{"name":"result",\#
-        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.","description":"One round \#
-        trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
-        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"The lock.",\#
-        "schema":{"$ref":"#/components/schemas/lock_state"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a lock that is held",\#
-        "params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders","locked":true,\#
-        "mode":"exclusive","fence":1763625600000000,"holders":[{"label":"nightly report","host":"app-1",\#
-        "since_at_ms":1763625600000,"mode":"exclusive","fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],\#
-        "waiters":[]}}},{"name":"a lock of which nobody has heard","params":[{"name":"name","value":"orders"}],\#
-        "result":{"name":"result","value":{"name":"orders","locked":false,"fence":0,"holders":[],"waiters":[]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks \#
-        that are held or waited for.","description":"Walks through the store's keys, a page a call; a lock that comes \#
-        or goes meanwhile may be missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who \#
-        waits for whom.","paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole \#
-        name: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
-        itself.","required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one \#
-        byte, `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string",\#
-        "minLength":1}},{"name":"cursor","description":"The `cursor` of the page before; none for the first.",\#
-        "required":false,"schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One \#
-        page.","schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The \#
-        locks, in no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},\#
-        "cursor":{"description":"Where the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-operator":true},{"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.",\#
+        "description":"One round trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result",\#
+        "description":"The lock.","schema":{"$ref":"#/components/schemas/lock_state"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lock that is held","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}},{"name":"a lock of which nobody \#
+        has heard","params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders",\#
+        "locked":false,"fence":0,"holders":[],"waiters":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks that are held or waited for.",\#
+        "description":"Walks through the store's keys, a page a call; a lock that comes or goes meanwhile may be \#
+        missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who waits for whom.",\#
+        "paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole name: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
+        "required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string","minLength":1}},\#
+        {"name":"cursor","description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The locks, in \#
+        no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},"cursor":{"description":"Where \#
+        the next page begins; null at the end.","type":["string","null"]}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
