@@ -532,7 +532,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheInvalidate: ["pattern", "namespace", "all", "tags"]
         case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
         case .cacheSet:
-            ["key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease", "stale_ms", "tags", "fence"]
+            [
+                "key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease", "stale_ms", "tags",
+                "fence",
+            ]
         case .cacheSetMany: ["entries", "namespace"]
         case .cacheStats: ["namespace"]
         case .cacheTouch: ["key", "ttl_ms", "namespace"]

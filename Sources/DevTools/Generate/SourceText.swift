@@ -31,7 +31,7 @@ struct SourceText {
     /// Writes a case of a switch that is an array, over as many lines as it takes.
     mutating func switchCase(_ head: String, list elements: [String]) {
         let whole = "[\(elements.joined(separator: ", "))]"
-        guard indentation.count + 4 + whole.count > Self.width else { return switchCase(head, whole) }
+        guard indentation.count + 4 + whole.count >= Self.width else { return switchCase(head, whole) }
         line(head)
         line("    [")
         var row = ""
