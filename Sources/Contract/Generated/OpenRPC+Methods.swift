@@ -1351,19 +1351,19 @@ extension OpenRPC {
         "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}},{"code":1010,"message":"The caller cancelled the \#
-        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it \#
-        waited."}},{"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}},{"code":1302,"message":"Waiting would close a cycle.",\#
-        "data":{"kind":"deadlock","retryable":false,"when":"Those who wait for each other would wait for ever; \#
-        `data.cycle` names them. Release what is held before trying again."}}],"examples":[{"name":"a free lock",\#
-        "params":[{"name":"name","value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label","value":"nightly \#
-        report"}],"result":{"name":"result","value":{"acquired":true,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz","fence":1763625600000000,"ttl_ms":10000}}},{"name":"a \#
-        lock that another holds","params":[{"name":"name","value":"orders"},{"name":"wait_ms","value":20},\#
-        {"name":"owner","value":"another"}],"result":{"name":"result","value":{"acquired":false,\#
-        "holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},"retry_after_ms":30000}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited,\#
+         or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
+        may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
+        semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
+        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
+        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
+        what is held before trying again."}}],"examples":[{"name":"a free lock","params":[{"name":"name",\#
+        "value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label","value":"nightly report"}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz",\#
+        "fence":1763625600000000,"ttl_ms":10000}}},{"name":"a lock that another holds","params":[{"name":"name",\#
+        "value":"orders"},{"name":"wait_ms","value":20},{"name":"owner","value":"another"}],"result":{"name":"result",\#
+        "value":{"acquired":false,"holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},\#
+        "retry_after_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let lockBreak: StaticString = #"""
@@ -1944,15 +1944,16 @@ extension OpenRPC {
         "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}},{"code":1010,"message":"The caller cancelled the \#
-        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it \#
-        waited."}},{"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}},{"code":1302,"message":"Waiting would close a cycle.",\#
-        "data":{"kind":"deadlock","retryable":false,"when":"Those who wait for each other would wait for ever; \#
-        `data.cycle` names them. Release what is held before trying again."}}],"examples":[{"name":"a free permit",\#
-        "params":[{"name":"name","value":"workers"},{"name":"limit","value":3}],"result":{"name":"result",\#
-        "value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==","fence":1763625600000000,\#
-        "ttl_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited,\#
+         or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
+        may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
+        semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
+        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
+        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
+        what is held before trying again."}}],"examples":[{"name":"a free permit","params":[{"name":"name",\#
+        "value":"workers"},{"name":"limit","value":3}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==","fence":1763625600000000,"ttl_ms":30000}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let semaphoreInspect: StaticString = #"""
