@@ -243,7 +243,12 @@ public final class Leases {
         command.append(word: wish.lifeMilliseconds)
         command.append(word: Int64(lease.userID))
         command.append(word: agent)
-        command.append(word: lease.party + [UInt8(ascii: " ")] + lease.description.text)
+        let about = lease.holder.text(of: lease.description)
+        command.append(wordOf: lease.party.count + 1 + about.count)
+        command.append(lease.party)
+        command.append(UInt8(ascii: " "))
+        command.append(about)
+        command.append("\r\n")
         command.append(word: wish.waitMilliseconds == 0 ? 0 : Leases.waitLifeMilliseconds)
     }
 
