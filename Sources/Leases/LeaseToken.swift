@@ -1,5 +1,4 @@
 public import Bytes
-import Glibc
 
 /// The random name of a lease: 128 bits, which nobody can guess.
 public struct LeaseID: Hashable, Sendable {
@@ -9,14 +8,10 @@ public struct LeaseID: Hashable, Sendable {
     /// Bytes of its text.
     static let textCount = 32
 
-    /// A new one, of the kernel's random bytes.
+    /// A new one.
     public static func make() -> LeaseID {
-        var bytes: (UInt64, UInt64) = (0, 0)
-        let count = MemoryLayout.size(ofValue: bytes)
-        // One call for both words; so few bytes are never cut short (getrandom(2)).
-        let received = unsafe getrandom(&bytes, count, 0)
-        precondition(received == count, "the kernel gives no random bytes")
-        return LeaseID(high: bytes.0, low: bytes.1)
+        var generator = SystemRandomNumberGenerator()
+        return LeaseID(high: generator.next(), low: generator.next())
     }
 
     private init(high: UInt64, low: UInt64) {
