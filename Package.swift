@@ -69,11 +69,29 @@ let package = Package(
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
         module("Telemetry", ["Bytes", "CMicroHTTPD", "EventLoop", "Linux"]),
 
+        // Policy: who may call what; pure, decided once a connection.
+        module("Policy", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux"]),
+
+        // Audit: a chain of records, written beside the loop.
+        module("Audit", ["Bytes", "Crypto", "JSON", "Linux", "Observability"]),
+
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
         // Store: what all features need of Valkey: namespaces, key names, values of other clients, error replies.
-        module("Store", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Valkey"]),
+        module(
+            "Store",
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Valkey"]
+        ),
+
+        // Leases: what locks, semaphores and elections have in common.
+        module(
+            "Leases",
+            [
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
 
         // Features: one target for each family of methods; none imports another.
         module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -85,6 +103,17 @@ let package = Package(
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Locks",
+            [
+                "Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Observability", "Store",
+                "Valkey",
+            ]
+        ),
+        module(
+            "Leaders",
+            ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Leases", "Linux", "Store", "Valkey"]
+        ),
         module(
             "Responses",
             ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
@@ -99,9 +128,10 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Linux", "Observability", "Resilience", "Responses", "Sessions", "Store", "Telemetry", "Topics",
-                "Valkey",
+                "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
+                "JSONRPC", "Leaders", "Leases", "Linux", "Locks", "Observability", "Policy", "Resilience",
+                "Responses", "Sessions", "Store",
+                "Telemetry", "Topics", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -161,7 +191,10 @@ let package = Package(
             "RPCCommandTests",
             ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
         ),
+        tests("AuditTests", ["Audit", "Bytes", "Crypto", "JSON", "Linux", "Observability", "TestSupport"]),
+        tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
+        tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
         tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),

@@ -1,3 +1,4 @@
+import Audit
 import Bytes
 import Cache
 import Channels
@@ -6,6 +7,7 @@ import Contract
 import EventLoop
 import JSON
 import JSONRPC
+import Leases
 import Linux
 import Observability
 import Resilience
@@ -22,6 +24,7 @@ final class AgentMethods {
     let cache: Cache
     let sessions: Sessions
     let channels: Channels
+    let leases: Leases
     let topics: Topics
     let responses: Responses
     let stores: Stores
@@ -43,6 +46,7 @@ final class AgentMethods {
         cache: Cache,
         sessions: Sessions,
         channels: Channels,
+        leases: Leases,
         topics: Topics,
         responses: Responses,
         stores: Stores,
@@ -53,6 +57,7 @@ final class AgentMethods {
         self.cache = cache
         self.sessions = sessions
         self.channels = channels
+        self.leases = leases
         self.topics = topics
         self.responses = responses
         self.stores = stores
@@ -145,7 +150,8 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in (stores.warnings + sessions.warnings).enumerated() {
+        let warnings = stores.warnings + sessions.warnings + stores.stateSafety.warnings + auditWarnings
+        for (index, warning) in warnings.enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -204,6 +210,14 @@ final class AgentMethods {
         groups.add("open", UInt64(server?.openConnections ?? 0), &result)
         groups.add("accepted", server?.counts.accepted ?? 0, &result)
         groups.add("refused", server?.counts.refused ?? 0, &result)
+        groups.begin("access", &result)
+        groups.add("denied", server?.gatekeeper.counts.denied ?? 0, &result)
+        groups.add("over_quota", server?.gatekeeper.counts.overQuota ?? 0, &result)
+        if let audit = server?.gatekeeper.audit.status {
+            groups.begin("audit", &result)
+            groups.add("written", audit.written, &result)
+            groups.add("dropped", audit.dropped, &result)
+        }
         groups.begin("calls", &result)
         groups.add("running", UInt64(calls.running), &result)
         let counts = calls.counts
@@ -227,6 +241,7 @@ final class AgentMethods {
         groups.begin("sessions", &result)
         for count in sessions.counts.all { groups.add(count.name, count.value, &result) }
         appendChannels(to: &groups, &result)
+        appendLeases(to: &groups, &result)
         appendTopics(to: &groups, &result)
         appendResponses(to: &groups, &result)
         for link in [stores.cacheLink, stores.stateLink] {
@@ -238,6 +253,21 @@ final class AgentMethods {
             groups.add("queued_bytes", UInt64(status.queuedBytes), &result)
         }
         groups.finish(&result)
+    }
+
+    private func appendLeases(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {
+        let (counts, use) = (leases.counts, leases.use)
+        groups.begin("leases", &result)
+        groups.add("held", UInt64(use.held), &result)
+        groups.add("waiting", UInt64(use.waiting), &result)
+        groups.add("granted", counts.granted, &result)
+        groups.add("granted_after_waiting", counts.grantedAfterWaiting, &result)
+        groups.add("refused", counts.refused, &result)
+        groups.add("released", counts.released, &result)
+        groups.add("released_after_end", counts.releasedAfterEnd, &result)
+        groups.add("renewals", counts.renewals, &result)
+        groups.add("lost", counts.lost, &result)
+        groups.add("deadlocks", counts.deadlocks, &result)
     }
 
     private func appendResponses(to groups: inout StatisticsWriter, _ result: inout ByteBuffer) {

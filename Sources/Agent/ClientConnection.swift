@@ -13,6 +13,8 @@ final class ClientConnection: DescriptorHandler {
     private var registration: Registration?
     // The server owns its connections and outlives them; counting references to it would cost two atomic operations a use.
     private unowned(unsafe) let owner: Server
+    /// Who connected; nil where the kernel does not tell.
+    let identity: PeerIdentity?
     /// The protocol's side of the connection.
     let peer: Peer
     private var wanted = Readiness.readable
@@ -29,6 +31,7 @@ final class ClientConnection: DescriptorHandler {
     private var isClosed = false
     /// Whether the server has been asked to let this connection go on.
     private var isResuming = false
+    private var processWatch: ProcessWatch?
 
     /// Buffers larger than this are given back when they are empty.
     private static let keptBytes = 4 << 10
@@ -36,11 +39,18 @@ final class ClientConnection: DescriptorHandler {
     private static let readBytes = 64 << 10
     private static var readBuffer = ByteBuffer()
 
-    init(_ descriptor: consuming FileDescriptor, server: Server, index: Int) throws(SystemError) {
+    init(
+        _ descriptor: consuming FileDescriptor,
+        server: Server,
+        index: Int,
+        listener: Listener
+    ) throws(SystemError) {
         self.descriptor = descriptor
         unsafe owner = server
-        peer = Peer(index: index, userID: PeerIdentity(self.descriptor)?.userID ?? .max, limits: server.calls.limits)
+        identity = PeerIdentity(self.descriptor)
+        peer = Peer(index: index, userID: identity?.userID ?? .max, limits: server.calls.limits)
         registration = try EventLoop.reactor.add(self.descriptor, .readable, handler: self)
+        server.gatekeeper.opened(peer, identity, on: (listener.name, listener.group))
     }
 
     private var server: Server { unsafe owner }
@@ -190,6 +200,19 @@ final class ClientConnection: DescriptorHandler {
         finishIfDone()
     }
 
+    /// Watches the process that connected.
+    ///
+    /// - Returns: False where it has ended.
+    func watchProcess() -> Bool {
+        guard processWatch == nil, !isClosed else { return true }
+        do throws(PeerProcess.Fault) {
+            processWatch = try ProcessWatch(PeerProcess(descriptor), of: peer, calls: server.calls)
+            return true
+        } catch {
+            return error != .ended
+        }
+    }
+
     /// Sends what the client is owed, as far as the kernel takes it.
     func flush(_ peer: Peer) {
         // The peer may have been marked by a connection that has gone and whose place this one took.
@@ -245,7 +268,7 @@ final class ClientConnection: DescriptorHandler {
     /// Closes a connection whose client has ended its input and has been told everything.
     private func finishIfDone() {
         guard !isClosed, peer.output.isEmpty else { return }
-        let isOwedNothing = peer.runningCalls == 0 && peer.bindings == 0
+        let isOwedNothing = peer.runningCalls == 0 && peer.waitingCalls == 0 && peer.bindings == 0
         if isEnding || (isInputEnded && (isGone || isOwedNothing) && !isStalled) { close() }
     }
 
@@ -262,7 +285,10 @@ final class ClientConnection: DescriptorHandler {
         isClosed = true
         if let registration { EventLoop.reactor.remove(registration) }
         registration = nil
+        processWatch?.end()
+        processWatch = nil
         server.calls.closed(peer)
+        server.gatekeeper.closed(peer)
         if !isServing { peer.input.removeAll(keepingCapacityUpTo: 0) }
         peer.output.removeAll(keepingCapacityUpTo: 0)
         server.forget(peer.index)

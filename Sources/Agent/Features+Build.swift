@@ -4,6 +4,9 @@ import Configuration
 import Contract
 import EventLoop
 import JSONRPC
+import Leaders
+import Leases
+import Locks
 import Observability
 import Responses
 import Sessions
@@ -25,6 +28,8 @@ extension Features {
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
         )
+        auth = Authorization(calls: calls)
+        valkey = ValkeyMethods(calls: calls, stores: stores)
         rpc = Discovery(calls: calls)
         cache = Cache(
             link: stores.cacheLink,
@@ -51,6 +56,17 @@ extension Features {
             settings: ChannelSettings(configuration.channels)
         )
         topic = Topics(configuration, stores, calls: calls, keyspace: keyspace, log: log)
+        leases = Leases(
+            link: stores.stateLink,
+            safety: stores.stateSafety,
+            calls: calls,
+            keyspace: keyspace,
+            log: log
+        )
+        let acquisitions = Acquisitions(leases)
+        lock = Locks(acquisitions)
+        semaphore = Semaphores(acquisitions)
+        leader = Leaders(leases)
         response = Responses(
             link: stores.cacheLink,
             calls: calls,
@@ -62,6 +78,7 @@ extension Features {
             cache: cache,
             sessions: session,
             channels: channel,
+            leases: leases,
             topics: topic,
             responses: response,
             stores: stores,
@@ -73,6 +90,11 @@ extension Features {
     /// Begins what does not wait for a call; the stores have been started.
     func start() {
         channel.start()
+    }
+
+    /// Gives leases up whose clients are about to lose their connections.
+    func handOver() {
+        leases.handOver()
     }
 
     /// Takes up what may change while calls run.
@@ -90,6 +112,7 @@ extension Features {
     func close() {
         channel.close()
         topic.close()
+        leases.close()
     }
 
     /// Whether something is still being given back that others may then have at once.

@@ -3,6 +3,9 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Leaders
+import Leases
+import Locks
 import Responses
 import Sessions
 import Store
@@ -15,13 +18,20 @@ import Topics
 @EventLoop
 struct Features {
     let agent: AgentMethods
+    let auth: Authorization
+    let valkey: ValkeyMethods
     let rpc: Discovery
     let cache: Cache
     let hash: Hashes
     let session: Sessions
     let channel: Channels
+    let lock: Locks
+    let semaphore: Semaphores
+    let leader: Leaders
     let topic: Topics
     let response: Responses
+    /// What locks, semaphores and elections hold.
+    let leases: Leases
 
     /// Decodes parameters, with their faults as the error of the call.
     func decode<Parameters>(

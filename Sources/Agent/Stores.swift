@@ -25,7 +25,7 @@ final class Stores {
             embedded = []
             cacheLink = Link(name: "cache", configuration: configuration.link(to: endpoints.cache), log: log)
             stateLink = Link(name: "state", configuration: configuration.link(to: endpoints.state), log: log)
-            stateSafety = Stores.safety(stateLink, configuration)
+            stateSafety = Stores.safety(stateLink, configuration, log)
             return
         }
         let servers = Stores.embeddedServers(configuration)
@@ -34,11 +34,11 @@ final class Stores {
         embedded = [cache, state]
         cacheLink = Link(name: "cache", configuration: configuration.link(to: cache.endpoint), log: log)
         stateLink = Link(name: "state", configuration: configuration.link(to: state.endpoint), log: log)
-        stateSafety = Stores.safety(stateLink, configuration)
+        stateSafety = Stores.safety(stateLink, configuration, log)
     }
 
-    private static func safety(_ link: Link, _ configuration: Configuration) -> StoreSafety {
-        StoreSafety(link: link, acceptsEviction: configuration.valkey.acceptsEviction)
+    private static func safety(_ link: Link, _ configuration: Configuration, _ log: Log) -> StoreSafety {
+        StoreSafety(link: link, acceptsEviction: configuration.valkey.acceptsEviction, log: log)
     }
 
     /// Starts the embedded servers side by side, then the links.

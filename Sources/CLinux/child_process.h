@@ -21,6 +21,8 @@
 extern int pipe2(int ends[2], int flags);
 extern char **environ;
 
+static inline char *const *squire_environment(void) { return environ; }
+
 // Of the kernel's headers, which may be older than the kernel (include/uapi/asm-generic/unistd.h, linux/close_range.h,
 // linux/wait.h). The numbers are the same on every architecture.
 #define SQUIRE_SYS_PIDFD_SEND_SIGNAL 424
@@ -177,6 +179,12 @@ static inline pid_t squire_child_start(const squire_child *child, int *descripto
     }
     return pid;
 }
+
+// A process descriptor (pidfd_open(2)), closed on exec; or -1 with errno, ESRCH where the process has ended.
+static inline int squire_process_open(pid_t pid) { return (int)syscall(SQUIRE_SYS_PIDFD_OPEN, pid, 0u); }
+
+// Signals a whole process group; 0, or -1 with errno, ESRCH where nobody is left of it.
+static inline int squire_group_signal(pid_t group, int number) { return kill(-group, number); }
 
 // 0, or -1 with errno; ESRCH where the process has ended.
 static inline int squire_child_signal(int descriptor, int number) {

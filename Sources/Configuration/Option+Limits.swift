@@ -36,6 +36,12 @@ extension Option {
             "Most calls of a connection that run at once; beyond, its socket is not read."
         ),
         Option(
+            "limits.waiting_max",
+            \.limits.connection.waitingMax,
+            .count(1...1_048_576),
+            "Most calls of a connection that wait for others, such as for a lock; beyond, they are `overloaded`."
+        ),
+        Option(
             "limits.output_bytes_high",
             \.limits.connection.outputBytesHigh,
             .count(4096...1 << 30),

@@ -4,7 +4,8 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + stores + access + embedded + entries + sessions + messages + connectionLimits + agentLimits + [
+        host + identity + audit + stores + access + embedded + entries + sessions + messages + connectionLimits
+        + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -101,8 +102,8 @@ extension Option {
             "valkey.accept_eviction",
             \.valkey.acceptsEviction,
             .boolean,
-            "Whether what must not be lost, such as topics, may lie in a state store whose `maxmemory-policy` is not "
-                + "`noeviction`; else calls that need it are refused with `unsafe_store`."
+            "Whether what must not be lost, such as locks and topics, may lie in a state store whose "
+                + "`maxmemory-policy` is not `noeviction`; else calls that need it are refused with `unsafe_store`."
         ),
     ]
 

@@ -30,7 +30,7 @@ extension CallTable {
     /// - Returns: Their names; more than one only where a client uses an id twice.
     /// - Complexity: O(n) of the most calls that ever ran at once; it ends where the connection's last one was seen.
     public func running(_ peer: Peer, id: ByteView) -> [CallID] {
-        var left = peer.runningCalls
+        var left = peer.runningCalls + peer.waitingCalls
         var found: [CallID] = []
         for index in 0..<slotCount {
             guard left > 0 else { break }

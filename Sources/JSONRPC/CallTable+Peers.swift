@@ -20,8 +20,52 @@ extension CallTable {
         for observer in observers { observer.peerDrained(peer) }
     }
 
+    /// Has the observers told when the process that made the connection ends; further calls change nothing.
+    ///
+    /// - Returns: False where it has ended already. Where it cannot be watched, the connection alone tells.
+    public func watchProcess(of peer: Peer) -> Bool {
+        guard peer.processState == .unwatched else { return peer.processState == .watched }
+        peer.processState = processWatcher?.watchProcess(of: peer) == false ? .ended : .watched
+        return peer.processState == .watched
+    }
+
+    /// Takes note that the process that made a connection has ended.
+    public func processEnded(_ peer: Peer) {
+        guard peer.processState != .ended else { return }
+        peer.processState = .ended
+        for observer in observers { observer.peerProcessEnded(peer) }
+    }
+
     /// Sends a connection's output now, for what would grow too large by the end of the turn.
     public func flush(_ peer: Peer) {
         flusher?.flush(peer)
+    }
+}
+
+extension CallTable {
+    /// Takes note that a call waits for others, such as for a lock: it no longer counts as one that runs.
+    ///
+    /// - Returns: False where too many calls of its connection wait already; nothing has changed then.
+    public func park(_ call: CallID) -> Bool {
+        let slot = unsafe slots[call.slot]
+        guard slot.isRunning, slot.generation == call.generation, !slot.isParked,
+            let peer = unsafe slot.peer?.takeUnretainedValue()
+        else { return true }
+        guard peer.waitingCalls < limits.waitingMax else { return false }
+        unsafe slots[call.slot].isParked = true
+        peer.runningCalls -= 1
+        peer.waitingCalls += 1
+        running -= 1
+        waiting += 1
+        return true
+    }
+
+    /// Asks the connection's gate whether a call may run, and tells it how the call ends.
+    ///
+    /// - Throws: The error that the call is to end with.
+    public func admit(_ call: CallID, _ peer: Peer, method: Int, _ arguments: Arguments) throws(RPCError) {
+        guard let gate = peer.gate else { return }
+        unsafe slots[call.slot].isGated = true
+        try gate.admit(call, peer, method: method, arguments)
     }
 }

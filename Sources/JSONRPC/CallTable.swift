@@ -37,10 +37,14 @@ public final class CallTable {
         var isRunning = false
         var isInBatch = false
         var isTraced = false
+        /// Whether the connection's gate wants to know how it ends.
+        var isGated = false
         /// When the turn began in which it came.
         var began = Instant.distantFuture
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
         var expected = 0
+        /// Whether the call waits for others and so does not count as one that runs.
+        var isParked = false
         var id = CallIdentifier()
         /// Kept by the table; counting references here would cost atomic operations a call.
         var peer: Unmanaged<Peer>?
@@ -63,7 +67,9 @@ public final class CallTable {
     /// Told of calls that failed or were slow.
     public var observer: (any CallObserver)?
     /// Calls that run now, over all connections.
-    public private(set) var running = 0
+    public internal(set) var running = 0
+    /// Calls that wait for others, over all connections; see ``park(_:)``.
+    public internal(set) var waiting = 0
     private let clock: TurnClock
     private(set) var slots: UnsafeMutablePointer<Slot>
     private(set) var slotCount = 0
@@ -82,6 +88,8 @@ public final class CallTable {
     var cancellers: [any CallCanceller] = []
     /// What sends output before the turn ends; set by the server.
     public var flusher: (any PeerFlusher)?
+    /// What watches the processes of clients; set by the server.
+    public var processWatcher: (any PeerProcessWatcher)?
     private var scratch = ByteBuffer()
 
     /// Makes an empty table.
@@ -132,6 +140,7 @@ public final class CallTable {
         let index = freeSlots.popLast() ?? addSlot()
         let slot = unsafe slots + index
         unsafe slot.pointee.isRunning = true
+        unsafe slot.pointee.isParked = false
         unsafe slot.pointee.peer = Unmanaged.passUnretained(peer)
         unsafe slot.pointee.method = UInt16(truncatingIfNeeded: method)
         unsafe slot.pointee.began = clock.now
@@ -221,20 +230,27 @@ public final class CallTable {
     /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
     @inline(__always)
     private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
-        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced
+        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced && !slot.isGated
             && peer.decoder.framing != .contentLength
     }
 
     @inline(never)
     private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         let trace = takeTrace(slot, call)
+        // Sending may let go of a connection that has closed.
+        let gate = slot.isGated ? peer.gate : nil
+        var fault: RPCError?
         send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
             if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
-            if buffer.count >= end { refuse(&buffer, from: start, slot) }
+            if buffer.count >= end {
+                refuse(&buffer, from: start, slot)
+                fault = .tooLarge("the reply", limitBytes: limits.replyBytesMax)
+            }
         }
+        gate?.callEnded(call, error: fault)
         if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, trace) }
     }
 
@@ -254,10 +270,12 @@ public final class CallTable {
         meter.ended(Int(slot.method), slot.began, in: clock.now)
         meter.failed(Int(slot.method), error.code)
         let trace = takeTrace(slot, call)
+        let gate = slot.isGated ? peer.gate : nil
         send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer, trace: trace)
         }
+        gate?.callEnded(call, error: error)
         tell(peer, slot, error.kind, trace)
     }
 
@@ -381,13 +399,14 @@ public final class CallTable {
         guard slot.isRunning, slot.generation == call.generation, let peer = unsafe slot.peer else { return nil }
         unsafe slots[index].isRunning = false
         unsafe slots[index].isTraced = false
+        unsafe slots[index].isGated = false
         unsafe slots[index].generation &+= 1
         freeSlots.append(index)
         unsafe peer._withUnsafeGuaranteedRef { peer in
             peer.runningReplyBytes -= slot.expected
-            peer.runningCalls -= 1
+            if slot.isParked { peer.waitingCalls -= 1 } else { peer.runningCalls -= 1 }
         }
-        running -= 1
+        if slot.isParked { waiting -= 1 } else { running -= 1 }
         return slot
     }
 
@@ -425,7 +444,7 @@ public final class CallTable {
 
     /// Lets a closed connection go, once nothing of it runs.
     func forget(_ peer: Peer) {
-        guard peer.isKept, peer.runningCalls == 0 else { return }
+        guard peer.isKept, peer.runningCalls == 0, peer.waitingCalls == 0 else { return }
         peer.isKept = false
         peers[ObjectIdentifier(peer)] = nil
     }

@@ -23,10 +23,20 @@ public final class Peer {
     public var bindings = 0 {
         didSet { if bindings > 0 { hasBound = true } }
     }
+    /// How many of the ``bindings`` are locks, permits and other leases.
+    public var leases = 0
+    /// Methods whose calls run without a look at who calls; none until the shell says so.
+    public var ungated = MethodSet()
+    /// Decides about all other calls; nil for a connection that nobody decides about.
+    public var gate: (any CallGate)?
     /// Whether anything was ever bound to the connection.
     public private(set) var hasBound = false
     /// Calls that were begun and not answered yet.
     public internal(set) var runningCalls = 0
+    /// Calls that wait for others and so are not among those that run.
+    public internal(set) var waitingCalls = 0
+    /// What is known of the process that made the connection.
+    var processState = ProcessState.unwatched
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
     /// Set by the shell while the kernel takes no more of the output.
@@ -38,12 +48,22 @@ public final class Peer {
     /// Whether the table of calls keeps the peer.
     var isKept = false
 
+    /// What is known of the process that made a connection.
+    enum ProcessState {
+        /// Nobody has asked.
+        case unwatched
+        /// Its end will be told, where the kernel allows.
+        case watched
+        /// It has ended.
+        case ended
+    }
+
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {
         expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, 1)
     }
 
-    /// Begins a connection.
+    /// Begins a connection, of which no method is ``ungated``.
     public init(index: Int, userID: UInt32, limits: RPCLimits) {
         self.index = index
         self.userID = userID

@@ -6,6 +6,23 @@ public protocol PeerObserver: AnyObject {
     ///
     /// Whoever still keeps something back says so by ``Peer/hasBacklog`` again.
     func peerDrained(_ peer: Peer)
+    /// The process that connected has ended, although another one holds its socket still: what is bound to it ends too.
+    ///
+    /// Told only of connections for which ``CallTable/watchProcess(of:)`` was called, once each.
+    func peerProcessEnded(_ peer: Peer)
+}
+
+extension PeerObserver {
+    /// Nothing is bound to processes.
+    public func peerProcessEnded(_ peer: Peer) {}
+}
+
+/// What watches the processes at the other ends of connections.
+public protocol PeerProcessWatcher: AnyObject {
+    /// Has the table told when the process that made the connection ends.
+    ///
+    /// - Returns: False where it has ended already.
+    func watchProcess(of peer: Peer) -> Bool
 }
 
 /// What sends a connection's output.

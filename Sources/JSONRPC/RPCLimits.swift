@@ -12,6 +12,8 @@ public struct RPCLimits: Sendable {
     public var idBytesMax = 256
     /// Most calls of a connection that run at once; beyond, its socket is not read.
     public var runningMax = 1024
+    /// Most calls of a connection that wait for others, such as for a lock; beyond, they are refused.
+    public var waitingMax = 1024
     /// Unread output of a connection, in bytes, beyond which its socket is not read.
     public var outputBytesHigh = 1 << 20
     /// Unread output of a connection, in bytes, beyond which it is closed.

@@ -1,14 +1,14 @@
 import CLinux
 import Glibc
 
-/// An alarm on the monotonic clock (timerfd_create(2)).
+/// An alarm on the clock of ``Instant`` (timerfd_create(2)).
 public struct AlarmDescriptor: ~Copyable, Sendable {
     /// The descriptor: readable once the alarm rang.
     public let descriptor: FileDescriptor
 
     /// Makes an alarm that is not set.
     public init() throws(SystemError) {
-        let number = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_NONBLOCK | TFD_CLOEXEC))
+        let number = timerfd_create(CLOCK_BOOTTIME, Int32(TFD_NONBLOCK | TFD_CLOEXEC))
         guard number >= 0 else { throw .current("timerfd_create") }
         descriptor = FileDescriptor(owning: number)
     }

@@ -41,6 +41,9 @@ public struct Epoll: ~Copyable {
         unsafe events.deallocate()
     }
 
+    /// Number of the list's own descriptor, which is readable when an event waits.
+    public var descriptorNumber: Int32 { descriptor.number }
+
     /// Begins to watch `number`; its events carry `token`.
     public borrowing func add(_ number: Int32, token: UInt64, _ wanted: Readiness) throws(SystemError) {
         try control(EPOLL_CTL_ADD, number, token, wanted)

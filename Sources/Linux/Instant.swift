@@ -2,6 +2,8 @@ import CLinux
 import Glibc
 
 /// A moment on the host's monotonic clock, in nanoseconds; comparable only within one boot.
+///
+/// The clock goes on while the host is suspended: a lease that ran out meanwhile has run out.
 public struct Instant: Comparable, Hashable, Sendable {
     /// Nanoseconds since an arbitrary beginning.
     public let nanoseconds: Int64
@@ -11,10 +13,10 @@ public struct Instant: Comparable, Hashable, Sendable {
         self.nanoseconds = nanoseconds
     }
 
-    /// The present moment (`CLOCK_MONOTONIC`).
+    /// The present moment (`CLOCK_BOOTTIME`).
     public static var now: Instant {
         var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_BOOTTIME, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 

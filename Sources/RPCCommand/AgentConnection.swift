@@ -47,7 +47,7 @@ struct AgentConnection {
         case .unreachable where error.isPermissionDenied:
             advice.append("Its owner decides who may connect: ask for membership of the socket's group.")
         default:
-            advice.append("Start one with 'squired', or with 'systemctl start squire' where it is a service.")
+            advice.append("Start one with 'squired', or with 'systemctl start squired' where it is a service.")
             advice.append("--socket PATH or SQUIRE_SOCKET names another socket; --wait 10s waits for it.")
         }
         return CommandError(.unreachable, "no agent can be reached: \(error.message)", advice: advice)

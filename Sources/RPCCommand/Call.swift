@@ -53,7 +53,7 @@ struct Call {
     }
 
     /// Puts the params together and checks what can be checked without the agent.
-    private func params(_ arguments: [Argument], _ description: MethodDescription?) throws(CommandError) -> CallParams {
+    func params(_ arguments: [Argument], _ description: MethodDescription?) throws(CommandError) -> CallParams {
         let baseSource = invocation.params.map { Argument.source($0) }
         let sources = [baseSource].compactMap(\.self) + arguments.map(\.source)
         guard sources.count(where: { $0 == .standardInput }) <= 1 else {
@@ -83,7 +83,7 @@ struct Call {
     }
 
     /// How long the client waits for a reply: as long as the agent may work, and a little longer.
-    private func limit(_ params: CallParams, _ description: MethodDescription?) -> Duration {
+    func limit(_ params: CallParams, _ description: MethodDescription?) -> Duration {
         let work = invocation.timeout ?? (description?.deadline ?? Self.patience) + params.ownWait
         return work + Self.grace
     }
@@ -101,6 +101,10 @@ struct Call {
         if invocation.watch == nil, let subscription = result["subscription"]?.string {
             let stream = SubscriptionStream(client, subscription, method: method, invocation, console, settlement)
             return try stream.run()
+        }
+        if invocation.isGraph {
+            try console.write(LockGraph.text(result))
+            return .done
         }
         return try ResultOutput(invocation, console).print(result: result)
     }

@@ -23,6 +23,11 @@ struct CallParams {
     /// Names of the parameters given so far.
     var names: [String] { (base?.members.map(\.name) ?? []) + members.map(\.name) }
 
+    /// The value of the parameter called `name`; nil where it is not given by name.
+    func value(_ name: String) -> JSONFragment? {
+        members.last { $0.name == name }?.value ?? base?[name]
+    }
+
     /// Whether the values are given by position, in an array.
     var isByPosition: Bool { base?.kind == .array }
 

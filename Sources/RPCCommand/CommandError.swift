@@ -15,6 +15,16 @@ struct CommandError: Error, Equatable {
         self.advice = advice
     }
 
+    /// The status of a command that was run and has ended; its own, and no error of this program.
+    private(set) var commandStatus: Int32?
+
+    /// A command that was run has ended.
+    static func ended(_ status: Int32) -> CommandError {
+        var error = CommandError(.done, "")
+        error.commandStatus = status
+        return error
+    }
+
     /// The command line is wrong.
     static func usage(_ message: String, _ advice: String...) -> CommandError {
         CommandError(.usage, message, advice: advice)

@@ -61,6 +61,9 @@ struct Completion {
     }
 
     private func candidates(_ current: String, _ context: Context) -> [Candidate] {
+        if current.hasPrefix("-"), context.words.first == Subcommand.bench.rawValue {
+            return BenchOptions.Option.allCases.map { Candidate(word: $0.rawValue, summary: "") }
+        }
         if current.hasPrefix("-"), !context.isLiteral {
             guard let equals = current.firstIndex(of: "=") else { return options }
             guard let option = CommandOption(rawValue: String(current[..<equals])) else { return [] }
@@ -76,11 +79,16 @@ struct Completion {
         case .completion:
             return context.words.count == 1 ? Shell.allCases.map { Candidate(word: $0.rawValue, summary: "") } : []
         case .dump, .load: return context.words.count == 1 ? files(current) : []
-        case .bench: return []
-        case .stream: return []
-        case nil:
-            return catalogue.method(first).map { parameters(of: $0, current, Array(context.words.dropFirst())) } ?? []
+        case .verifyAudit: return files(current)
+        case .lockExec: return parameters(ofMethod: "lock.acquire", current, context)
+        case .leaderExec: return parameters(ofMethod: "leader.campaign", current, context)
+        case .bench, .stream: return []
+        case nil: return parameters(ofMethod: first, current, context)
         }
+    }
+
+    private func parameters(ofMethod name: String, _ current: String, _ context: Context) -> [Candidate] {
+        catalogue.method(name).map { parameters(of: $0, current, Array(context.words.dropFirst())) } ?? []
     }
 
     private var options: [Candidate] {
@@ -108,7 +116,7 @@ extension Completion {
         case .socket: files(current)
         case .params: current.hasPrefix("@") ? files(String(current.dropFirst()), prefix: "@") : []
         case .field: members(of: context.words.first.flatMap { catalogue.method($0) })
-        case .timeout, .wait, .watch, .count, .duration, .command, .raw, .help, .version: []
+        case .timeout, .wait, .watch, .count, .duration, .command, .raw, .graph, .help, .version: []
         }
     }
 

@@ -16,6 +16,8 @@ struct Invocation: Equatable {
         case candidates(line: String)
         case call(method: String, words: [String])
         case stream
+        case verifyAudit(words: [String])
+        case execute(method: String, words: [String], command: [String])
     }
 
     /// What to do.
@@ -42,6 +44,9 @@ struct Invocation: Equatable {
     /// The shell command that each message of a subscription is given to; nil prints them.
     var command: String?
 
+    /// Whether the answer is drawn as text.
+    var isGraph = false
+
     /// Whether something is asked that only subscriptions have.
     var isForSubscription: Bool { count != nil || duration != nil || command != nil }
 }
@@ -55,12 +60,17 @@ extension Invocation {
     /// - Throws: ``CommandError`` `.usage`.
     init(_ arguments: [String]) throws(CommandError) {
         var words: [String] = []
+        var command: [String]?
         var rest = arguments[...]
         var wantsHelp = false
         var wantsVersion = false
         while let word = rest.popFirst() {
             if word == "--" {
-                words += rest
+                if Subcommand(rawValue: words.first ?? "")?.runsCommand == true {
+                    command = Array(rest)
+                } else {
+                    words += rest
+                }
                 break
             }
             guard word.hasPrefix("-"), word != "-" else {
@@ -73,6 +83,7 @@ extension Invocation {
             case .help: wantsHelp = true
             case .version: wantsVersion = true
             case .raw: isRaw = true
+            case .graph: isGraph = true
             default:
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                     throw .usage("\(option.rawValue) needs a value")
@@ -81,7 +92,12 @@ extension Invocation {
             }
             if parts.count == 2, option.placeholder == nil { throw .usage("\(option.rawValue) takes no value") }
         }
-        action = wantsVersion ? .version : try Self.action(words, wantsHelp: wantsHelp)
+        action = wantsVersion ? .version : try Self.action(words, command, wantsHelp: wantsHelp)
+        if isGraph {
+            guard case .call(method: "lock.list", words: _) = action, field == nil, watch == nil else {
+                throw .usage("--graph goes with lock.list")
+            }
+        }
         if isForSubscription, watch != nil {
             throw .usage("--watch repeats a call; a subscription goes on by itself with --count, --for and --exec")
         }
@@ -111,7 +127,7 @@ extension Invocation {
         case .count: count = try Self.count(value, of: option)
         case .duration: duration = try Self.duration(value, of: option)
         case .command: command = value
-        case .raw, .help, .version: return
+        case .raw, .help, .version, .graph: return
         }
     }
 
@@ -129,18 +145,31 @@ extension Invocation {
         return .milliseconds(milliseconds)
     }
 
-    private static func action(_ words: [String], wantsHelp: Bool) throws(CommandError) -> Action {
+    private static func action(
+        _ words: [String],
+        _ command: [String]?,
+        wantsHelp: Bool
+    ) throws(CommandError) -> Action {
         guard let first = words.first else {
             guard wantsHelp else { throw .usage("which method?", "rpc list shows all; rpc --help shows the rest.") }
             return .help
         }
         let others = Array(words.dropFirst())
-        let command = Subcommand(rawValue: first)
-        if wantsHelp, command != .help {
-            // What carries cache entries is told from a method by its help alone.
-            return [nil, .dump, .load].contains(command) ? .methodHelp(method: first) : .help
+        // The one method that people call with nothing but a name.
+        if first == "auth.explain", let name = others.first, !name.contains("=") {
+            return .call(method: first, words: ["method=\(name)"] + others.dropFirst())
         }
-        switch command {
+        let subcommand = Subcommand(rawValue: first)
+        if wantsHelp, subcommand != .help {
+            // What carries cache entries is told from a method by its help alone.
+            return [nil, .dump, .load].contains(subcommand) ? .methodHelp(method: first) : .help
+        }
+        switch subcommand {
+        case .lockExec, .leaderExec:
+            guard let command, !command.isEmpty else {
+                throw .usage("which command? It stands behind --", "rpc \(first) name=value … -- COMMAND ARGUMENT …")
+            }
+            return .execute(method: first, words: others, command: command)
         case .stream:
             guard others.isEmpty else { throw .usage("rpc - takes its requests from standard input alone") }
             return .stream
@@ -149,6 +178,7 @@ extension Invocation {
         case .template: return .template(method: try only(others, after: first))
         case .help: return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first))
         case .completion: return try completion(others)
+        case .verifyAudit: return .verifyAudit(words: others)
         case .dump, .load, .bench, nil: return .call(method: first, words: others)
         }
     }

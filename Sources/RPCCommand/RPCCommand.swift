@@ -44,6 +44,7 @@ public struct RPCCommand {
             if let words = BenchOptions.words(in: arguments) { return try bench(words).rawValue }
             return try perform(try Invocation(arguments)).rawValue
         } catch {
+            if let status = error.commandStatus { return status }
             console.complain(error.text)
             return error.status.rawValue
         }
@@ -83,6 +84,11 @@ public struct RPCCommand {
         case .call(let method, let words):
             let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
             return try call.run(method: method, words: words)
+        case .verifyAudit(let words):
+            try AuditVerification.run(words)
+        case .execute(let method, let words, let command):
+            let execution = Execution(invocation, catalogue, console, connection)
+            throw .ended(try execution.run(method, words, command))
         case .stream:
             let client = try connection.open(until: .now.advanced(by: Call.connectLimit))
             var stream = RequestStream(client, console, timeout: invocation.timeout)

@@ -10,6 +10,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
     case params = "--params"
     case field = "--field"
     case raw = "--raw"
+    case graph = "--graph"
     case help = "--help"
     case version = "--version"
 
@@ -25,7 +26,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .command: "CMD"
         case .params: "JSON"
         case .field: "PATH"
-        case .raw, .help, .version: nil
+        case .raw, .graph, .help, .version: nil
         }
     }
 
@@ -42,6 +43,7 @@ public enum CommandOption: String, CaseIterable, Sendable {
         case .params: "params as a JSON object or array; @FILE and - as above"
         case .field: "print one member of the answer, such as value.items.0"
         case .raw: "print strings without quotes"
+        case .graph: "draw the locks of lock.list, who holds them and who waits, as text"
         case .help: "this text, or what a method does, takes and returns"
         case .version: "the version"
         }

@@ -149,6 +149,17 @@ extension Responses {
         )
     }
 
+    /// Sends no more of the stream that a call asked for.
+    ///
+    /// - Returns: Whether there was one.
+    func endReplay(to call: CallID) -> Bool {
+        guard let peer = calls.peer(of: call),
+            let replay = replays[ObjectIdentifier(peer)]?.first(where: { $0.request.context.call == call })
+        else { return false }
+        remove(replay)
+        return true
+    }
+
     private func remove(_ replay: Replay) {
         letGo(replay)
         let key = ObjectIdentifier(replay.peer)

@@ -80,6 +80,7 @@ public final class Responses {
         self.namespaces = namespaces
         for script in ResponseScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
     }
 
     /// Calls that wait for a response that another one computes.

@@ -28,6 +28,18 @@ public enum KeyFamily: Sendable {
     case topicDue
     /// Messages of a group that wait behind one of the same order key: `topic-parked:{<topic>}:<group>`.
     case topicParked
+    /// Locks: who holds one, and its fence: `lock:{<name>}`.
+    case lock
+    /// Who waits for a lock: `lock-queue:{<name>}`.
+    case lockQueue
+    /// Semaphores: `semaphore:{<name>}`.
+    case semaphore
+    /// Who waits for a semaphore: `semaphore-queue:{<name>}`.
+    case semaphoreQueue
+    /// Elections: who leads, and the term: `leader:{<name>}`.
+    case leader
+    /// Who stands for an election: `leader-queue:{<name>}`.
+    case leaderQueue
     /// Stored responses of language models: `response:<fingerprint>`.
     case response
     /// The generation of a model's responses: `response-model:<model>`.
@@ -51,6 +63,12 @@ public enum KeyFamily: Sendable {
         case .topicGroup: "topic-group"
         case .topicDue: "topic-due"
         case .topicParked: "topic-parked"
+        case .lock: "lock"
+        case .lockQueue: "lock-queue"
+        case .semaphore: "semaphore"
+        case .semaphoreQueue: "semaphore-queue"
+        case .leader: "leader"
+        case .leaderQueue: "leader-queue"
         case .response: "response"
         case .responseModel: "response-model"
         case .responseScope: "response-scope"

@@ -2,90 +2,171 @@ import Contract
 public import EventLoop
 public import JSONRPC
 public import Linux
+public import Observability
 public import Valkey
 
-/// Whether a store keeps what it was given: it does not where its `maxmemory-policy` lets it evict.
+/// Whether the state store keeps what it is given: what must not be forgotten asks before it is written.
 ///
-/// Features that promise to lose nothing ask before they write, and refuse with `unsafe_store` unless the operator
-/// accepts it. The store is asked at the first use and then every few seconds, behind the callers' backs. A server that does
-/// not say is taken for one that does not evict.
+/// A store that may evict would drop a lock that somebody holds. So it refuses, unless the operator accepts that; a
+/// store that writes nothing to its disk is only warned about. The answer is learned when it is first needed, and again
+/// when a connection was made anew or ten seconds have passed.
 @EventLoop
 public final class StoreSafety {
-    /// Age from which the answer is asked for again.
-    private static let freshNanoseconds: Int64 = 10_000_000_000
-    /// How long the store may take to answer where no caller waits.
+    /// Age from which the answer is learned again.
+    private static let ageMax: Int64 = 10_000_000_000
+    /// How long the server may take.
     private static let timeout = Duration.seconds(5)
+    /// Time between two attempts to learn it at the agent's start.
+    private static let startInterval = Duration.milliseconds(500)
 
-    /// Whether the operator accepts a store that may evict.
+    /// Whether what may be evicted is accepted.
     public var acceptsEviction: Bool
-    /// What the store evicts, where it may evict; nil where it may not, or that is not known.
-    public private(set) var evictionPolicy: String?
     private let link: Link
+    private let log: Log
+    private var generation: UInt64 = 0
     private var checked: Instant?
-    private var isAsking = false
+    private var running: Task<Void, Never>?
+    private var evictionPolicy: String?
+    private var hasPersistence = true
 
-    /// Judges the store of `link`.
-    public init(link: Link, acceptsEviction: Bool) {
+    /// Looks after the store behind `link`.
+    ///
+    /// - Parameters:
+    ///   - link: Link to the state store.
+    ///   - acceptsEviction: Whether the operator accepts that it may evict.
+    ///   - log: Where warnings go.
+    public init(link: Link, acceptsEviction: Bool, log: Log) {
         self.link = link
         self.acceptsEviction = acceptsEviction
+        self.log = log
     }
 
-    /// Whether the store is known to keep what it is given, without asking it.
-    ///
-    /// - Parameter feature: What needs it, in the plural, for the error.
-    /// - Returns: False where it must be asked first: see ``check(for:_:)``.
-    /// - Throws: ``RPCError`` `unsafe_store`.
-    public func isKnownSafe(for feature: StaticString) throws(RPCError) -> Bool {
-        if acceptsEviction { return true }
-        guard let checked else { return false }
-        let isFresh = EventLoop.reactor.now.nanoseconds(since: checked) < StoreSafety.freshNanoseconds
-        guard let evictionPolicy else {
-            if !isFresh { refresh() }
-            return true
+    /// Learns the answer as soon as the store can be reached, so that the operator is warned at the start.
+    public func start() {
+        Task { @EventLoop in
+            while self.checked == nil, !self.link.isEnded {
+                if self.link.isConnected { await self.check() }
+                if self.checked == nil { await EventLoop.reactor.timers.sleep(for: StoreSafety.startInterval) }
+            }
         }
-        guard isFresh else { return false }
-        throw StoreSafety.refusal(feature, evictionPolicy)
     }
 
-    /// Asks the store unless the answer is known.
-    ///
-    /// - Throws: ``RPCError`` `unsafe_store`, or why the store cannot be asked.
-    public func check(for feature: StaticString, _ deadline: Instant) async throws(RPCError) {
-        if try isKnownSafe(for: feature) { return }
-        do throws(LinkFailure) {
-            try await ask(deadline)
-        } catch {
-            var failure = RPCError(error)
-            failure.outcome = .notApplied
-            throw failure
+    /// Whether an answer is there; one that is old is learned anew behind the caller's back.
+    public var isKnown: Bool {
+        guard let checked, generation == link.generation else { return false }
+        if running == nil, EventLoop.reactor.now.nanoseconds(since: checked) > StoreSafety.ageMax {
+            Task { @EventLoop in await self.check() }
         }
-        guard let evictionPolicy, !acceptsEviction else { return }
-        throw StoreSafety.refusal(feature, evictionPolicy)
+        return true
     }
 
-    private static func refusal(_ feature: StaticString, _ policy: String) -> RPCError {
-        RPCError(
+    /// Why nothing may be written that must not be forgotten, or nil.
+    ///
+    /// What is not known is not held against a store.
+    public var error: RPCError? {
+        guard let evictionPolicy, !acceptsEviction else { return nil }
+        return RPCError(
             .unsafeStore,
-            "the state store may evict \(feature): its maxmemory-policy is \(policy); set it to noeviction, "
-                + "or accept it by valkey.accept_eviction",
+            "the state store may evict what must not be forgotten: its maxmemory-policy is \(evictionPolicy); set it to "
+                + "noeviction, give the agent another store with --state, or set valkey.accept_eviction",
             outcome: .notApplied
         )
     }
 
-    private func refresh() {
-        guard !isAsking else { return }
-        isAsking = true
-        Task { @EventLoop in
-            try? await self.ask(Instant.now.advanced(by: StoreSafety.timeout))
-            self.isAsking = false
+    /// What the operator should know, one sentence each.
+    public var warnings: [String] {
+        var warnings: [String] = []
+        if let evictionPolicy {
+            warnings.append(
+                acceptsEviction
+                    ? "locks may be evicted from the state store, which was accepted: its maxmemory-policy is \(evictionPolicy)"
+                    : "locks, semaphores and elections are refused: the state store's maxmemory-policy is \(evictionPolicy)"
+            )
+        }
+        if !hasPersistence {
+            warnings.append("the state store keeps no append-only file: when it ends, what it holds is lost")
+        }
+        return warnings
+    }
+
+    /// Whether the store is known to keep what it is given, without asking it.
+    ///
+    /// - Returns: False where it must be asked first: see ``ensure(until:)``.
+    /// - Throws: ``RPCError`` `unsafe_store`.
+    public func isKnownSafe() throws(RPCError) -> Bool {
+        guard isKnown || acceptsEviction else { return false }
+        if let error { throw error }
+        return true
+    }
+
+    /// Asks the store where the answer is not known; a store that cannot be asked is found out by the caller's command.
+    ///
+    /// - Parameter deadline: When the caller stops waiting.
+    /// - Throws: ``RPCError`` `unsafe_store` or `deadline_exceeded`.
+    public func ensure(until deadline: Instant) async throws(RPCError) {
+        if try isKnownSafe() { return }
+        let task = beginCheck()
+        while running == task, Instant.now < deadline {
+            await EventLoop.reactor.timers.sleep(for: .milliseconds(2))
+        }
+        guard Instant.now < deadline else {
+            throw RPCError(.deadlineExceeded, "the deadline passed before Valkey answered", outcome: .notApplied)
+        }
+        if let error { throw error }
+    }
+
+    /// Asks the store; where it cannot be asked, what was known stays.
+    public func check() async {
+        await beginCheck().value
+    }
+
+    /// Begins to ask the store; whoever asks meanwhile waits for the same answer.
+    private func beginCheck() -> Task<Void, Never> {
+        if let running { return running }
+        let task = Task { @EventLoop in
+            await self.learn()
+            self.running = nil
+        }
+        running = task
+        return task
+    }
+
+    private func learn() async {
+        let generation = link.generation
+        let deadline = Instant.now.advanced(by: StoreSafety.timeout)
+        guard let memory = await section("memory", deadline), let disk = await section("persistence", deadline) else {
+            return
+        }
+        let policy = memory["maxmemory_policy"]
+        let before = warnings
+        evictionPolicy = policy == "noeviction" ? nil : policy
+        hasPersistence = disk["aof_enabled"] != "0"
+        self.generation = generation
+        checked = .now
+        for warning in warnings where !before.contains(warning) {
+            log.warning("the state store is not fit for what must be kept", ["reason": warning])
         }
     }
 
-    private func ask(_ deadline: Instant) async throws(LinkFailure) {
-        let reply = try await link.call(.read, deadline: deadline, lane: -1) { $0.append(command: "INFO", "memory") }
-        let line = reply.text?.split(whereSeparator: \.isNewline).first { $0.hasPrefix("maxmemory_policy:") }
-        let policy = line?.split(separator: ":").last.map(String.init)
-        evictionPolicy = policy == "noeviction" ? nil : policy
-        checked = .now
+    /// A section of the server's `INFO`; empty where it does not tell, nil where it cannot be asked.
+    private func section(_ name: String, _ deadline: Instant) async -> [String: String]? {
+        guard
+            let reply = try? await link.call(
+                .read,
+                deadline: deadline,
+                lane: -1,
+                { command in
+                    command.append(commandOf: 2)
+                    command.append(word: "INFO")
+                    command.append(word: name)
+                }
+            )
+        else { return nil }
+        var fields: [String: String] = [:]
+        for line in (reply.text ?? "").split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            fields[String(line[..<colon])] = String(line[line.index(after: colon)...])
+        }
+        return fields
     }
 }

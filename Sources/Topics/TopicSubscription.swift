@@ -51,6 +51,8 @@ final class TopicSubscription: SubscriptionHandler {
     var isJoined = false
     /// The call that ended it, until Valkey was told.
     var ending: CallContext?
+    /// Whether Valkey has been asked to take the consumer in, which may make the group.
+    var isJoining = false
     /// Whether nothing is sent any more.
     var isEnded = false
     // The feature lives as long as the process.

@@ -39,7 +39,7 @@ extension Topics {
             remembered: remembered,
             lengthMax: parameters.lengthMax ?? settings.lengthMax
         )
-        let isKnownSafe = try safety.isKnownSafe(for: "topics")
+        let isKnownSafe = try safety.isKnownSafe()
         if isKnownSafe, unchecked.isEmpty { return send(publication, parameters.message.text, context) }
         guard unchecked.count < Topics.uncheckedMax else {
             throw RPCError(.overloaded, "too many messages wait until the store was asked", outcome: .notApplied)
@@ -50,7 +50,7 @@ extension Topics {
         Task { @EventLoop in
             var refusal: RPCError?
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
                 refusal = error
             }

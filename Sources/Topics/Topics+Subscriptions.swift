@@ -50,7 +50,7 @@ extension Topics {
         peer.bindings += 1
         Task { @EventLoop in
             do throws(RPCError) {
-                try await self.safety.check(for: "topics", context.deadline)
+                try await self.safety.ensure(until: context.deadline)
             } catch {
                 return self.refuse(subscription, error)
             }
@@ -112,6 +112,7 @@ extension Topics {
 
     /// Has a subscription be a consumer of its group, and answers its caller.
     private func join(_ subscription: TopicSubscription) async {
+        subscription.isJoining = true
         let group = subscription.group
         let reply: ReplyValue
         do throws(RPCError) {
@@ -277,5 +278,17 @@ extension Topics: PeerObserver {
     /// Asks for messages again for a connection that takes output again.
     public func peerDrained(_ peer: Peer) {
         for subscription in subscriptionsOfPeer[ObjectIdentifier(peer)] ?? [] { fetch(subscription.group) }
+    }
+}
+
+extension Topics: CallCanceller {
+    /// Ends a subscription that has not begun; one that may have made its group by now is left to its course.
+    public func cancel(_ call: CallID) -> Bool {
+        guard let peer = calls.peer(of: call),
+            let subscription = subscriptionsOfPeer[ObjectIdentifier(peer)]?.first(where: { $0.call == call }),
+            !subscription.isJoining
+        else { return false }
+        refuse(subscription, .cancelled(.notApplied))
+        return true
     }
 }

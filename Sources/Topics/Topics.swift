@@ -113,6 +113,7 @@ public final class Topics {
         self.log = log
         for script in TopicScripts.all { link.register(script) }
         calls.addObserver(self)
+        calls.addCanceller(self)
     }
 
     /// Subscriptions that there are.

@@ -43,6 +43,7 @@ public final class Link: TurnHandler {
     var tracker: Tracker?
     private var pipelines: [Pipeline] = []
     private var subscriberStorage: Subscriber?
+    private var blockingStorage: BlockingConnections?
     private var dirty: [Pipeline] = []
     private var scripts: [Script] = []
     private var server = Greeting.Server()
@@ -86,6 +87,15 @@ public final class Link: TurnHandler {
         for pipeline in pipelines { pipeline.close() }
         tracker?.close()
         subscriberStorage?.close()
+        blockingStorage?.close()
+    }
+
+    /// The link's connections for commands that hold up what follows them.
+    public var blocking: BlockingConnections {
+        if let blockingStorage { return blockingStorage }
+        let blocking = BlockingConnections(link: self, configuration: configuration)
+        blockingStorage = blocking
+        return blocking
     }
 
     /// The link's subscriptions, over a connection of their own.
@@ -105,11 +115,12 @@ public final class Link: TurnHandler {
     ///
     /// - Parameters:
     ///   - request: Who waits, until when, and what sending twice would do.
-    ///   - lane: Commands of one lane are executed in the order of these calls; a client connection keeps to one.
+    ///   - lane: Commands of one lane are executed in the order of these calls; a client connection keeps to one. A
+    ///     negative one is of no connection.
     ///   - encode: Appends the command, complete; called before this method returns, or never.
     public func send(_ request: CommandRequest, lane: Int, _ encode: (inout ByteBuffer) -> Void) {
         guard breaker.isPassable, !isClosed else { return turnAway(request) }
-        pipelines[lane % pipelines.count].send(request, lane: lane, encode)
+        pipelines[max(lane, 0) % pipelines.count].send(request, lane: lane, encode)
     }
 
     /// Sends a command and waits for its reply: for work of several steps.
@@ -205,6 +216,12 @@ extension Link {
 
     /// Whether commands flow.
     public var isConnected: Bool { pipelines.contains { $0.connection.isReady } }
+
+    /// Connections that were ready since the start: another number means that the server may be another.
+    public var generation: UInt64 { connections }
+
+    /// Whether the link was closed for good.
+    public var isEnded: Bool { isClosed }
 
     /// The link's present state.
     public var status: Status {

@@ -240,12 +240,7 @@ extension Pipeline {
         guard link.isPassable, let (record, command) = queue.first, !record.isReloaded, !record.isAbandoned,
             let script = link.script(calledBy: command)
         else { return false }
-        let load = { (log: inout ByteBuffer) in
-            log.append(commandOf: 3)
-            log.append(word: "SCRIPT")
-            log.append(word: "LOAD")
-            log.append(word: script.source)
-        }
+        let load = { (log: inout ByteBuffer) in log.append(loadOf: script) }
         if queue.holdsAnother(lane: record.lane) {
             link.send(over: self, deadline: record.deadline, purpose: .script, load)
             return false

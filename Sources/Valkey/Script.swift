@@ -35,4 +35,13 @@ extension ByteBuffer {
         script.digest.withByteView { append(word: $0) }
         append(word: Int64(keys))
     }
+
+    /// Appends the command that makes a script known to the server.
+    @EventLoop
+    public mutating func append(loadOf script: Script) {
+        append(commandOf: 3)
+        append(word: "SCRIPT")
+        append(word: "LOAD")
+        append(word: script.source)
+    }
 }

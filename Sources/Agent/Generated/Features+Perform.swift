@@ -5,6 +5,9 @@ import Channels
 import Contract
 import EventLoop
 import JSONRPC
+import Leaders
+import Leases
+import Locks
 import Responses
 import Sessions
 import Store
@@ -35,6 +38,11 @@ extension Features {
         case .agentSubscribe:
             _ = try decode(NoParameters.init, arguments)
             agent.subscribe(context)
+        case .agentWhoami:
+            _ = try decode(NoParameters.init, arguments)
+            agent.whoami(context)
+        case .authExplain:
+            try auth.explain(decode(AuthExplainParameters.init, arguments), context)
         case .cacheDelete:
             try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
         case .cacheExists:
@@ -75,6 +83,24 @@ extension Features {
             try hash.increment(decode(HashIncrementParameters.init, arguments), context)
         case .hashSet:
             try hash.set(decode(HashSetParameters.init, arguments), context)
+        case .leaderCampaign:
+            try leader.campaign(decode(LeaderCampaignParameters.init, arguments), context)
+        case .leaderObserve:
+            try leader.observe(decode(LeaderObserveParameters.init, arguments), context)
+        case .leaderResign:
+            try leader.resign(decode(LeaderResignParameters.init, arguments), context)
+        case .lockAcquire:
+            try lock.acquire(decode(LockAcquireParameters.init, arguments), context)
+        case .lockBreak:
+            try lock.break(decode(LockBreakParameters.init, arguments), context)
+        case .lockInspect:
+            try lock.inspect(decode(LockInspectParameters.init, arguments), context)
+        case .lockList:
+            try lock.list(decode(LockListParameters.init, arguments), context)
+        case .lockRelease:
+            try lock.release(decode(LockReleaseParameters.init, arguments), context)
+        case .lockRenew:
+            try lock.renew(decode(LockRenewParameters.init, arguments), context)
         case .responseGet:
             try response.get(decode(ResponseGetParameters.init, arguments), context)
         case .responseInvalidate:
@@ -86,6 +112,14 @@ extension Features {
         case .rpcDiscover:
             _ = try decode(NoParameters.init, arguments)
             rpc.discover(context)
+        case .semaphoreAcquire:
+            try semaphore.acquire(decode(SemaphoreAcquireParameters.init, arguments), context)
+        case .semaphoreInspect:
+            try semaphore.inspect(decode(SemaphoreInspectParameters.init, arguments), context)
+        case .semaphoreRelease:
+            try semaphore.release(decode(SemaphoreReleaseParameters.init, arguments), context)
+        case .semaphoreRenew:
+            try semaphore.renew(decode(SemaphoreRenewParameters.init, arguments), context)
         case .sessionCreate:
             try session.create(decode(SessionCreateParameters.init, arguments), context)
         case .sessionDestroy:
@@ -126,6 +160,8 @@ extension Features {
             try topic.trim(decode(TopicTrimParameters.init, arguments), context)
         case .topicUnsubscribe:
             try topic.unsubscribe(decode(TopicUnsubscribeParameters.init, arguments), context)
+        case .valkeyCall:
+            try valkey.call(decode(ValkeyCallParameters.init, arguments), context)
         }
     }
 }

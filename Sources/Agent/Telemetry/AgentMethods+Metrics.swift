@@ -1,11 +1,14 @@
+import Audit
 import Cache
 import Channels
 import Configuration
 import Contract
 import JSONRPC
+import Leases
 import Linux
 import Observability
 import Resilience
+import Responses
 import Sessions
 import Topics
 import Valkey
@@ -22,6 +25,8 @@ extension AgentMethods {
         appendConnections(to: &text)
         appendStores(to: &text)
         appendCache(to: &text)
+        appendResponses(to: &text)
+        appendLeases(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
         appendTopics(to: &text)
@@ -93,6 +98,16 @@ extension AgentMethods {
         text.value(server?.counts.accepted ?? 0)
         text.family("squire_connections_refused", .counter, "Client connections refused because there were too many.")
         text.value(server?.counts.refused ?? 0)
+        text.family("squire_calls_denied", .counter, "Calls that no rule of the policy granted.")
+        text.value(server?.gatekeeper.counts.denied ?? 0)
+        text.family("squire_calls_over_quota", .counter, "Calls beyond a quota of the policy.")
+        text.value(server?.gatekeeper.counts.overQuota ?? 0)
+        if let audit = server?.gatekeeper.audit.status {
+            text.family("squire_audit_records", .counter, "Records in the audit file.")
+            text.value(audit.written)
+            text.family("squire_audit_records_dropped", .counter, "Records lost because the file could not be written.")
+            text.value(audit.dropped)
+        }
         text.family("squire_connection_output_bytes", .gauge, unit: "bytes", "Output that clients have not read yet.")
         text.value(UInt64(server?.outputBytes ?? 0))
     }
@@ -142,6 +157,43 @@ extension AgentMethods {
         text.value(UInt64(cache.nearUse.bytes))
         text.family("squire_near_cache_tracked", .gauge, "Whether Valkey tells of changes, so that copies may be used.")
         text.value(cache.isTracked)
+    }
+
+    private func appendResponses(to text: inout MetricsText) {
+        let counts = responses.counts
+        text.family("squire_response_hits", .counter, "Requests to language models that were answered from the store.")
+        text.value(counts.hits)
+        text.family("squire_response_misses", .counter, "Requests to language models that were not.")
+        text.value(counts.misses)
+        text.family("squire_response_degraded", .counter, "Of these, requests that came while Valkey was away.")
+        text.value(counts.degraded)
+        text.family("squire_response_stored", .counter, "Responses of language models stored.")
+        text.value(counts.stored)
+        text.family("squire_response_leases", .counter, "Leases given to those who ask a model.")
+        text.value(counts.leases)
+        text.family("squire_response_waiting", .gauge, "Calls that wait for a response that another one asks for.")
+        text.value(UInt64(responses.waiting))
+        text.family("squire_response_replayed", .counter, "Recorded streams that were replayed to their end.")
+        text.value(counts.replayed)
+        text.family("squire_response_replay_bytes", .gauge, unit: "bytes", "Recorded streams that are being replayed.")
+        text.value(UInt64(responses.replayBytes))
+    }
+
+    private func appendLeases(to text: inout MetricsText) {
+        let (counts, use) = (leases.counts, leases.use)
+        text.family("squire_leases_held", .gauge, "Leases of locks, semaphores and leaders that clients hold.")
+        text.value(UInt64(use.held))
+        text.family("squire_leases_waiting", .gauge, "Calls that wait for such a lease.")
+        text.value(UInt64(use.waiting))
+        text.family("squire_lease_events", .counter, "What happened to leases of locks, semaphores and leaders.")
+        text.value(counts.granted, ["event": "granted"])
+        text.value(counts.grantedAfterWaiting, ["event": "granted_after_waiting"])
+        text.value(counts.refused, ["event": "refused"])
+        text.value(counts.released, ["event": "released"])
+        text.value(counts.releasedAfterEnd, ["event": "released_after_end"])
+        text.value(counts.renewals, ["event": "renewed"])
+        text.value(counts.lost, ["event": "lost"])
+        text.value(counts.deadlocks, ["event": "deadlock"])
     }
 
     private func appendSessions(to text: inout MetricsText) {

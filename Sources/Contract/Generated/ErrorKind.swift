@@ -62,7 +62,8 @@ public enum ErrorKind: UInt8, CaseIterable, Sendable {
     case shuttingDown
     /// The caller cancelled the call.
     ///
-    /// `$/cancelRequest` named this call while it waited.
+    /// `$/cancelRequest` named this call while it waited, or while it only read. A call that changes something is not
+    /// cut short.
     case cancelled
     /// The store may evict what must be kept.
     ///

@@ -18,6 +18,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentStats
     /// Asks to be told of what changes in the agent.
     case agentSubscribe
+    /// Tells who the caller is to the agent, and which rules speak to it.
+    case agentWhoami
+    /// Tells whether the caller may call a method, and why.
+    case authExplain
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -58,6 +62,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case hashIncrement
     /// Writes fields of a hash.
     case hashSet
+    /// Stands for an election: this connection leads when its turn comes, until it resigns or ends.
+    case leaderCampaign
+    /// Tells who leads, and of every change.
+    case leaderObserve
+    /// Ends a candidacy, and the lead where it has it.
+    case leaderResign
+    /// Acquires a lock, and waits for it where it is told to.
+    case lockAcquire
+    /// Takes a lock from whoever holds it, in two steps.
+    case lockBreak
+    /// Shows who holds a lock and who waits for it.
+    case lockInspect
+    /// Lists the locks that are held or waited for.
+    case lockList
+    /// Ends the lease of a lock.
+    case lockRelease
+    /// Lengthens the lease of a lock.
+    case lockRenew
     /// Looks for the stored response to a request to a language model.
     case responseGet
     /// Has stored responses never be returned again: one, or those of a model, of a scope, or of tags.
@@ -68,6 +90,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case responseStats
     /// Returns the description of every method.
     case rpcDiscover
+    /// Takes permits of a semaphore, and waits for them where it is told to.
+    case semaphoreAcquire
+    /// Shows who holds permits of a semaphore and who waits for some.
+    case semaphoreInspect
+    /// Ends the lease of a semaphore.
+    case semaphoreRelease
+    /// Lengthens the lease of a semaphore.
+    case semaphoreRenew
     /// Begins a session.
     case sessionCreate
     /// Ends a session.
@@ -106,6 +136,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case topicTrim
     /// Ends a subscription of this connection.
     case topicUnsubscribe
+    /// Sends one command to Valkey as it is.
+    case valkeyCall
 
     /// Finds a method by its name.
     ///
@@ -120,11 +152,14 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 9:
             if bytes.equals("cache.get") { return .cacheGet }
             if bytes.equals("cache.set") { return .cacheSet }
+            if bytes.equals("lock.list") { return .lockList }
             if bytes.equals("topic.ack") { return .topicAck }
         case 10:
             if bytes.equals("agent.ping") { return .agentPing }
             if bytes.equals("cache.fail") { return .cacheFail }
             if bytes.equals("cache.keys") { return .cacheKeys }
+            if bytes.equals("lock.break") { return .lockBreak }
+            if bytes.equals("lock.renew") { return .lockRenew }
             if bytes.equals("topic.nack") { return .topicNack }
             if bytes.equals("topic.trim") { return .topicTrim }
         case 11:
@@ -133,12 +168,18 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
+            if bytes.equals("valkey.call") { return .valkeyCall }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
+            if bytes.equals("agent.whoami") { return .agentWhoami }
+            if bytes.equals("auth.explain") { return .authExplain }
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
+            if bytes.equals("lock.acquire") { return .lockAcquire }
+            if bytes.equals("lock.inspect") { return .lockInspect }
+            if bytes.equals("lock.release") { return .lockRelease }
             if bytes.equals("response.get") { return .responseGet }
             if bytes.equals("response.put") { return .responsePut }
             if bytes.equals("rpc.discover") { return .rpcDiscover }
@@ -147,6 +188,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("topic.extend") { return .topicExtend }
         case 13:
             if bytes.equals("agent.breaker") { return .agentBreaker }
+            if bytes.equals("leader.resign") { return .leaderResign }
             if bytes.equals("session.rekey") { return .sessionRekey }
             if bytes.equals("session.touch") { return .sessionTouch }
             if bytes.equals("topic.inspect") { return .topicInspect }
@@ -155,6 +197,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
             if bytes.equals("hash.increment") { return .hashIncrement }
+            if bytes.equals("leader.observe") { return .leaderObserve }
             if bytes.equals("response.stats") { return .responseStats }
             if bytes.equals("session.create") { return .sessionCreate }
             if bytes.equals("session.rotate") { return .sessionRotate }
@@ -164,12 +207,17 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("agent.subscribe") { return .agentSubscribe }
             if bytes.equals("cache.increment") { return .cacheIncrement }
             if bytes.equals("channel.publish") { return .channelPublish }
+            if bytes.equals("leader.campaign") { return .leaderCampaign }
+            if bytes.equals("semaphore.renew") { return .semaphoreRenew }
             if bytes.equals("session.destroy") { return .sessionDestroy }
             if bytes.equals("topic.subscribe") { return .topicSubscribe }
         case 16:
             if bytes.equals("cache.invalidate") { return .cacheInvalidate }
         case 17:
             if bytes.equals("channel.subscribe") { return .channelSubscribe }
+            if bytes.equals("semaphore.acquire") { return .semaphoreAcquire }
+            if bytes.equals("semaphore.inspect") { return .semaphoreInspect }
+            if bytes.equals("semaphore.release") { return .semaphoreRelease }
             if bytes.equals("topic.unsubscribe") { return .topicUnsubscribe }
         case 18:
             if bytes.equals("topic.delete_group") { return .topicDeleteGroup }
@@ -193,6 +241,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
+        case .agentWhoami: "agent.whoami"
+        case .authExplain: "auth.explain"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheFail: "cache.fail"
@@ -213,11 +263,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: "hash.get_all"
         case .hashIncrement: "hash.increment"
         case .hashSet: "hash.set"
+        case .leaderCampaign: "leader.campaign"
+        case .leaderObserve: "leader.observe"
+        case .leaderResign: "leader.resign"
+        case .lockAcquire: "lock.acquire"
+        case .lockBreak: "lock.break"
+        case .lockInspect: "lock.inspect"
+        case .lockList: "lock.list"
+        case .lockRelease: "lock.release"
+        case .lockRenew: "lock.renew"
         case .responseGet: "response.get"
         case .responseInvalidate: "response.invalidate"
         case .responsePut: "response.put"
         case .responseStats: "response.stats"
         case .rpcDiscover: "rpc.discover"
+        case .semaphoreAcquire: "semaphore.acquire"
+        case .semaphoreInspect: "semaphore.inspect"
+        case .semaphoreRelease: "semaphore.release"
+        case .semaphoreRenew: "semaphore.renew"
         case .sessionCreate: "session.create"
         case .sessionDestroy: "session.destroy"
         case .sessionDestroyAll: "session.destroy_all"
@@ -237,6 +300,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: "topic.subscribe"
         case .topicTrim: "topic.trim"
         case .topicUnsubscribe: "topic.unsubscribe"
+        case .valkeyCall: "valkey.call"
         }
     }
 
@@ -250,6 +314,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
+        case .agentWhoami: .read
+        case .authExplain: .read
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheFail: .idempotent
@@ -270,11 +336,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .read
         case .hashIncrement: .nonIdempotent
         case .hashSet: .idempotent
+        case .leaderCampaign: .nonIdempotent
+        case .leaderObserve: .read
+        case .leaderResign: .idempotent
+        case .lockAcquire: .nonIdempotent
+        case .lockBreak: .idempotent
+        case .lockInspect: .read
+        case .lockList: .read
+        case .lockRelease: .idempotent
+        case .lockRenew: .idempotent
         case .responseGet: .read
         case .responseInvalidate: .idempotent
         case .responsePut: .idempotent
         case .responseStats: .read
         case .rpcDiscover: .read
+        case .semaphoreAcquire: .nonIdempotent
+        case .semaphoreInspect: .read
+        case .semaphoreRelease: .idempotent
+        case .semaphoreRenew: .idempotent
         case .sessionCreate: .nonIdempotent
         case .sessionDestroy: .idempotent
         case .sessionDestroyAll: .idempotent
@@ -294,6 +373,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: .nonIdempotent
         case .topicTrim: .idempotent
         case .topicUnsubscribe: .idempotent
+        case .valkeyCall: .nonIdempotent
         }
     }
 
@@ -303,6 +383,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public var deadlineMilliseconds: Int64 {
         switch self {
         case .cacheInvalidate: 60000
+        case .lockList: 60000
         case .sessionKeys: 60000
         case .sessionRekey: 60000
         case .topicTrim: 60000
@@ -314,20 +395,30 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public enum Group: String, CaseIterable, Sendable {
         /// The methods `agent.*`.
         case agent
+        /// The methods `auth.*`.
+        case auth
         /// The methods `cache.*`.
         case cache
         /// The methods `channel.*`.
         case channel
         /// The methods `hash.*`.
         case hash
+        /// The methods `leader.*`.
+        case leader
+        /// The methods `lock.*`.
+        case lock
         /// The methods `response.*`.
         case response
         /// The methods `rpc.*`.
         case rpc
+        /// The methods `semaphore.*`.
+        case semaphore
         /// The methods `session.*`.
         case session
         /// The methods `topic.*`.
         case topic
+        /// The methods `valkey.*`.
+        case valkey
     }
 
     /// The feature that the method belongs to.
@@ -340,6 +431,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
+        case .agentWhoami: .agent
+        case .authExplain: .auth
         case .cacheDelete: .cache
         case .cacheExists: .cache
         case .cacheFail: .cache
@@ -360,11 +453,24 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .hashGetAll: .hash
         case .hashIncrement: .hash
         case .hashSet: .hash
+        case .leaderCampaign: .leader
+        case .leaderObserve: .leader
+        case .leaderResign: .leader
+        case .lockAcquire: .lock
+        case .lockBreak: .lock
+        case .lockInspect: .lock
+        case .lockList: .lock
+        case .lockRelease: .lock
+        case .lockRenew: .lock
         case .responseGet: .response
         case .responseInvalidate: .response
         case .responsePut: .response
         case .responseStats: .response
         case .rpcDiscover: .rpc
+        case .semaphoreAcquire: .semaphore
+        case .semaphoreInspect: .semaphore
+        case .semaphoreRelease: .semaphore
+        case .semaphoreRenew: .semaphore
         case .sessionCreate: .session
         case .sessionDestroy: .session
         case .sessionDestroyAll: .session
@@ -384,6 +490,113 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: .topic
         case .topicTrim: .topic
         case .topicUnsubscribe: .topic
+        case .valkeyCall: .valkey
+        }
+    }
+
+    /// Whether only those may call it whom a policy grants it by name.
+    public var isOperator: Bool {
+        switch self {
+        case .agentBreaker, .agentConfig, .agentLogLevel, .lockBreak, .sessionKeys, .sessionRekey, .valkeyCall: true
+        default: false
+        }
+    }
+
+    /// Boolean parameters that, where one is true, make a call one of an operator.
+    public var operatorParameters: [StaticString] {
+        switch self {
+        case .cacheInvalidate: ["all"]
+        case .topicTrim: ["force"]
+        default: []
+        }
+    }
+
+    /// Names of the parameters, in the order of their positions.
+    public var parameterNames: [StaticString] {
+        switch self {
+        case .agentBreaker: ["store", "action"]
+        case .agentConfig: []
+        case .agentHealth: []
+        case .agentLogLevel: ["level"]
+        case .agentPing: []
+        case .agentStats: []
+        case .agentSubscribe: []
+        case .agentWhoami: []
+        case .authExplain: ["method", "params"]
+        case .cacheDelete: ["key", "keys", "namespace"]
+        case .cacheExists: ["key", "namespace"]
+        case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
+        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
+        case .cacheGetMany: ["keys", "namespace", "fresh"]
+        case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
+        case .cacheInvalidate: ["pattern", "namespace", "all", "tags"]
+        case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
+        case .cacheSet:
+            [
+                "key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease", "stale_ms", "tags",
+                "fence",
+            ]
+        case .cacheSetMany: ["entries", "namespace"]
+        case .cacheStats: ["namespace"]
+        case .cacheTouch: ["key", "ttl_ms", "namespace"]
+        case .channelPublish: ["channel", "message", "request_id"]
+        case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
+        case .channelUnsubscribe: ["subscription"]
+        case .hashDelete: ["key", "fields", "namespace"]
+        case .hashGet: ["key", "field", "namespace"]
+        case .hashGetAll: ["key", "namespace"]
+        case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
+        case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
+        case .leaderCampaign: ["election", "ttl_ms", "label"]
+        case .leaderObserve: ["election"]
+        case .leaderResign: ["subscription"]
+        case .lockAcquire:
+            [
+                "name", "ttl_ms", "wait_ms", "mode", "bind", "max_hold_ms", "owner", "label", "replicas_min",
+                "replicas_wait_ms", "request_id",
+            ]
+        case .lockBreak: ["name"]
+        case .lockInspect: ["name"]
+        case .lockList: ["pattern", "cursor"]
+        case .lockRelease: ["lease"]
+        case .lockRenew: ["lease", "ttl_ms"]
+        case .responseGet: ["model", "scope", "prompt", "messages", "params", "fresh", "lease_ms", "wait_ms", "stream"]
+        case .responseInvalidate: ["fingerprint", "model", "scope", "tags"]
+        case .responsePut:
+            [
+                "model", "scope", "prompt", "messages", "params", "response", "chunks", "usage", "cost", "ttl_ms",
+                "tags", "lease",
+            ]
+        case .responseStats: ["scope", "model"]
+        case .rpcDiscover: []
+        case .semaphoreAcquire:
+            [
+                "name", "limit", "permits", "ttl_ms", "wait_ms", "bind", "max_hold_ms", "owner", "label",
+                "replicas_min", "replicas_wait_ms", "request_id",
+            ]
+        case .semaphoreInspect: ["name"]
+        case .semaphoreRelease: ["lease"]
+        case .semaphoreRenew: ["lease", "ttl_ms"]
+        case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
+        case .sessionDestroy: ["token", "handle", "namespace"]
+        case .sessionDestroyAll: ["subject", "namespace", "except"]
+        case .sessionGet: ["token", "namespace", "touch"]
+        case .sessionKeys: []
+        case .sessionList: ["subject", "namespace"]
+        case .sessionRekey: []
+        case .sessionRotate: ["token", "namespace", "grace_ms", "request_id"]
+        case .sessionTouch: ["token", "namespace"]
+        case .sessionUpdate: ["token", "namespace", "set", "remove", "replace", "if_version"]
+        case .topicAck: ["subscription", "ids"]
+        case .topicDeleteGroup: ["topic", "group"]
+        case .topicExtend: ["subscription", "ids"]
+        case .topicInspect: ["topic"]
+        case .topicNack: ["subscription", "ids", "delay_ms"]
+        case .topicPublish: ["topic", "message", "order_key", "request_id", "length_max"]
+        case .topicSubscribe: ["topic", "group", "from", "credit", "ack_ms", "deliveries_max"]
+        case .topicTrim: ["topic", "length_max", "age_max_ms", "force"]
+        case .topicUnsubscribe: ["subscription"]
+        case .valkeyCall: ["args", "store"]
         }
     }
 }

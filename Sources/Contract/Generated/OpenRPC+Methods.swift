@@ -11,6 +11,8 @@ extension OpenRPC {
         case .agentPing: agentPing
         case .agentStats: agentStats
         case .agentSubscribe: agentSubscribe
+        case .agentWhoami: agentWhoami
+        case .authExplain: authExplain
         case .cacheDelete: cacheDelete
         case .cacheExists: cacheExists
         case .cacheFail: cacheFail
@@ -31,11 +33,24 @@ extension OpenRPC {
         case .hashGetAll: hashGetAll
         case .hashIncrement: hashIncrement
         case .hashSet: hashSet
+        case .leaderCampaign: leaderCampaign
+        case .leaderObserve: leaderObserve
+        case .leaderResign: leaderResign
+        case .lockAcquire: lockAcquire
+        case .lockBreak: lockBreak
+        case .lockInspect: lockInspect
+        case .lockList: lockList
+        case .lockRelease: lockRelease
+        case .lockRenew: lockRenew
         case .responseGet: responseGet
         case .responseInvalidate: responseInvalidate
         case .responsePut: responsePut
         case .responseStats: responseStats
         case .rpcDiscover: rpcDiscover
+        case .semaphoreAcquire: semaphoreAcquire
+        case .semaphoreInspect: semaphoreInspect
+        case .semaphoreRelease: semaphoreRelease
+        case .semaphoreRenew: semaphoreRenew
         case .sessionCreate: sessionCreate
         case .sessionDestroy: sessionDestroy
         case .sessionDestroyAll: sessionDestroyAll
@@ -55,6 +70,7 @@ extension OpenRPC {
         case .topicSubscribe: topicSubscribe
         case .topicTrim: topicTrim
         case .topicUnsubscribe: topicUnsubscribe
+        case .valkeyCall: valkeyCall
         }
     }
 
@@ -84,7 +100,7 @@ extension OpenRPC {
         "calls":5,"openings":0}}},{"name":"opened by hand","params":[{"name":"store","value":"state"},\#
         {"name":"action","value":"open"}],"result":{"name":"result","value":{"store":"state","state":"open",\#
         "mode":"open","failures":0,"calls":0,"openings":0,"retry_after_ms":1000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentConfig: StaticString = #"""
@@ -103,7 +119,7 @@ extension OpenRPC {
         agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
         the agent drains."}}],"examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentHealth: StaticString = #"""
@@ -163,7 +179,7 @@ extension OpenRPC {
         "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
         "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
         configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
-        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentPing: StaticString = #"""
@@ -211,6 +227,58 @@ extension OpenRPC {
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
         "examples":[{"name":"a subscription","params":[],"result":{"name":"result",\#
         "value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentWhoami: StaticString = #"""
+        {"name":"agent.whoami","summary":"Tells who the caller is to the agent, and which rules speak to it.",\#
+        "description":"Ids are those of the process that connected, by the kernel's word at that moment. Valkey is \#
+        not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"The caller.",\#
+        "schema":{"type":"object","required":["uid","gid","groups","pid","user","socket","rules"],\#
+        "properties":{"uid":{"description":"The user's id.","type":"integer","minimum":0},"gid":{"description":"The \#
+        group's id.","type":"integer","minimum":0},"groups":{"description":"Ids of the supplementary groups.",\#
+        "type":"array","items":{"type":"integer","minimum":0}},"pid":{"description":"The process that connected; 0 \#
+        where it is of another process namespace. Its number may be another's by now.","type":"integer","minimum":0},\#
+        "user":{"description":"The user's name; null where the host knows none.","type":["string","null"]},\#
+        "socket":{"description":"Name of the socket that was connected to, such as `main`.","type":"string"},\#
+        "rules":{"description":"Names of the rules that speak to the caller.","type":"array",\#
+        "items":{"type":"string"}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
+        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
+        the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"the agent's own user",\#
+        "params":[],"result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,\#
+        "user":"ada","socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let authExplain: StaticString = #"""
+        {"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.","description":"The \#
+        policy is asked as for a call, without making one; quotas are not looked at. Valkey is not asked.",\#
+        "paramStructure":"either","params":[{"name":"method","description":"The method's name.","required":true,\#
+        "schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
+        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
+        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
+        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
+        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
+        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
+        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
+        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
+        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
+        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
+        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,\#
+        "when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"a method that is granted","params":[{"name":"method","value":"cache.get"}],\#
+        "result":{"name":"result","value":{"allowed":true,"method":"cache.get","operator":false,"rule":"operators",\#
+        "restricted":false,"rules":["operators","members"]}}},{"name":"a method that only a rule of its own grants",\#
+        "params":[{"name":"method","value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],\#
+        "result":{"name":"result","value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule \#
+        grants valkey.call to uid 1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
@@ -546,7 +614,7 @@ extension OpenRPC {
         "params":[{"name":"tags","value":["news"]}],"result":{"name":"result","value":{}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern",\#
         "namespace","all","tags"]},{"at_most_one":["all","pattern"]},{"at_most_one":["all","namespace"]},\#
-        {"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]}
+        {"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}],"x-operator":["all"]}
         """#
 
     private static let cacheKeys: StaticString = #"""
@@ -1135,6 +1203,447 @@ extension OpenRPC {
         "value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
+    private static let leaderCampaign: StaticString = #"""
+        {"name":"leader.campaign","summary":"Stands for an election: this connection leads when its turn comes, until \#
+        it resigns or ends.","description":"One round trip. At most one of the candidates leads at a time; the others \#
+        wait in the order in which they came. `leader.elected {subscription, election, term}` tells that this one \#
+        leads, `leader.lost {subscription, election, term, reason}` that it no longer does, before another can: \#
+        `unreachable`, `broken` or `gone`, as with locks. It stands again by itself then. The term is a fencing \#
+        token: higher than every one before it. A connection stands for an election once.","paramStructure":"either",\#
+        "params":[{"name":"election","description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"description":"Name of the election: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"ttl_ms",\#
+        "description":"Life of the lead in milliseconds, which the agent renews; so long others wait after the death \#
+        of the host or the agent.","required":false,"schema":{"description":"Life of the lead in milliseconds, which \#
+        the agent renews; so long others wait after the death of the host or the agent.","type":"integer",\#
+        "minimum":100,"maximum":86400000,"default":15000}},{"name":"label","description":"What others are told of the \#
+        holder.","required":false,"schema":{"description":"What others are told of the holder.","type":"string",\#
+        "minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The candidacy.",\#
+        "schema":{"type":"object","required":["subscription","leader"],\#
+        "properties":{"subscription":{"description":"Name of the candidacy in its notifications.","type":"string"},\#
+        "leader":{"description":"Whether it leads at once.","type":"boolean"},"term":{"description":"The term, where \#
+        it leads.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1011,"message":"The store may evict what \#
+        must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, semaphores and topics \#
+        refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator accepts it."}}],\#
+        "examples":[{"name":"an election without a leader","params":[{"name":"election","value":"scheduler"},\#
+        {"name":"label","value":"app-1"}],"result":{"name":"result","value":{"subscription":"candidate-1",\#
+        "leader":true,"term":1763625600000000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let leaderObserve: StaticString = #"""
+        {"name":"leader.observe","summary":"Tells who leads, and of every change.","description":"One round trip. \#
+        `leader.changed {subscription, election, leader, term}` follows each change, with null for `leader` while \#
+        nobody leads. It ends with the connection.","paramStructure":"either","params":[{"name":"election",\#
+        "description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","type":"string","minLength":1}}],"result":{"name":"result","description":"Who leads now.",\#
+        "schema":{"type":"object","required":["subscription","term"],\#
+        "properties":{"subscription":{"description":"Name of the subscription in its notifications.","type":"string"},\#
+        "leader":{"description":"Who leads.","type":"object","required":["host"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"}}},"term":{"description":"The last term; 0 where there was none.",\#
+        "type":"integer"},"since_at_ms":{"description":"Since when it leads, by the server's clock: Unix \#
+        milliseconds.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
+        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
+        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"an election with a leader",\#
+        "params":[{"name":"election","value":"scheduler"}],"result":{"name":"result",\#
+        "value":{"subscription":"observer-1","leader":{"label":"app-1","host":"app-1"},"term":1763625600000000,\#
+        "since_at_ms":1763625600000}}},{"name":"an election of which nobody has heard","params":[{"name":"election",\#
+        "value":"scheduler"}],"result":{"name":"result","value":{"subscription":"observer-1","term":0}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let leaderResign: StaticString = #"""
+        {"name":"leader.resign","summary":"Ends a candidacy, and the lead where it has it.","description":"One round \#
+        trip. Call it when the work of a leader has ended: another leads at once.","paramStructure":"either",\#
+        "params":[{"name":"subscription","description":"The candidacy.","required":true,"schema":{"description":"The \#
+        candidacy.","type":"string","minLength":1}}],"result":{"name":"result","description":"Whether there was such \#
+        a candidacy.","schema":{"type":"object","required":["resigned"],\#
+        "properties":{"resigned":{"description":"False where this connection has no such candidacy.",\#
+        "type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a candidacy of this \#
+        connection","params":[{"name":"subscription","value":"candidate-1"}],"result":{"name":"result",\#
+        "value":{"resigned":true}}},{"name":"none","params":[{"name":"subscription","value":"candidate-0"}],\#
+        "result":{"name":"result","value":{"resigned":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let lockAcquire: StaticString = #"""
+        {"name":"lock.acquire","summary":"Acquires a lock, and waits for it where it is told to.","description":"One \#
+        round trip where the lock is free. Who waits has it in the order of asking, over all hosts; a waiter who \#
+        wants it alone is not overtaken by those who would share it. The lock is not reentrant: who holds it and asks \#
+        again waits, or is told of the deadlock. A lease bound to the connection is renewed until it is released, and \#
+        released the moment the connection or the process that made it ends. `lock.lost {lease, name, fence, reason}` \#
+        tells that the lease can no longer be relied on, before anybody else can hold it: `unreachable` (Valkey could \#
+        not be asked for a renewal in time), `broken` (an operator revoked it; stop, then release it), `gone` (Valkey \#
+        no longer knows it), `held_too_long` (`max_hold_ms` is over) or `expired` (the client renews it itself, and \#
+        did not).","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: text of at \#
+        least one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of the \#
+        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"ttl_ms","description":"Life of the lease in milliseconds. What is bound to a connection is renewed \#
+        by the agent; then this is how long others wait after the death of the host or the agent.","required":false,\#
+        "schema":{"description":"Life of the lease in milliseconds. What is bound to a connection is renewed by the \#
+        agent; then this is how long others wait after the death of the host or the agent.","type":"integer",\#
+        "minimum":10,"maximum":86400000,"default":30000}},{"name":"wait_ms","description":"How long to wait for it, \#
+        in milliseconds; 0 for not at all.","required":false,"schema":{"description":"How long to wait for it, in \#
+        milliseconds; 0 for not at all.","type":"integer","minimum":0,"maximum":86400000,"default":0}},{"name":"mode",\#
+        "description":"`exclusive`: nobody else holds it. `shared`: any number of others hold it the same way.",\#
+        "required":false,"schema":{"description":"`exclusive`: nobody else holds it. `shared`: any number of others \#
+        hold it the same way.","type":"string","enum":["exclusive","shared"],"default":"exclusive"}},{"name":"bind",\#
+        "description":"`connection`: the agent renews the lease while this connection and the process that made it \#
+        live, and releases it when one of them ends. `none`: the client renews.","required":false,\#
+        "schema":{"description":"`connection`: the agent renews the lease while this connection and the process that \#
+        made it live, and releases it when one of them ends. `none`: the client renews.","type":"string",\#
+        "enum":["connection","none"],"default":"connection"}},{"name":"max_hold_ms","description":"How long the agent \#
+        renews without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then \#
+        the lease runs out.","required":false,"schema":{"description":"How long the agent renews without hearing from \#
+        the client, in milliseconds; a renewal by the client begins the time anew. Then the lease runs out.",\#
+        "type":"integer","minimum":10,"maximum":2592000000,"default":3600000}},{"name":"owner","description":"Name of \#
+        the party to deadlock detection, one of the user's own, the same over all hosts; without it the connection is \#
+        the party.","required":false,"schema":{"description":"Name of the party to deadlock detection, one of the \#
+        user's own, the same over all hosts; without it the connection is the party.","type":"string","minLength":1,\#
+        "maxLength":128}},{"name":"label","description":"What others are told of the holder.","required":false,\#
+        "schema":{"description":"What others are told of the holder.","type":"string","minLength":1,"maxLength":128}},\#
+        {"name":"replicas_min","description":"How many replicas must know of the lease before it counts; where fewer \#
+        do in time it is released, and the call ends with `conflict`.","required":false,"schema":{"description":"How \#
+        many replicas must know of the lease before it counts; where fewer do in time it is released, and the call \#
+        ends with `conflict`.","type":"integer","minimum":1,"maximum":16}},{"name":"replicas_wait_ms",\#
+        "description":"How long to wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"description":"How long to wait for the replicas, in milliseconds.","type":"integer","minimum":1,\#
+        "maximum":60000,"default":1000}},{"name":"request_id","description":"Name of this request, of the caller's \#
+        choice: within ten minutes the same name for the same key, from the same user, gives the first outcome again \#
+        instead of a second effect, through any agent. With other parameters it is `conflict`.","required":false,\#
+        "schema":{"description":"Name of this request, of the caller's choice: within ten minutes the same name for \#
+        the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
+        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"Whether it was had, and the lease and fence if so.",\#
+        "schema":{"description":"What became of it.","type":"object","required":["acquired"],\#
+        "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
+        to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
+        higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
+        "type":"integer"},"holder":{"description":"One who holds a lease, or waits for it.","type":"object",\#
+        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
+        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
+        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
+        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
+        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
+        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
+        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
+        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
+        detection: the same word for the same party.","type":"string"}}},\#
+        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
+        renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1010,"message":"The caller cancelled the \#
+        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited,\#
+         or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
+        may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
+        semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
+        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
+        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
+        what is held before trying again."}}],"examples":[{"name":"a free lock","params":[{"name":"name",\#
+        "value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label","value":"nightly report"}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz",\#
+        "fence":1763625600000000,"ttl_ms":10000}}},{"name":"a lock that another holds","params":[{"name":"name",\#
+        "value":"orders"},{"name":"wait_ms","value":20},{"name":"owner","value":"another"}],"result":{"name":"result",\#
+        "value":{"acquired":false,"holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},\#
+        "retry_after_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let lockBreak: StaticString = #"""
+        {"name":"lock.break","summary":"Takes a lock from whoever holds it, in two steps.","description":"For \#
+        operators. The lease is marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` \#
+        with `broken`). The lock is granted again when the holder releases it or its connection ends, at the latest \#
+        when its life is over.","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: \#
+        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "type":"string","minLength":1}}],"result":{"name":"result","description":"Whether somebody held it.",\#
+        "schema":{"type":"object","required":["broken"],"properties":{"broken":{"description":"False where nobody \#
+        held it, or its lease was revoked before.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000,"x-operator":true}
+        """#
+
+    private static let lockInspect: StaticString = #"""
+        {"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.","description":"One round \#
+        trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
+        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "type":"string","minLength":1}}],"result":{"name":"result","description":"The lock.",\#
+        "schema":{"description":"A lock.","type":"object","required":["name","locked","fence","holders","waiters"],\#
+        "properties":{"name":{"description":"Its name.","type":"string"},"locked":{"description":"Whether somebody \#
+        holds it.","type":"boolean"},"mode":{"description":"How it is held.","type":"string","enum":["exclusive",\#
+        "shared"]},"fence":{"description":"The last fence given; 0 where there was none.","type":"integer"},\#
+        "holders":{"description":"Those who hold it, the first of them first.","type":"array",\#
+        "items":{"description":"One who holds a lease, or waits for it.","type":"object","required":["host",\#
+        "since_at_ms"],"properties":{"label":{"description":"What it called itself.","type":"string"},\#
+        "host":{"description":"Name of its host.","type":"string"},"since_at_ms":{"description":"Since when it holds \#
+        or waits, by the server's clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a \#
+        lock, or would.","type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of \#
+        a semaphore it holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it \#
+        holds.","type":"integer"},"revoked":{"description":"True where an operator revoked its lease.",\#
+        "type":"boolean"},"party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}}},"waiters":{"description":"Those who wait for it, in the order in which they will have \#
+        it.","type":"array","items":{"description":"One who holds a lease, or waits for it.","type":"object",\#
+        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
+        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
+        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
+        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
+        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
+        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
+        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
+        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
+        detection: the same word for the same party.","type":"string"}}}}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the command.",\#
+        "data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; `data.valkey` is its \#
+        first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a lock that is held","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}},{"name":"a lock of which nobody \#
+        has heard","params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders",\#
+        "locked":false,"fence":0,"holders":[],"waiters":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let lockList: StaticString = #"""
+        {"name":"lock.list","summary":"Lists the locks that are held or waited for.","description":"Walks through the \#
+        store's keys, a page a call; a lock that comes or goes meanwhile may be missing. Locks that nobody holds are \#
+        left out. `rpc lock.list --graph` draws who waits for whom.","paramStructure":"either",\#
+        "params":[{"name":"pattern","description":"Glob over the whole name: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
+        "schema":{"description":"Glob over the whole name: `*` for anything, `?` for one byte, `[a-z]` for one of \#
+        several, `\\` before a character that stands for itself.","type":"string","minLength":1}},{"name":"cursor",\#
+        "description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The locks, in \#
+        no order.","type":"array","items":{"description":"A lock.","type":"object","required":["name","locked",\#
+        "fence","holders","waiters"],"properties":{"name":{"description":"Its name.","type":"string"},\#
+        "locked":{"description":"Whether somebody holds it.","type":"boolean"},"mode":{"description":"How it is \#
+        held.","type":"string","enum":["exclusive","shared"]},"fence":{"description":"The last fence given; 0 where \#
+        there was none.","type":"integer"},"holders":{"description":"Those who hold it, the first of them first.",\#
+        "type":"array","items":{"description":"One who holds a lease, or waits for it.","type":"object",\#
+        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
+        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
+        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
+        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
+        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
+        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
+        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
+        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
+        detection: the same word for the same party.","type":"string"}}}},"waiters":{"description":"Those who wait \#
+        for it, in the order in which they will have it.","type":"array","items":{"description":"One who holds a \#
+        lease, or waits for it.","type":"object","required":["host","since_at_ms"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"},"since_at_ms":{"description":"Since when it holds or waits, by the server's \#
+        clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a lock, or would.",\#
+        "type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of a semaphore it \#
+        holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.","type":"integer"},\#
+        "ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it holds.",\#
+        "type":"integer"},"revoked":{"description":"True where an operator revoked its lease.","type":"boolean"},\#
+        "party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}}}}}},"cursor":{"description":"Where the next page begins; null at the end.",\#
+        "type":["string","null"]}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
+        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
+        the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"the only page","params":[{"name":"pattern",\#
+        "value":"ord*"}],"result":{"name":"result","value":{"locks":[{"name":"orders","locked":true,\#
+        "mode":"exclusive","fence":1763625600000000,"holders":[{"label":"nightly report","host":"app-1",\#
+        "since_at_ms":1763625600000,"mode":"exclusive","fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],\#
+        "waiters":[]}],"cursor":null}}},{"name":"nothing there","params":[],"result":{"name":"result",\#
+        "value":{"locks":[],"cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000}
+        """#
+
+    private static let lockRelease: StaticString = #"""
+        {"name":"lock.release","summary":"Ends the lease of a lock.","description":"One round trip. It is not renewed \#
+        from the moment of the call on, whatever becomes of it; whoever waits longest has it next. Released a second \#
+        time, the last lease released answers true again.","paramStructure":"either","params":[{"name":"lease",\#
+        "description":"The lease that the acquisition returned. Whoever has it, as the same user, can renew and end \#
+        it.","required":true,"schema":{"description":"The lease that the acquisition returned. Whoever has it, as the \#
+        same user, can renew and end it.","type":"string","minLength":1}}],"result":{"name":"result",\#
+        "description":"Whether it was held.","schema":{"type":"object","required":["released"],\#
+        "properties":{"released":{"description":"False where it had ended before.","type":"boolean"}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
+        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
+        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
+        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
+        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
+        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
+        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
+        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
+        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
+        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
+        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
+        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
+        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":true}}},\#
+        {"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let lockRenew: StaticString = #"""
+        {"name":"lock.renew","summary":"Lengthens the lease of a lock.","description":"One round trip. From another \#
+        connection of the same user it binds the lease there: so a client keeps its lease over the agent's restart, \#
+        or hands it to another process. A lease that has ended is not revived.","paramStructure":"either",\#
+        "params":[{"name":"lease","description":"The lease that the acquisition returned. Whoever has it, as the same \#
+        user, can renew and end it.","required":true,"schema":{"description":"The lease that the acquisition \#
+        returned. Whoever has it, as the same user, can renew and end it.","type":"string","minLength":1}},\#
+        {"name":"ttl_ms","description":"Life to give, in milliseconds; without it, the life that it was given \#
+        before.","required":false,"schema":{"description":"Life to give, in milliseconds; without it, the life that \#
+        it was given before.","type":"integer","minimum":10,"maximum":86400000}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost","retryable":false,\#
+        "when":"The lease ended, was broken, or belongs to somebody else."}}],"examples":[{"name":"a lease that is \#
+        held","params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
     private static let responseGet: StaticString = #"""
         {"name":"response.get","summary":"Looks for the stored response to a request to a language model.",\#
         "description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC 8785, with \#
@@ -1404,6 +1913,228 @@ extension OpenRPC {
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
+    private static let semaphoreAcquire: StaticString = #"""
+        {"name":"semaphore.acquire","summary":"Takes permits of a semaphore, and waits for them where it is told to.",\#
+        "description":"One round trip where they are free. Who waits has them in the order of asking, over all hosts: \#
+        many permits are not overtaken by few. The limit is that of whoever holds permits; another one is `conflict` \#
+        until nobody does. `semaphore.lost {lease, name, fence, reason}` tells that the lease can no longer be relied \#
+        on, before anybody else can hold it: `unreachable` (Valkey could not be asked for a renewal in time), \#
+        `broken` (an operator revoked it; stop, then release it), `gone` (Valkey no longer knows it), `held_too_long` \#
+        (`max_hold_ms` is over) or `expired` (the client renews it itself, and did not).","paramStructure":"either",\#
+        "params":[{"name":"name","description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","required":true,"schema":{"description":"Name of the semaphore: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"limit",\#
+        "description":"How many permits there are.","required":true,"schema":{"description":"How many permits there \#
+        are.","type":"integer","minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits to take, at \#
+        most `limit`.","required":false,"schema":{"description":"Permits to take, at most `limit`.","type":"integer",\#
+        "minimum":1,"maximum":1000000,"default":1}},{"name":"ttl_ms","description":"Life of the lease in \#
+        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
+        the death of the host or the agent.","required":false,"schema":{"description":"Life of the lease in \#
+        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
+        the death of the host or the agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000}},\#
+        {"name":"wait_ms","description":"How long to wait for it, in milliseconds; 0 for not at all.",\#
+        "required":false,"schema":{"description":"How long to wait for it, in milliseconds; 0 for not at all.",\#
+        "type":"integer","minimum":0,"maximum":86400000,"default":0}},{"name":"bind","description":"`connection`: the \#
+        agent renews the lease while this connection and the process that made it live, and releases it when one of \#
+        them ends. `none`: the client renews.","required":false,"schema":{"description":"`connection`: the agent \#
+        renews the lease while this connection and the process that made it live, and releases it when one of them \#
+        ends. `none`: the client renews.","type":"string","enum":["connection","none"],"default":"connection"}},\#
+        {"name":"max_hold_ms","description":"How long the agent renews without hearing from the client, in \#
+        milliseconds; a renewal by the client begins the time anew. Then the lease runs out.","required":false,\#
+        "schema":{"description":"How long the agent renews without hearing from the client, in milliseconds; a \#
+        renewal by the client begins the time anew. Then the lease runs out.","type":"integer","minimum":10,\#
+        "maximum":2592000000,"default":3600000}},{"name":"owner","description":"Name of the party to deadlock \#
+        detection, one of the user's own, the same over all hosts; without it the connection is the party.",\#
+        "required":false,"schema":{"description":"Name of the party to deadlock detection, one of the user's own, the \#
+        same over all hosts; without it the connection is the party.","type":"string","minLength":1,"maxLength":128}},\#
+        {"name":"label","description":"What others are told of the holder.","required":false,\#
+        "schema":{"description":"What others are told of the holder.","type":"string","minLength":1,"maxLength":128}},\#
+        {"name":"replicas_min","description":"How many replicas must know of the lease before it counts; where fewer \#
+        do in time it is released, and the call ends with `conflict`.","required":false,"schema":{"description":"How \#
+        many replicas must know of the lease before it counts; where fewer do in time it is released, and the call \#
+        ends with `conflict`.","type":"integer","minimum":1,"maximum":16}},{"name":"replicas_wait_ms",\#
+        "description":"How long to wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"description":"How long to wait for the replicas, in milliseconds.","type":"integer","minimum":1,\#
+        "maximum":60000,"default":1000}},{"name":"request_id","description":"Name of this request, of the caller's \#
+        choice: within ten minutes the same name for the same key, from the same user, gives the first outcome again \#
+        instead of a second effect, through any agent. With other parameters it is `conflict`.","required":false,\#
+        "schema":{"description":"Name of this request, of the caller's choice: within ten minutes the same name for \#
+        the same key, from the same user, gives the first outcome again instead of a second effect, through any \#
+        agent. With other parameters it is `conflict`.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"Whether they were had, and the lease and fence if so.",\#
+        "schema":{"description":"What became of it.","type":"object","required":["acquired"],\#
+        "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
+        to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
+        higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
+        "type":"integer"},"holder":{"description":"One who holds a lease, or waits for it.","type":"object",\#
+        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
+        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
+        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
+        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
+        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
+        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
+        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
+        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
+        detection: the same word for the same party.","type":"string"}}},\#
+        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
+        renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1010,"message":"The caller cancelled the \#
+        call.","data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited,\#
+         or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
+        may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
+        semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
+        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
+        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
+        what is held before trying again."}}],"examples":[{"name":"a free permit","params":[{"name":"name",\#
+        "value":"workers"},{"name":"limit","value":3}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==","fence":1763625600000000,"ttl_ms":30000}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let semaphoreInspect: StaticString = #"""
+        {"name":"semaphore.inspect","summary":"Shows who holds permits of a semaphore and who waits for some.",\#
+        "description":"One round trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","type":"string","minLength":1}}],"result":{"name":"result","description":"The semaphore.",\#
+        "schema":{"type":"object","required":["limit","used","holders","waiters"],\#
+        "properties":{"limit":{"description":"Permits that there are; 0 where nobody holds one.","type":"integer"},\#
+        "used":{"description":"Permits that are held.","type":"integer"},"holders":{"description":"Those who hold \#
+        some, the first of them first.","type":"array","items":{"description":"One who holds a lease, or waits for \#
+        it.","type":"object","required":["host","since_at_ms"],"properties":{"label":{"description":"What it called \#
+        itself.","type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
+        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
+        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
+        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
+        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
+        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
+        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
+        detection: the same word for the same party.","type":"string"}}}},"waiters":{"description":"Those who wait, \#
+        in the order in which they will have theirs.","type":"array","items":{"description":"One who holds a lease, \#
+        or waits for it.","type":"object","required":["host","since_at_ms"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"},"since_at_ms":{"description":"Since when it holds or waits, by the server's \#
+        clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a lock, or would.",\#
+        "type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of a semaphore it \#
+        holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.","type":"integer"},\#
+        "ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it holds.",\#
+        "type":"integer"},"revoked":{"description":"True where an operator revoked its lease.","type":"boolean"},\#
+        "party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it \#
+        must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
+        "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
+        refused while the agent drains."}}],"examples":[{"name":"two of three permits","params":[{"name":"name",\#
+        "value":"workers"}],"result":{"name":"result","value":{"limit":3,"used":2,"holders":[{"host":"app-1",\#
+        "since_at_ms":1763625600000,"permits":2,"fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],\#
+        "waiters":[]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let semaphoreRelease: StaticString = #"""
+        {"name":"semaphore.release","summary":"Ends the lease of a semaphore.","description":"One round trip. It is \#
+        not renewed from the moment of the call on, whatever becomes of it; whoever waits longest has it next. \#
+        Released a second time, the last lease released answers true again.","paramStructure":"either",\#
+        "params":[{"name":"lease","description":"The lease that the acquisition returned. Whoever has it, as the same \#
+        user, can renew and end it.","required":true,"schema":{"description":"The lease that the acquisition \#
+        returned. Whoever has it, as the same user, can renew and end it.","type":"string","minLength":1}}],\#
+        "result":{"name":"result","description":"Whether it was held.","schema":{"type":"object",\#
+        "required":["released"],"properties":{"released":{"description":"False where it had ended before.",\#
+        "type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a lease that is held",\#
+        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result",\#
+        "value":{"released":true}}},{"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let semaphoreRenew: StaticString = #"""
+        {"name":"semaphore.renew","summary":"Lengthens the lease of a semaphore.","description":"One round trip. From \#
+        another connection of the same user it binds the lease there: so a client keeps its lease over the agent's \#
+        restart, or hands it to another process. A lease that has ended is not revived.","paramStructure":"either",\#
+        "params":[{"name":"lease","description":"The lease that the acquisition returned. Whoever has it, as the same \#
+        user, can renew and end it.","required":true,"schema":{"description":"The lease that the acquisition \#
+        returned. Whoever has it, as the same user, can renew and end it.","type":"string","minLength":1}},\#
+        {"name":"ttl_ms","description":"Life to give, in milliseconds; without it, the life that it was given \#
+        before.","required":false,"schema":{"description":"Life to give, in milliseconds; without it, the life that \#
+        it was given before.","type":"integer","minimum":10,"maximum":86400000}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost","retryable":false,\#
+        "when":"The lease ended, was broken, or belongs to somebody else."}}],"examples":[{"name":"a lease that is \#
+        held","params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
     private static let sessionCreate: StaticString = #"""
         {"name":"session.create","summary":"Begins a session.","description":"One round trip. The token is the only \#
         way to the session and is stored nowhere: Valkey knows its SHA-256, and what the session holds encrypted. \#
@@ -1631,7 +2362,7 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one key","params":[],\#
         "result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877","primary":true,"held":true,\#
-        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000}
+        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
         """#
 
     private static let sessionList: StaticString = #"""
@@ -1702,7 +2433,7 @@ extension OpenRPC {
         `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"nothing to do","params":[],"result":{"name":"result","value":{"rewritten":0,\#
-        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000}
+        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
         """#
 
     private static let sessionRotate: StaticString = #"""
@@ -2234,7 +2965,7 @@ extension OpenRPC {
         "value":{"trimmed":1}}},{"name":"what no group has handled stays","params":[{"name":"topic","value":"orders"},\#
         {"name":"age_max_ms","value":0}],"result":{"name":"result","value":{"trimmed":0}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max",\#
-        "age_max_ms"]}]}
+        "age_max_ms"]}],"x-operator":["force"]}
         """#
 
     private static let topicUnsubscribe: StaticString = #"""
@@ -2253,5 +2984,40 @@ extension OpenRPC {
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one that is not there",\#
         "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
         "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let valkeyCall: StaticString = #"""
+        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
+        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
+        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
+        that block, or that change the connection which all callers share, are refused. One round trip.",\#
+        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
+        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
+        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
+        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
+        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
+        are an object with `base64`, an error within an array is one with `error`."}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 }

@@ -30,25 +30,25 @@ public enum OpenRPC {
         "state":"closed","mode":"auto","failures":0,"calls":5,"openings":0}}},{"name":"opened by hand",\#
         "params":[{"name":"store","value":"state"},{"name":"action","value":"open"}],"result":{"name":"result",\#
         "value":{"store":"state","state":"open","mode":"open","failures":0,"calls":0,"openings":0,\#
-        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
-        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
-        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
-        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
-        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
-        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
-        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
-        "flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-operator":true},{"name":"agent.config","summary":"Returns the configuration in force and where each value \#
+        comes from.","description":"Every option is listed with its name in the configuration file; secrets are \#
+        masked. Meant for operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either",\#
+        "params":[],"result":{"name":"result","description":"Every option.","schema":{"type":"object",\#
+        "required":["values"],"properties":{"values":{"type":"array","items":{"type":"object","required":["name",\#
+        "value","origin"],"properties":{"name":{"description":"The option's name, with a dot between levels.",\#
+        "type":"string"},"value":{"description":"Its value; the secret parts are replaced by `***`."},\#
+        "origin":{"description":"Where the value comes from, the strongest last.","type":"string","enum":["default",\#
+        "file","environment","flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.health","summary":"Tells \#
-        whether the agent and its stores are well.","description":"Answered from what the agent knows already; Valkey \#
-        is not asked and never waited for. `live` is true as long as there is an answer at all. `ready` says that \#
-        calls are taken, `degraded` that a store is away: reads then miss and writes are `unavailable`.",\#
-        "paramStructure":"either","params":[],"result":{"name":"result","description":"State of the agent.",\#
-        "schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.health",\#
+        "summary":"Tells whether the agent and its stores are well.","description":"Answered from what the agent \#
+        knows already; Valkey is not asked and never waited for. `live` is true as long as there is an answer at all. \#
+        `ready` says that calls are taken, `degraded` that a store is away: reads then miss and writes are \#
+        `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result","description":"State of the \#
+        agent.","schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
         "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
         are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
         "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
@@ -75,7 +75,7 @@ public enum OpenRPC {
         "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
         "configured":"info"}}},{"name":"back to what is configured","params":[{"name":"level","value":"info"}],\#
         "result":{"name":"result","value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.ping","summary":"Answers at once.",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.ping","summary":"Answers at once.",\#
         "description":"Shows that the agent takes calls. Valkey is not asked.","paramStructure":"either","params":[],\#
         "result":{"name":"result","description":"Always the same.","schema":{"type":"object","required":["pong"],\#
         "properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
@@ -103,10 +103,48 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a subscription","params":[],\#
         "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.",\#
-        "description":"One round trip. Memory is freed in the background of Valkey. In several keys, each is deleted \#
-        by itself.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
-        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.whoami","summary":"Tells who the caller is to the \#
+        agent, and which rules speak to it.","description":"Ids are those of the process that connected, by the \#
+        kernel's word at that moment. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"The caller.","schema":{"type":"object","required":["uid","gid",\#
+        "groups","pid","user","socket","rules"],"properties":{"uid":{"description":"The user's id.","type":"integer",\#
+        "minimum":0},"gid":{"description":"The group's id.","type":"integer","minimum":0},\#
+        "groups":{"description":"Ids of the supplementary groups.","type":"array","items":{"type":"integer",\#
+        "minimum":0}},"pid":{"description":"The process that connected; 0 where it is of another process namespace. \#
+        Its number may be another's by now.","type":"integer","minimum":0},"user":{"description":"The user's name; \#
+        null where the host knows none.","type":["string","null"]},"socket":{"description":"Name of the socket that \#
+        was connected to, such as `main`.","type":"string"},"rules":{"description":"Names of the rules that speak to \#
+        the caller.","type":"array","items":{"type":"string"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the agent's own user","params":[],\#
+        "result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,"user":"ada",\#
+        "socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.",\#
+        "description":"The policy is asked as for a call, without making one; quotas are not looked at. Valkey is not \#
+        asked.","paramStructure":"either","params":[{"name":"method","description":"The method's name.",\#
+        "required":true,"schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
+        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
+        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
+        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
+        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
+        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
+        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
+        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
+        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
+        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
+        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a method that is granted",\#
+        "params":[{"name":"method","value":"cache.get"}],"result":{"name":"result","value":{"allowed":true,\#
+        "method":"cache.get","operator":false,"rule":"operators","restricted":false,"rules":["operators",\#
+        "members"]}}},{"name":"a method that only a rule of its own grants","params":[{"name":"method",\#
+        "value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],"result":{"name":"result",\#
+        "value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule grants valkey.call to uid \#
+        1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
+        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
         "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
         them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
@@ -273,29 +311,30 @@ public enum OpenRPC {
         "value":{"invalidated":2}}},{"name":"a tag","params":[{"name":"tags","value":["news"]}],\#
         "result":{"name":"result","value":{}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
         "x-rules":[{"at_least_one":["pattern","namespace","all","tags"]},{"at_most_one":["all","pattern"]},\#
-        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]},\#
-        {"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One round trip for each page \#
-        of the walk. A key that is there from the first page to the last is listed at least once, seldom more than \#
-        once; one that comes or goes meanwhile may or may not be. A page may be empty before the end. Keys that are \#
-        not UTF-8 are left out, and hashes are not listed.","paramStructure":"either","params":[{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern",\#
-        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
-        before a character that stands for itself.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor","description":"The `cursor` of the page \#
-        before; none for the first.","required":false,"schema":{"type":"string","minLength":1}},{"name":"count",\#
-        "description":"About how many keys to look at for this page.","required":false,"schema":{"type":"integer",\#
-        "minimum":1,"maximum":10000,"default":100}}],"result":{"name":"result","description":"One page.",\#
-        "schema":{"type":"object","required":["keys","cursor"],"properties":{"keys":{"description":"Keys without \#
-        prefix and namespace, in no order.","type":"array","items":{"type":"string"}},"cursor":{"description":"Where \#
-        the next page begins; null at the end.","type":["string","null"]}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"the only page","params":[{"name":"namespace","value":"people"},{"name":"pattern",\#
-        "value":"user:*"}],"result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing \#
-        there","params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
+        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}],\#
+        "x-operator":["all"]},{"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One \#
+        round trip for each page of the walk. A key that is there from the first page to the last is listed at least \#
+        once, seldom more than once; one that comes or goes meanwhile may or may not be. A page may be empty before \#
+        the end. Keys that are not UTF-8 are left out, and hashes are not listed.","paramStructure":"either",\#
+        "params":[{"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has \#
+        no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
+        `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
+        itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
+        "description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}},{"name":"count","description":"About how many keys to look at for \#
+        this page.","required":false,"schema":{"type":"integer","minimum":1,"maximum":10000,"default":100}}],\#
+        "result":{"name":"result","description":"One page.","schema":{"type":"object","required":["keys","cursor"],\#
+        "properties":{"keys":{"description":"Keys without prefix and namespace, in no order.","type":"array",\#
+        "items":{"type":"string"}},"cursor":{"description":"Where the next page begins; null at the end.",\#
+        "type":["string","null"]}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the only page",\#
+        "params":[{"name":"namespace","value":"people"},{"name":"pattern","value":"user:*"}],\#
+        "result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing there",\#
+        "params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
         "cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.set",\#
         "summary":"Writes one entry.","description":"One round trip, two where there are `tags`. Replaces value, life \#
         and tags. Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only \#
@@ -611,27 +650,224 @@ public enum OpenRPC {
         "value":{"name":"Ada","visits":3}}],"result":{"name":"result","value":{"added":2}}},{"name":"one new, one \#
         replaced","params":[{"name":"key","value":"user:42"},{"name":"fields","value":{"name":"Grace","born":1906}}],\#
         "result":{"name":"result","value":{"added":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a request to a \#
-        language model.","description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC \#
-        8785, with numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the \#
-        order of members does not matter, and a difference in any parameter does. One round trip, two where the entry \#
-        has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the \#
-        one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a \#
-        plain miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the \#
-        connection that it was given to; the next one who waits gets it then. A response that was stored as a stream \#
-        comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` \#
-        before the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
-        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
-        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
-        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
-        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
-        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose response it is, \#
-        such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of at least \#
-        one byte, at most 1 KiB by default.","required":true,"schema":{"$ref":"#/components/schemas/response_scope"}},\#
-        {"name":"prompt","description":"The prompt, as one text.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages","description":"The messages of \#
-        the request, in their order, as the provider takes them.","required":false,\#
+        "x-deadline_ms":5000},{"name":"leader.campaign","summary":"Stands for an election: this connection leads when \#
+        its turn comes, until it resigns or ends.","description":"One round trip. At most one of the candidates leads \#
+        at a time; the others wait in the order in which they came. `leader.elected {subscription, election, term}` \#
+        tells that this one leads, `leader.lost {subscription, election, term, reason}` that it no longer does, \#
+        before another can: `unreachable`, `broken` or `gone`, as with locks. It stands again by itself then. The \#
+        term is a fencing token: higher than every one before it. A connection stands for an election once.",\#
+        "paramStructure":"either","params":[{"name":"election","description":"Name of the election: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/election"}},{"name":"ttl_ms","description":"Life of the lead in \#
+        milliseconds, which the agent renews; so long others wait after the death of the host or the agent.",\#
+        "required":false,"schema":{"description":"Life of the lead in milliseconds, which the agent renews; so long \#
+        others wait after the death of the host or the agent.","type":"integer","minimum":100,"maximum":86400000,\#
+        "default":15000}},{"name":"label","description":"What others are told of the holder.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_label"}}],"result":{"name":"result","description":"The \#
+        candidacy.","schema":{"type":"object","required":["subscription","leader"],\#
+        "properties":{"subscription":{"description":"Name of the candidacy in its notifications.","type":"string"},\#
+        "leader":{"description":"Whether it leads at once.","type":"boolean"},"term":{"description":"The term, where \#
+        it leads.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/unsafe_store"}],\#
+        "examples":[{"name":"an election without a leader","params":[{"name":"election","value":"scheduler"},\#
+        {"name":"label","value":"app-1"}],"result":{"name":"result","value":{"subscription":"candidate-1",\#
+        "leader":true,"term":1763625600000000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"leader.observe","summary":"Tells who leads, and of every change.",\#
+        "description":"One round trip. `leader.changed {subscription, election, leader, term}` follows each change, \#
+        with null for `leader` while nobody leads. It ends with the connection.","paramStructure":"either",\#
+        "params":[{"name":"election","description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/election"}}],\#
+        "result":{"name":"result","description":"Who leads now.","schema":{"type":"object","required":["subscription",\#
+        "term"],"properties":{"subscription":{"description":"Name of the subscription in its notifications.",\#
+        "type":"string"},"leader":{"description":"Who leads.","type":"object","required":["host"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"}}},"term":{"description":"The last term; 0 where there was none.",\#
+        "type":"integer"},"since_at_ms":{"description":"Since when it leads, by the server's clock: Unix \#
+        milliseconds.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"an election with a leader",\#
+        "params":[{"name":"election","value":"scheduler"}],"result":{"name":"result",\#
+        "value":{"subscription":"observer-1","leader":{"label":"app-1","host":"app-1"},"term":1763625600000000,\#
+        "since_at_ms":1763625600000}}},{"name":"an election of which nobody has heard","params":[{"name":"election",\#
+        "value":"scheduler"}],"result":{"name":"result","value":{"subscription":"observer-1","term":0}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"leader.resign","summary":"Ends a \#
+        candidacy, and the lead where it has it.","description":"One round trip. Call it when the work of a leader \#
+        has ended: another leads at once.","paramStructure":"either","params":[{"name":"subscription",\#
+        "description":"The candidacy.","required":true,"schema":{"description":"The candidacy.","type":"string",\#
+        "minLength":1}}],"result":{"name":"result","description":"Whether there was such a candidacy.",\#
+        "schema":{"type":"object","required":["resigned"],"properties":{"resigned":{"description":"False where this \#
+        connection has no such candidacy.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a candidacy of this connection",\#
+        "params":[{"name":"subscription","value":"candidate-1"}],"result":{"name":"result",\#
+        "value":{"resigned":true}}},{"name":"none","params":[{"name":"subscription","value":"candidate-0"}],\#
+        "result":{"name":"result","value":{"resigned":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"lock.acquire","summary":"Acquires a lock, and waits for it where it is told \#
+        to.","description":"One round trip where the lock is free. Who waits has it in the order of asking, over all \#
+        hosts; a waiter who wants it alone is not overtaken by those who would share it. The lock is not reentrant: \#
+        who holds it and asks again waits, or is told of the deadlock. A lease bound to the connection is renewed \#
+        until it is released, and released the moment the connection or the process that made it ends. `lock.lost \#
+        {lease, name, fence, reason}` tells that the lease can no longer be relied on, before anybody else can hold \#
+        it: `unreachable` (Valkey could not be asked for a renewal in time), `broken` (an operator revoked it; stop, \#
+        then release it), `gone` (Valkey no longer knows it), `held_too_long` (`max_hold_ms` is over) or `expired` \#
+        (the client renews it itself, and did not).","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}},{"name":"ttl_ms","description":"Life of \#
+        the lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long \#
+        others wait after the death of the host or the agent.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_ttl_ms"}},{"name":"wait_ms","description":"How long to wait for \#
+        it, in milliseconds; 0 for not at all.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_wait_ms"}},{"name":"mode","description":"`exclusive`: nobody \#
+        else holds it. `shared`: any number of others hold it the same way.","required":false,\#
+        "schema":{"description":"`exclusive`: nobody else holds it. `shared`: any number of others hold it the same \#
+        way.","type":"string","enum":["exclusive","shared"],"default":"exclusive"}},{"name":"bind",\#
+        "description":"`connection`: the agent renews the lease while this connection and the process that made it \#
+        live, and releases it when one of them ends. `none`: the client renews.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_bind"}},{"name":"max_hold_ms","description":"How long the agent \#
+        renews without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then \#
+        the lease runs out.","required":false,"schema":{"$ref":"#/components/schemas/max_hold_ms"}},{"name":"owner",\#
+        "description":"Name of the party to deadlock detection, one of the user's own, the same over all hosts; \#
+        without it the connection is the party.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_owner"}},{"name":"label","description":"What others are told of \#
+        the holder.","required":false,"schema":{"$ref":"#/components/schemas/lease_label"}},{"name":"replicas_min",\#
+        "description":"How many replicas must know of the lease before it counts; where fewer do in time it is \#
+        released, and the call ends with `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_min"}},{"name":"replicas_wait_ms","description":"How long to \#
+        wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_wait_ms"}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same key, from the same user, gives \#
+        the first outcome again instead of a second effect, through any agent. With other parameters it is \#
+        `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Whether it was had, and the lease and fence if so.",\#
+        "schema":{"$ref":"#/components/schemas/acquisition"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
+        free lock","params":[{"name":"name","value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label",\#
+        "value":"nightly report"}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz","fence":1763625600000000,"ttl_ms":10000}}},{"name":"a \#
+        lock that another holds","params":[{"name":"name","value":"orders"},{"name":"wait_ms","value":20},\#
+        {"name":"owner","value":"another"}],"result":{"name":"result","value":{"acquired":false,\#
+        "holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},"retry_after_ms":30000}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.break",\#
+        "summary":"Takes a lock from whoever holds it, in two steps.","description":"For operators. The lease is \#
+        marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` with `broken`). The lock \#
+        is granted again when the holder releases it or its connection ends, at the latest when its life is over.",\#
+        "paramStructure":"either","params":[{"name":"name","description":"Name of the lock: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"Whether \#
+        somebody held it.","schema":{"type":"object","required":["broken"],\#
+        "properties":{"broken":{"description":"False where nobody held it, or its lease was revoked before.",\#
+        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],"result":{"name":"result",\#
+        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-operator":true},{"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.",\#
+        "description":"One round trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result",\#
+        "description":"The lock.","schema":{"$ref":"#/components/schemas/lock_state"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lock that is held","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}},{"name":"a lock of which nobody \#
+        has heard","params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders",\#
+        "locked":false,"fence":0,"holders":[],"waiters":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks that are held or waited for.",\#
+        "description":"Walks through the store's keys, a page a call; a lock that comes or goes meanwhile may be \#
+        missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who waits for whom.",\#
+        "paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole name: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
+        "required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string","minLength":1}},\#
+        {"name":"cursor","description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The locks, in \#
+        no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},"cursor":{"description":"Where \#
+        the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"the only page","params":[{"name":"pattern","value":"ord*"}],"result":{"name":"result",\#
+        "value":{"locks":[{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}],"cursor":null}}},{"name":"nothing \#
+        there","params":[],"result":{"name":"result","value":{"locks":[],"cursor":null}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":60000},{"name":"lock.release","summary":"Ends the lease of a lock.",\#
+        "description":"One round trip. It is not renewed from the moment of the call on, whatever becomes of it; \#
+        whoever waits longest has it next. Released a second time, the last lease released answers true again.",\#
+        "paramStructure":"either","params":[{"name":"lease","description":"The lease that the acquisition returned. \#
+        Whoever has it, as the same user, can renew and end it.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_lease"}}],"result":{"name":"result","description":"Whether it was \#
+        held.","schema":{"type":"object","required":["released"],"properties":{"released":{"description":"False where \#
+        it had ended before.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":true}}},\#
+        {"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.renew",\#
+        "summary":"Lengthens the lease of a lock.","description":"One round trip. From another connection of the same \#
+        user it binds the lease there: so a client keeps its lease over the agent's restart, or hands it to another \#
+        process. A lease that has ended is not revived.","paramStructure":"either","params":[{"name":"lease",\#
+        "description":"The lease that the acquisition returned. Whoever has it, as the same user, can renew and end \#
+        it.","required":true,"schema":{"$ref":"#/components/schemas/lock_lease"}},{"name":"ttl_ms",\#
+        "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
+        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a \#
+        request to a language model.","description":"The request is known by its `fingerprint`: SHA-256 of its \#
+        canonical JSON (RFC 8785, with numbers by their exact decimal value) with model, scope, prompt or messages, \#
+        and `params`. So the order of members does not matter, and a difference in any parameter does. One round trip,\#
+         two where the entry has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first \#
+        caller, on all hosts, the one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for \#
+        the response, then get a plain miss. The lease ends with response.put, response.invalidate of the fingerprint,\#
+         its time, or the connection that it was given to; the next one who waits gets it then. A response that was \#
+        stored as a stream comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk \#
+        {request, index, chunk}` before the reply instead, `request` being the id of this call and `index` counting \#
+        from 0, and the reply has `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are \#
+        not counted against a deadline that the call does not name. A client that does not read holds its own replay \#
+        up and nothing else. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does \#
+        not make the entry live longer.","paramStructure":"either","params":[{"name":"model","description":"The model \#
+        as the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_scope"}},{"name":"prompt","description":"The prompt, as one \#
+        text.","required":false,"schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages",\#
+        "description":"The messages of the request, in their order, as the provider takes them.","required":false,\#
         "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
         that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
         and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
@@ -791,13 +1027,109 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result","value":{"openrpc":"1.3.2",\#
         "info":{"title":"Squire","version":"0.1.0"},"methods":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip. \#
-        The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and what the \#
-        session holds encrypted. `handle` names the session in lists and gives no access. The session ends when it \#
-        was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed \#
-        and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, \#
-        as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
-        "description":"What the session holds; {} where it is not given.","required":false,\#
+        "x-deadline_ms":5000},{"name":"semaphore.acquire","summary":"Takes permits of a semaphore, and waits for them \#
+        where it is told to.","description":"One round trip where they are free. Who waits has them in the order of \#
+        asking, over all hosts: many permits are not overtaken by few. The limit is that of whoever holds permits; \#
+        another one is `conflict` until nobody does. `semaphore.lost {lease, name, fence, reason}` tells that the \#
+        lease can no longer be relied on, before anybody else can hold it: `unreachable` (Valkey could not be asked \#
+        for a renewal in time), `broken` (an operator revoked it; stop, then release it), `gone` (Valkey no longer \#
+        knows it), `held_too_long` (`max_hold_ms` is over) or `expired` (the client renews it itself, and did not).",\#
+        "paramStructure":"either","params":[{"name":"name","description":"Name of the semaphore: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/semaphore_name"}},{"name":"limit","description":"How many permits \#
+        there are.","required":true,"schema":{"description":"How many permits there are.","type":"integer",\#
+        "minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits to take, at most `limit`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/permits"}},{"name":"ttl_ms","description":"Life of \#
+        the lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long \#
+        others wait after the death of the host or the agent.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_ttl_ms"}},{"name":"wait_ms","description":"How long to wait for \#
+        it, in milliseconds; 0 for not at all.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/lease_wait_ms"}},{"name":"bind","description":"`connection`: the agent \#
+        renews the lease while this connection and the process that made it live, and releases it when one of them \#
+        ends. `none`: the client renews.","required":false,"schema":{"$ref":"#/components/schemas/lease_bind"}},\#
+        {"name":"max_hold_ms","description":"How long the agent renews without hearing from the client, in \#
+        milliseconds; a renewal by the client begins the time anew. Then the lease runs out.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/max_hold_ms"}},{"name":"owner","description":"Name of the party to \#
+        deadlock detection, one of the user's own, the same over all hosts; without it the connection is the party.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_owner"}},{"name":"label","description":"What \#
+        others are told of the holder.","required":false,"schema":{"$ref":"#/components/schemas/lease_label"}},\#
+        {"name":"replicas_min","description":"How many replicas must know of the lease before it counts; where fewer \#
+        do in time it is released, and the call ends with `conflict`.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_min"}},{"name":"replicas_wait_ms","description":"How long to \#
+        wait for the replicas, in milliseconds.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/replicas_wait_ms"}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same key, from the same user, gives \#
+        the first outcome again instead of a second effect, through any agent. With other parameters it is \#
+        `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Whether they were had, and the lease and fence if so.",\#
+        "schema":{"$ref":"#/components/schemas/acquisition"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
+        free permit","params":[{"name":"name","value":"workers"},{"name":"limit","value":3}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==",\#
+        "fence":1763625600000000,"ttl_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"semaphore.inspect","summary":"Shows who holds permits of a semaphore and who \#
+        waits for some.","description":"One round trip. Leases are not shown.","paramStructure":"either",\#
+        "params":[{"name":"name","description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","required":true,"schema":{"$ref":"#/components/schemas/semaphore_name"}}],\#
+        "result":{"name":"result","description":"The semaphore.","schema":{"type":"object","required":["limit","used",\#
+        "holders","waiters"],"properties":{"limit":{"description":"Permits that there are; 0 where nobody holds one.",\#
+        "type":"integer"},"used":{"description":"Permits that are held.","type":"integer"},\#
+        "holders":{"description":"Those who hold some, the first of them first.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait, in the order \#
+        in which they will have theirs.","type":"array","items":{"$ref":"#/components/schemas/lease_holder"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"two of three permits","params":[{"name":"name","value":"workers"}],\#
+        "result":{"name":"result","value":{"limit":3,"used":2,"holders":[{"host":"app-1","since_at_ms":1763625600000,\#
+        "permits":2,"fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"semaphore.release","summary":"Ends \#
+        the lease of a semaphore.","description":"One round trip. It is not renewed from the moment of the call on, \#
+        whatever becomes of it; whoever waits longest has it next. Released a second time, the last lease released \#
+        answers true again.","paramStructure":"either","params":[{"name":"lease","description":"The lease that the \#
+        acquisition returned. Whoever has it, as the same user, can renew and end it.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/lock_lease"}}],"result":{"name":"result","description":"Whether it was \#
+        held.","schema":{"type":"object","required":["released"],"properties":{"released":{"description":"False where \#
+        it had ended before.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":true}}},\#
+        {"name":"a lease that has ended","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"}],"result":{"name":"result","value":{"released":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"semaphore.renew",\#
+        "summary":"Lengthens the lease of a semaphore.","description":"One round trip. From another connection of the \#
+        same user it binds the lease there: so a client keeps its lease over the agent's restart, or hands it to \#
+        another process. A lease that has ended is not revived.","paramStructure":"either","params":[{"name":"lease",\#
+        "description":"The lease that the acquisition returned. Whoever has it, as the same user, can renew and end \#
+        it.","required":true,"schema":{"$ref":"#/components/schemas/lock_lease"}},{"name":"ttl_ms",\#
+        "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
+        "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
+        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
+        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
+        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
+        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.",\#
+        "description":"One round trip. The token is the only way to the session and is stored nowhere: Valkey knows \#
+        its SHA-256, and what the session holds encrypted. `handle` names the session in lists and gives no access. \#
+        The session ends when it was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one \#
+        `subject` can be listed and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or \#
+        the call is `conflict`, as `sessions.per_subject_policy` says.","paramStructure":"either",\#
+        "params":[{"name":"data","description":"What the session holds; {} where it is not given.","required":false,\#
         "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
         {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
         id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/subject"}},\#
@@ -917,16 +1249,17 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"one key","params":[],"result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877",\#
-        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000},\#
-        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
-        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
-        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
-        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
-        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
-        "result":{"name":"result","description":"The subject's sessions.","schema":{"type":"object",\#
-        "required":["sessions"],"properties":{"sessions":{"description":"Each session that lives.","type":"array",\#
-        "items":{"type":"object","required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
+        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,\#
+        "x-operator":true},{"name":"session.list","summary":"Lists the sessions of a subject.","description":"One \#
+        round trip; oldest first. Sessions that ended are not listed.","paramStructure":"either",\#
+        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
+        account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
+        "description":"The subject's sessions.","schema":{"type":"object","required":["sessions"],\#
+        "properties":{"sessions":{"description":"Each session that lives.","type":"array","items":{"type":"object",\#
+        "required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
         "properties":{"handle":{"$ref":"#/components/schemas/handle"},"created_at_ms":{"description":"When it began, \#
         as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact to a \#
         tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
@@ -954,12 +1287,12 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000},{"name":"session.rotate","summary":"Gives a session a new token.","description":"Two \#
-        round trips, atomic. Data, subject and the end of its life stay; the old token is dead at once, or, with \#
-        `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody signs \#
-        in or gains rights: a token that was known before must not know more afterwards.","paramStructure":"either",\#
-        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
-        `session.create` or `session.rotate` returned.","required":true,\#
+        "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
+        "description":"Two round trips, atomic. Data, subject and the end of its life stay; the old token is dead at \#
+        once, or, with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever \#
+        somebody signs in or gains rights: a token that was known before must not know more afterwards.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
         belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
@@ -1225,18 +1558,35 @@ public enum OpenRPC {
         {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"what no group has \#
         handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
         "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}]},{"name":"topic.unsubscribe",\#
-        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply. What \#
-        was delivered and not settled is given to other consumers of the group at once; the group stays.",\#
-        "paramStructure":"either","params":[{"name":"subscription","description":"The name that `topic.subscribe` \#
-        gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
+        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}],"x-operator":["force"]},\#
+        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of it \#
+        comes after the reply. What was delivered and not settled is given to other consumers of the group at once; \#
+        the group stays.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
         "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
         "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
         subscription of that name, or no more.","type":"boolean"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
         "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
-        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}],\#
+        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
+        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
+        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
+        that block, or that change the connection which all callers share, are refused. One round trip.",\#
+        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
+        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
+        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
+        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
+        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
+        are an object with `base64`, an error within an array is one with `error`."}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#
@@ -1339,7 +1689,55 @@ public enum OpenRPC {
         "properties":{"deadline_ms":{"description":"Bound on the whole call in milliseconds, queueing and waiting \#
         included; 5000 by default, 60000 where keys are swept.","type":"integer","minimum":1,"maximum":3153600000000},\#
         "traceparent":{"description":"Trace context (W3C), carried into logs and error data.","type":"string",\#
-        "pattern":"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}}}},"errors":{"parse_error":{"code":-32700,\#
+        "pattern":"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}}},"lock_name":{"description":"Name of the \#
+        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "semaphore_name":{"description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is the \#
+        default limit.","type":"string","minLength":1},"election":{"description":"Name of the election: text of at \#
+        least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1},\#
+        "lock_lease":{"description":"The lease that the acquisition returned. Whoever has it, as the same user, can \#
+        renew and end it.","type":"string","minLength":1},"lease_ttl_ms":{"description":"Life of the lease in \#
+        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
+        the death of the host or the agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000},\#
+        "lease_renew_ttl_ms":{"description":"Life to give, in milliseconds; without it, the life that it was given \#
+        before.","type":"integer","minimum":10,"maximum":86400000},"lease_wait_ms":{"description":"How long to wait \#
+        for it, in milliseconds; 0 for not at all.","type":"integer","minimum":0,"maximum":86400000,"default":0},\#
+        "lease_bind":{"description":"`connection`: the agent renews the lease while this connection and the process \#
+        that made it live, and releases it when one of them ends. `none`: the client renews.","type":"string",\#
+        "enum":["connection","none"],"default":"connection"},"max_hold_ms":{"description":"How long the agent renews \#
+        without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then the \#
+        lease runs out.","type":"integer","minimum":10,"maximum":2592000000,"default":3600000},\#
+        "lease_owner":{"description":"Name of the party to deadlock detection, one of the user's own, the same over \#
+        all hosts; without it the connection is the party.","type":"string","minLength":1,"maxLength":128},\#
+        "lease_label":{"description":"What others are told of the holder.","type":"string","minLength":1,\#
+        "maxLength":128},"replicas_min":{"description":"How many replicas must know of the lease before it counts; \#
+        where fewer do in time it is released, and the call ends with `conflict`.","type":"integer","minimum":1,\#
+        "maximum":16},"replicas_wait_ms":{"description":"How long to wait for the replicas, in milliseconds.",\#
+        "type":"integer","minimum":1,"maximum":60000,"default":1000},"permits":{"description":"Permits to take, at \#
+        most `limit`.","type":"integer","minimum":1,"maximum":1000000,"default":1},"lease_holder":{"description":"One \#
+        who holds a lease, or waits for it.","type":"object","required":["host","since_at_ms"],\#
+        "properties":{"label":{"description":"What it called itself.","type":"string"},"host":{"description":"Name of \#
+        its host.","type":"string"},"since_at_ms":{"description":"Since when it holds or waits, by the server's \#
+        clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a lock, or would.",\#
+        "type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of a semaphore it \#
+        holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.","type":"integer"},\#
+        "ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it holds.",\#
+        "type":"integer"},"revoked":{"description":"True where an operator revoked its lease.","type":"boolean"},\#
+        "party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}},"acquisition":{"description":"What became of it.","type":"object","required":["acquired"],\#
+        "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
+        to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
+        higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
+        "type":"integer"},"holder":{"$ref":"#/components/schemas/lease_holder"},\#
+        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
+        renewed.","type":"integer"}}},"lock_state":{"description":"A lock.","type":"object","required":["name",\#
+        "locked","fence","holders","waiters"],"properties":{"name":{"description":"Its name.","type":"string"},\#
+        "locked":{"description":"Whether somebody holds it.","type":"boolean"},"mode":{"description":"How it is \#
+        held.","type":"string","enum":["exclusive","shared"]},"fence":{"description":"The last fence given; 0 where \#
+        there was none.","type":"integer"},"holders":{"description":"Those who hold it, the first of them first.",\#
+        "type":"array","items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait \#
+        for it, in the order in which they will have it.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}}}}},"errors":{"parse_error":{"code":-32700,\#
         "message":"The message is not JSON.","data":{"kind":"parse_error","retryable":false,"when":"A line is not \#
         valid JSON, not UTF-8, or nested too deep. The reply's id is null and the connection goes on."}},\#
         "invalid_request":{"code":-32600,"message":"The message is not a request.","data":{"kind":"invalid_request",\#
@@ -1370,11 +1768,12 @@ public enum OpenRPC {
         limit or fence did not hold, or the stored value is of another kind."}},"shutting_down":{"code":1009,\#
         "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
         refused while the agent drains."}},"cancelled":{"code":1010,"message":"The caller cancelled the call.",\#
-        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited."}},\#
-        "unsafe_store":{"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease \#
-        is void.","data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
+        "data":{"kind":"cancelled","retryable":false,"when":"`$/cancelRequest` named this call while it waited, or \#
+        while it only read. A call that changes something is not cut short."}},"unsafe_store":{"code":1011,\#
+        "message":"The store may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,\#
+        "when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, \#
+        unless the operator accepts it."}},"lease_void":{"code":1101,"message":"The compute lease is void.",\#
+        "data":{"kind":"lease_void","retryable":false,"when":"The lease ended, or the entry was written or \#
         invalidated meanwhile."}},"session_not_found":{"code":1201,"message":"There is no such session.",\#
         "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
         exist or has ended."}},"lease_lost":{"code":1301,"message":"The lease is not the caller's.",\#

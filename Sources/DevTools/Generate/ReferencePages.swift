@@ -15,7 +15,8 @@ struct ReferencePages {
     func errors() -> String {
         var page = Self.note + "# Errors\n\n"
         page += "An error reply has a number, a sentence for people and, in `data`, what programs can act on:\n"
-        page += "`kind`, the stable name below, and `retryable`, whether the same call may succeed when sent again.\n\n"
+        page += "`kind`, the stable name below, and `retryable`, whether the same call may succeed when sent again.\n"
+        page += "A call that named its trace (`_meta.traceparent`) finds the trace's id in `trace_id`.\n\n"
         page += "| code | kind | retryable | what it says | when |\n|---|---|---|---|---|\n"
         for kind in contract.errors.kinds {
             let answer = kind.isRetryable ? "yes" : "no"
@@ -50,6 +51,12 @@ struct ReferencePages {
         var text = "## `\(method.name)`\n\n\(method.summary) \(method.description)\n\n"
         text += "Since \(method.since) · \(Self.words(method.idempotency))"
         text += " · deadline \(method.deadlineMilliseconds) ms unless `_meta` says otherwise\n\n"
+        if method.isOperator {
+            text += "For operators: a rule of the policy must grant it by its name.\n\n"
+        } else if !method.operatorParameters.isEmpty {
+            let names = method.operatorParameters.map { "`\($0)`" }.joined(separator: " or ")
+            text += "With \(names) it is for operators: a rule of the policy must grant it by its name.\n\n"
+        }
         if method.fields.parameters.isEmpty {
             text += "No parameters.\n"
         } else {

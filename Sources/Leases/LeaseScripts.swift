@@ -1,0 +1,366 @@
+import EventLoop
+import Valkey
+
+/// The Lua scripts of locks, semaphores and elections; each works on the two keys of one ``LeasePlace``.
+///
+/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `l`, the lease released last; and,
+/// while somebody holds the place, `u`, the places taken, `c`, their capacity, `e`, a moment at or before the earliest
+/// end, `x`, the lease granted last, `s`, the last number of the queue, `h:<lease>` for each holder and `w:<lease>` for
+/// each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
+///
+/// What holds after each script: where somebody waits, the first of them does not fit. So there is no queue while
+/// nothing is held, and whoever finds nothing held need not look for one.
+///
+/// ARGV[1] is what the channels of agents begin with, ARGV[2] the channel that is told when the holders change, or
+/// nothing.
+@EventLoop
+enum LeaseScripts {
+    /// All of them, to be registered with the link.
+    static let all = [
+        acquire, renew, release, tend, inspect, revoke, blockers, WaitsForScripts.check, WaitsForScripts.forget,
+    ]
+
+    /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.
+    ///
+    /// Its agent may be gone.
+    private static let claimMilliseconds = 5000
+
+    /// The server's time, and numbers as text: Lua's own conversion would round a fence.
+    private static let time = """
+        local time = redis.call('TIME')
+        local micros = time[1] * 1000000 + time[2]
+        local now = math.floor(micros / 1000)
+        local function text(number) return string.format('%.0f', number) end
+        """
+
+    /// Functions on the state `S` of the place.
+    private static let functions = """
+        local K, Q, stem, news = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+        local S
+        local function read(record)
+          local e, w, f, s, t, state, user, agent, rest =
+            string.match(record, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%x+) (.*)$')
+          return {
+            ends = tonumber(e), weight = tonumber(w), fence = f, since = s, life = tonumber(t), state = state,
+            user = user, agent = agent, rest = rest,
+          }
+        end
+        local function write(r)
+          return text(r.ends) .. ' ' .. text(r.weight) .. ' ' .. r.fence .. ' ' .. r.since .. ' ' .. text(r.life)
+            .. ' ' .. r.state .. ' ' .. r.user .. ' ' .. r.agent .. ' ' .. r.rest
+        end
+        local function load()
+          local v = redis.call('HMGET', K, 'f', 'u', 'c', 'e')
+          S = {
+            f = tonumber(v[1] or '0'), u = tonumber(v[2] or '0'), c = tonumber(v[3] or '0'), e = tonumber(v[4] or '0'),
+            dirty = false, changed = false,
+          }
+        end
+        local function prune()
+          if S.u == 0 or S.e > now then return end
+          local all = redis.call('HGETALL', K)
+          S.u, S.e, S.dirty = 0, 1e15, true
+          for i = 1, #all, 2 do
+            if string.sub(all[i], 1, 2) == 'h:' then
+              local r = read(all[i + 1])
+              if r.ends <= now then
+                redis.call('HDEL', K, all[i])
+                S.changed = true
+              else
+                S.u = S.u + r.weight
+                if r.ends < S.e then S.e = r.ends end
+              end
+            end
+          end
+        end
+        local function grant(lease, r)
+          S.f = math.max(S.f + 1, micros)
+          r.fence, r.since = text(S.f), text(now)
+          redis.call('HSET', K, 'h:' .. lease, write(r), 'x', lease)
+          if S.u == 0 or r.ends < S.e then S.e = r.ends end
+          S.u = S.u + r.weight
+          S.dirty, S.changed = true, true
+        end
+        local function settle()
+          while true do
+            local lease = redis.call('ZRANGE', Q, 0, 0)[1]
+            if not lease then break end
+            local record = redis.call('HGET', K, 'w:' .. lease)
+            local r = record and read(record)
+            local living = r and r.ends > now
+            if living and S.u > 0 and S.u + r.weight > S.c then break end
+            redis.call('ZREM', Q, lease)
+            redis.call('HDEL', K, 'w:' .. lease)
+            if living then
+              if S.u == 0 then S.c = tonumber(r.fence) end
+              r.state, r.ends = 'g', now + math.min(r.life, \(claimMilliseconds))
+              grant(lease, r)
+              redis.call('PUBLISH', stem .. r.agent, 'g' .. lease)
+            end
+          end
+          if S.dirty then
+            if S.u == 0 then
+              redis.call('HDEL', K, 'u', 'c', 'e', 'x', 's')
+            else
+              redis.call('HSET', K, 'f', text(S.f), 'u', text(S.u), 'c', text(S.c), 'e', text(S.e))
+            end
+            S.dirty = false
+          end
+          if S.changed and news ~= '' then redis.call('PUBLISH', news, '') end
+          S.changed = false
+        end
+        local function holder()
+          local last = redis.call('HGET', K, 'x')
+          local record = last and redis.call('HGET', K, 'h:' .. last)
+          if record then return record end
+          local all = redis.call('HGETALL', K)
+          for i = 1, #all, 2 do
+            if string.sub(all[i], 1, 2) == 'h:' then return all[i + 1] end
+          end
+          return false
+        end
+        """
+
+    /// Takes places, or a place in the queue.
+    ///
+    /// Doing it twice is doing it once.
+    /// ARGV[3] is the lease, ARGV[4] its weight, ARGV[5] the capacity, ARGV[6] the life, ARGV[7] the user, ARGV[8] the
+    /// agent, ARGV[9] party and description, ARGV[10] how long a place in the queue lasts without being tended, 0 for
+    /// none. Answers `{1, fence, life}`; `{0, milliseconds until the earliest end, a holder's record}` where it did not
+    /// get any; `{2, …}` the same where it waits.
+    static let acquire = Script(
+        """
+        -- squire lease.acquire 1
+        local held = redis.call('HMGET', KEYS[1], 'u', 'f')
+        \(time)
+        if not held[1] then
+          local fence, last = micros, tonumber(held[2] or '0')
+          if last >= fence then fence = last + 1 end
+          fence = text(fence)
+          local ends = text(now + ARGV[6])
+          redis.call('HSET', KEYS[1], 'f', fence, 'u', ARGV[4], 'c', ARGV[5], 'e', ends, 'x', ARGV[3], 'h:' .. ARGV[3],
+            ends .. ' ' .. ARGV[4] .. ' ' .. fence .. ' ' .. text(now) .. ' ' .. ARGV[6] .. ' h ' .. ARGV[7] .. ' '
+            .. ARGV[8] .. ' ' .. ARGV[9])
+          if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
+          return {1, fence, ARGV[6]}
+        end
+        \(functions)
+        local lease, weight, capacity, life = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
+        load()
+        prune()
+        settle()
+        local own = redis.call('HGET', K, 'h:' .. lease)
+        if own then
+          local r = read(own)
+          return {1, r.fence, text(r.ends - now)}
+        end
+        if S.u > 0 and S.c ~= capacity then return redis.error_reply('SQUIRECAPACITY ' .. text(S.c)) end
+        local r = {
+          ends = now + ARGV[6], weight = weight, fence = text(capacity), since = text(now), life = tonumber(ARGV[6]),
+          state = 'h', user = ARGV[7], agent = ARGV[8], rest = ARGV[9],
+        }
+        local waits = redis.call('HEXISTS', K, 'w:' .. lease) == 1
+        if S.u == 0 or (not waits and S.u + weight <= S.c and redis.call('EXISTS', Q) == 0) then
+          if S.u == 0 then S.c = capacity end
+          grant(lease, r)
+          settle()
+          return {1, r.fence, ARGV[6]}
+        end
+        if life == 0 then return {0, text(S.e - now), holder()} end
+        if not waits then
+          redis.call('ZADD', Q, redis.call('HINCRBY', K, 's', 1), lease)
+        end
+        r.state, r.ends = 'w', now + life
+        redis.call('HSET', K, 'w:' .. lease, write(r))
+        return {2, text(S.e - now), holder()}
+        """
+    )
+
+    /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
+    /// or by its own where that is empty.
+    ///
+    /// Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was revoked.
+    static let renew = Script(
+        """
+        -- squire lease.renew 1
+        \(time)
+        \(functions)
+        local record = redis.call('HGET', K, 'h:' .. ARGV[3])
+        local r = record and read(record)
+        if r and r.user == ARGV[4] and r.ends > now then
+          if r.state == 'r' then return {0, 'r'} end
+          r.life = tonumber(ARGV[6]) or r.life
+          r.ends, r.state, r.agent = now + r.life, 'h', ARGV[5]
+          record = write(r)
+          redis.call('HSET', K, 'h:' .. ARGV[3], record)
+          if r.ends < tonumber(redis.call('HGET', K, 'e') or '0') then redis.call('HSET', K, 'e', text(r.ends)) end
+          return {1, text(r.life), record}
+        end
+        load()
+        prune()
+        settle()
+        return {0}
+        """
+    )
+
+    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait.
+    ///
+    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it waited; else 0.
+    static let release = Script(
+        """
+        -- squire lease.release 1
+        local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u')
+        local weight, user
+        if v[1] then
+          weight, user = string.match(v[1], '^%d+ (%d+) %d+ %d+ %d+ %a (%d+) ')
+          if user ~= ARGV[4] then return 0 end
+          if weight == v[2] and redis.call('EXISTS', KEYS[2]) == 0 then
+            redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e', 'x', 's')
+            redis.call('HSET', KEYS[1], 'l', ARGV[3])
+            if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
+            return 1
+          end
+        end
+        \(time)
+        \(functions)
+        local result = 1
+        load()
+        if v[1] then
+          redis.call('HDEL', K, 'h:' .. ARGV[3])
+          redis.call('HSET', K, 'l', ARGV[3])
+          S.u = S.u - weight
+          S.dirty, S.changed = true, true
+        else
+          local record = redis.call('HGET', K, 'w:' .. ARGV[3])
+          if record and read(record).user == ARGV[4] then
+            redis.call('HDEL', K, 'w:' .. ARGV[3])
+            redis.call('ZREM', Q, ARGV[3])
+            result = 2
+          else
+            result = redis.call('HGET', K, 'l') == ARGV[3] and 1 or 0
+          end
+        end
+        prune()
+        settle()
+        return result
+        """
+    )
+
+    /// Keeps the places in the queue of the leases from ARGV[4] on for ARGV[3] milliseconds more, and grants what can be
+    /// granted.
+    ///
+    /// Answers the milliseconds until the earliest end, 0 where nothing is held, then for each lease 0 where it waits, 1
+    /// where it was granted, 2 where it is not known.
+    static let tend = Script(
+        """
+        -- squire lease.tend 1
+        \(time)
+        \(functions)
+        load()
+        prune()
+        for i = 4, #ARGV do
+          local record = redis.call('HGET', K, 'w:' .. ARGV[i])
+          if record then
+            local r = read(record)
+            r.ends = now + ARGV[3]
+            redis.call('HSET', K, 'w:' .. ARGV[i], write(r))
+          end
+        end
+        settle()
+        local result = {S.u > 0 and math.max(S.e - now, 0) or 0}
+        for i = 4, #ARGV do
+          local state = 2
+          if redis.call('HEXISTS', K, 'w:' .. ARGV[i]) == 1 then
+            state = 0
+          elseif redis.call('HEXISTS', K, 'h:' .. ARGV[i]) == 1 then
+            state = 1
+          end
+          result[#result + 1] = state
+        end
+        return result
+        """
+    )
+
+    /// The fence, the capacity, the server's time, the records of those who hold, and of those who wait, in order.
+    static let inspect = Script(
+        """
+        -- squire lease.inspect 1
+        \(time)
+        \(functions)
+        load()
+        prune()
+        settle()
+        local holders, waiters = {}, {}
+        local all = redis.call('HGETALL', K)
+        local waiting = {}
+        for i = 1, #all, 2 do
+          local word = string.sub(all[i], 1, 2)
+          if word == 'h:' then
+            holders[#holders + 1] = all[i + 1]
+          elseif word == 'w:' then
+            waiting[string.sub(all[i], 3)] = all[i + 1]
+          end
+        end
+        for _, lease in ipairs(redis.call('ZRANGE', Q, 0, -1)) do
+          if waiting[lease] then waiters[#waiters + 1] = waiting[lease] end
+        end
+        return {text(S.f), text(S.u > 0 and S.c or 0), text(now), holders, waiters}
+        """
+    )
+
+    /// Marks every lease as revoked, and tells the agents that keep them; answers how many.
+    static let revoke = Script(
+        """
+        -- squire lease.revoke 1
+        \(time)
+        \(functions)
+        load()
+        prune()
+        settle()
+        local revoked = 0
+        local all = redis.call('HGETALL', K)
+        for i = 1, #all, 2 do
+          if string.sub(all[i], 1, 2) == 'h:' then
+            local r = read(all[i + 1])
+            if r.state ~= 'r' then
+              r.state = 'r'
+              redis.call('HSET', K, all[i], write(r))
+              redis.call('PUBLISH', stem .. r.agent, 'r' .. string.sub(all[i], 3))
+              revoked = revoked + 1
+            end
+          end
+        end
+        return revoked
+        """
+    )
+
+    /// Whom the waiting lease ARGV[3] waits for.
+    ///
+    /// Answers nothing where it does not wait; else how many places must become free, the records of the holders, and
+    /// of those who stand before it.
+    static let blockers = Script(
+        """
+        -- squire lease.blockers 1
+        \(time)
+        \(functions)
+        load()
+        prune()
+        settle()
+        local record = redis.call('HGET', K, 'w:' .. ARGV[3])
+        if not record then return {} end
+        local rank = redis.call('ZRANK', Q, ARGV[3])
+        local holders, ahead = {}, {}
+        local all = redis.call('HGETALL', K)
+        for i = 1, #all, 2 do
+          if string.sub(all[i], 1, 2) == 'h:' then holders[#holders + 1] = all[i + 1] end
+        end
+        if rank and rank > 0 then
+          for _, lease in ipairs(redis.call('ZRANGE', Q, 0, rank - 1)) do
+            local other = redis.call('HGET', K, 'w:' .. lease)
+            if other then ahead[#ahead + 1] = other end
+          end
+        end
+        return {text(read(record).weight - (S.c - S.u)), holders, ahead}
+        """
+    )
+}

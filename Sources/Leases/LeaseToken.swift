@@ -1,0 +1,80 @@
+public import Bytes
+
+/// The random name of a lease: 128 bits, which nobody can guess.
+public struct LeaseID: Hashable, Sendable {
+    private let high: UInt64
+    private let low: UInt64
+
+    /// Bytes of its text.
+    static let textCount = 32
+
+    /// A new one.
+    public static func make() -> LeaseID {
+        var generator = SystemRandomNumberGenerator()
+        return LeaseID(high: generator.next(), low: generator.next())
+    }
+
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Reads 32 lower-case hexadecimal digits; nil for anything else.
+    public init?(_ text: ByteView) {
+        guard text.count == LeaseID.textCount else { return nil }
+        var words: (UInt64, UInt64) = (0, 0)
+        for index in 0..<LeaseID.textCount {
+            let digit: UInt64
+            switch text[index] {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(text[index] - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(text[index] - UInt8(ascii: "a")) + 10
+            default: return nil
+            }
+            if index < 16 { words.0 = words.0 << 4 | digit } else { words.1 = words.1 << 4 | digit }
+        }
+        self.init(high: words.0, low: words.1)
+    }
+
+    /// Its 32 digits.
+    public var text: [UInt8] { hexadecimal(high) + hexadecimal(low) }
+}
+
+/// The 16 lower-case hexadecimal digits of a number.
+func hexadecimal(_ number: UInt64) -> [UInt8] {
+    let digits = Array("0123456789abcdef".utf8)
+    return (0..<16).map { digits[Int(number >> (60 - 4 * UInt64($0)) & 15)] }
+}
+
+/// What a client shows to renew or end its lease: the lease's name, then what is leased, so that any agent finds it.
+///
+/// `<32 digits>-<the name in Base64>`. It gives power over this lease alone.
+public struct LeaseToken: Sendable {
+    /// The lease's name.
+    public let id: LeaseID
+    /// The name of what is leased.
+    public let name: [UInt8]
+
+    /// The token of a lease.
+    public init(_ id: LeaseID, _ name: [UInt8]) {
+        self.id = id
+        self.name = name
+    }
+
+    /// Reads a token; nil where the text is none.
+    public init?(_ text: ByteView) {
+        let head = LeaseID.textCount
+        guard text.count > head + 1, text[head] == UInt8(ascii: "-"), let id = LeaseID(text.prefix(head)) else {
+            return nil
+        }
+        var name = ByteBuffer()
+        guard Base64.decode(text.dropFirst(head + 1), to: &name), !name.isEmpty else { return nil }
+        self.init(id, name.view.copy())
+    }
+
+    /// Appends its text.
+    public func append(to buffer: inout ByteBuffer) {
+        buffer.append(id.text)
+        buffer.append(UInt8(ascii: "-"))
+        name.withByteView { Base64.encode($0, to: &buffer) }
+    }
+}

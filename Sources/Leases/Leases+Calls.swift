@@ -1,0 +1,289 @@
+public import Bytes
+import Contract
+import EventLoop
+import JSON
+public import JSONRPC
+public import Linux
+public import Store
+public import Valkey
+
+// MARK: Calls on leases that there are
+
+extension Leases {
+    /// Ends a lease, and answers the call with `{released}`: one round trip.
+    ///
+    /// It is renewed no more from this moment on, whatever becomes of the call.
+    public func release(_ token: LeaseToken, _ kind: LeaseKind, _ context: CallContext) {
+        let place = LeasePlace(kind, token.name, keyspace)
+        if let lease = ids[token.id], lease.userID == context.userID {
+            if [.asking, .waiting, .claiming].contains(lease.state) {
+                fail(
+                    lease,
+                    RPCError(.cancelled, "the lease was released while it was waited for", outcome: .notApplied)
+                )
+            } else {
+                unregister(lease)
+            }
+        }
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: Operation.release.rawValue, call: context.call.rawValue),
+            effect: .idempotentWrite,
+            deadline: context.deadline
+        )
+        link.send(request, lane: context.lane) { append(releaseOf: token.id, place, context.userID, to: &$0) }
+    }
+
+    func answerRelease(_ call: CallID, _ reply: Reply) {
+        if reply.kind == .error { return calls.fail(call, RPCError(refusal: reply, .idempotentWrite)) }
+        if reply.integer == 1 { counts.released += 1 }
+        calls.reply(call) { result in
+            result.append("{\"released\":")
+            result.append(jsonBoolean: reply.integer == 1)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// Ends a wait that its owner will not have: the owner is told of the failure.
+    public func end(_ lease: Lease, because error: RPCError) {
+        guard lease.state != .ended else { return }
+        letGo(lease)
+        fail(lease, error)
+    }
+
+    /// Ends a lease, or its wait, on behalf of its owner, who is told nothing more: one round trip.
+    ///
+    /// - Throws: ``RPCError`` of the link or of Valkey; the lease is renewed no more all the same.
+    public func end(_ lease: Lease, until deadline: Instant) async throws(RPCError) {
+        lease.isAbandoned = true
+        let isOpen = [.asking, .claiming].contains(lease.state)
+        if !isOpen { unregister(lease) }
+        _ = try await call(.idempotentWrite, until: deadline) { command in
+            append(releaseOf: lease.id, lease.wish.place, lease.userID, to: &command)
+        }
+    }
+
+    /// Renews a lease for a client, and binds it to the client's connection where it is a bound one: one round trip.
+    ///
+    /// - Parameters:
+    ///   - token: What the client shows.
+    ///   - kind: What it must be a lease of.
+    ///   - life: The life to give, in milliseconds; nil for what it had.
+    ///   - context: The call, which is answered with `{ttl_ms}`.
+    ///   - owner: Told of the lease's loss, where another connection had it.
+    public func renew(
+        _ token: LeaseToken,
+        _ kind: LeaseKind,
+        life: Int64?,
+        _ context: CallContext,
+        owner: any LeaseOwner
+    ) {
+        let place = LeasePlace(kind, token.name, keyspace)
+        Task { @EventLoop in
+            let sent = Instant.now
+            let answer: RenewalAnswer
+            do throws(LinkFailure) {
+                let reply = try await self.link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
+                    self.append(renewalOf: token.id, place, context.userID, life: life, to: &$0)
+                }
+                answer = RenewalAnswer(reply)
+            } catch {
+                return self.calls.fail(context.call, RPCError(error))
+            }
+            switch answer {
+            case .renewed(let life, let record):
+                self.adopt(token, place, record, life: life, sent: sent, context, owner)
+            case .over, .revoked:
+                if let lease = self.ids[token.id], lease.userID == context.userID {
+                    if case .revoked = answer {
+                        self.revoked(lease)
+                    } else if lease.state == .held {
+                        self.unregister(lease)
+                    }
+                }
+                self.calls.fail(context.call, Leases.lost)
+            case .error(let error):
+                self.calls.fail(context.call, error)
+            }
+        }
+    }
+
+    /// A lease was renewed for a connection, whose it is from now on.
+    private func adopt(
+        _ token: LeaseToken,
+        _ place: LeasePlace,
+        _ record: LeaseRecord,
+        life: Int64,
+        sent: Instant,
+        _ context: CallContext,
+        _ owner: any LeaseOwner
+    ) {
+        guard let peer = calls.peer(of: context.call), let description = LeaseDescription(record.description) else {
+            // Nobody is there to hold it: a bound one is released, the other runs on.
+            if LeaseDescription(record.description)?.isBound == true, ids[token.id] == nil {
+                letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
+            }
+            return
+        }
+        if let known = ids[token.id], known.state == .held, known.peer === peer {
+            known.clock.renewedByClient(life: life, sent: sent)
+            keep(known)
+        } else {
+            if let known = ids[token.id] { unregister(known) }
+            var wish = LeaseWish(place, lifeMilliseconds: life)
+            wish.weight = record.weight
+            wish.isBound = description.isBound
+            wish.holdMilliseconds = description.holdMilliseconds
+            wish.label = description.label
+            let request = LeaseRequest(
+                call: nil,
+                lane: context.lane,
+                deadline: context.deadline,
+                userID: context.userID
+            )
+            let lease: Lease
+            do throws(RPCError) {
+                lease = try register(wish, token.id, request, peer, owner)
+            } catch {
+                letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
+                return calls.fail(context.call, error)
+            }
+            lease.description = description
+            lease.fence = record.fence
+            lease.state = .held
+            lease.clock.renewedByClient(life: life, sent: sent)
+            keep(lease)
+            listen()
+        }
+        calls.reply(context.call) { result in
+            result.append("{\"ttl_ms\":")
+            result.append(decimal: life)
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// The error of a call that shows a lease that is none, or no longer.
+    public static let lost = RPCError(
+        .leaseLost,
+        "the lease is not, or no longer, yours: stop the work that it protects, and ask anew",
+        outcome: .notApplied
+    )
+}
+
+extension Leases {
+    /// For how long a lease counts still, in milliseconds; 0 where it has ended.
+    ///
+    /// It is renewed by the question.
+    public func life(of id: LeaseID, _ place: LeasePlace, _ userID: UInt32, until deadline: Instant) async -> Int64 {
+        let reply = try? await link.call(.idempotentWrite, deadline: deadline, lane: -1) { command in
+            append(renewalOf: id, place, userID, life: nil, to: &command)
+        }
+        guard let reply, case .renewed(let life, _) = RenewalAnswer(reply) else { return 0 }
+        return life
+    }
+}
+
+// MARK: Looking
+
+/// Who holds a place and who waits for it.
+public struct LeaseState: Sendable {
+    /// The last fence that was given; 0 where there was none.
+    public var fence: Int64 = 0
+    /// Places that there are, while somebody holds one.
+    public var capacity: Int64 = 0
+    /// What the server's clock showed, Unix milliseconds.
+    public var now: Int64 = 0
+    /// Those who hold, the earliest first.
+    public var holders: [LeaseRecord] = []
+    /// Those who wait, the first of them first.
+    public var waiters: [LeaseRecord] = []
+}
+
+extension Leases {
+    /// Who holds a place and who waits for it: one round trip.
+    ///
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    public func inspect(_ place: LeasePlace, until deadline: Instant) async throws(RPCError) -> LeaseState {
+        let reply = try await call(LeaseScripts.inspect, place, [], until: deadline)
+        guard let elements = reply.elements, elements.count == 5 else { throw .unexpectedReply }
+        let records = { (reply: ReplyValue) in
+            (reply.elements ?? []).compactMap { $0.bytes.flatMap { LeaseRecord($0) } }
+        }
+        return LeaseState(
+            fence: elements[0].number ?? 0,
+            capacity: elements[1].number ?? 0,
+            now: elements[2].number ?? 0,
+            holders: records(elements[3]).sorted { $0.fence < $1.fence },
+            waiters: records(elements[4])
+        )
+    }
+
+    /// Revokes every lease of a place: their holders are told, and each ends it or lets it run out.
+    ///
+    /// - Returns: How many.
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    public func revoke(_ place: LeasePlace, until deadline: Instant) async throws(RPCError) -> Int64 {
+        let reply = try await call(LeaseScripts.revoke, place, [], until: deadline)
+        return reply.integer ?? 0
+    }
+
+    /// A page of the names of places, held or not.
+    ///
+    /// - Parameters:
+    ///   - kind: What they are.
+    ///   - cursor: Where the page begins; 0 for the first.
+    ///   - deadline: When to stop waiting.
+    /// - Returns: The names, and where the next page begins; 0 at the end.
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    public func names(
+        _ kind: LeaseKind,
+        from cursor: UInt64,
+        until deadline: Instant
+    ) async throws(RPCError) -> (names: [[UInt8]], cursor: UInt64) {
+        let stem = keyspace.stem(kind.holders, nil)
+        let reply = try await call(.read, until: deadline) { command in
+            command.append(commandOf: 6)
+            command.append(word: "SCAN")
+            command.append(word: String(cursor))
+            command.append(word: "MATCH")
+            command.append(word: Glob.escaped(stem) + [UInt8(ascii: "*")])
+            command.append(word: "COUNT")
+            command.append(word: "200")
+        }
+        guard let elements = reply.elements, elements.count == 2, let next = elements[0].text.flatMap({ UInt64($0) })
+        else { throw .unexpectedReply }
+        let keys = (elements[1].elements ?? []).compactMap(\.bytes)
+        return (keys.compactMap { LeasePlace.name(inTagged: $0.dropFirst(stem.count)) }, next)
+    }
+
+    func call(
+        _ script: Script,
+        _ place: LeasePlace,
+        _ arguments: [[UInt8]],
+        until deadline: Instant
+    ) async throws(RPCError) -> ReplyValue {
+        try await call(.idempotentWrite, until: deadline) { command in
+            command.append(callOf: script, keys: 2, arguments: 2 + arguments.count)
+            append(headOf: place, to: &command)
+            for argument in arguments { command.append(word: argument) }
+        }
+    }
+
+    /// Sends a command and waits for what is no error.
+    ///
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    public func call(
+        _ effect: CommandEffect,
+        until deadline: Instant,
+        _ encode: (inout ByteBuffer) -> Void
+    ) async throws(RPCError) -> ReplyValue {
+        let reply: ReplyValue
+        do throws(LinkFailure) {
+            reply = try await link.call(effect, deadline: deadline, lane: -1, encode)
+        } catch {
+            throw RPCError(error)
+        }
+        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, effect) } }
+        return reply
+    }
+}

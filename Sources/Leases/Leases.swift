@@ -1,0 +1,282 @@
+import Bytes
+import Contract
+public import EventLoop
+public import JSONRPC
+import Linux
+public import Observability
+public import Store
+public import Valkey
+
+/// What locks, semaphores and elections have in common: places of which each is held by few, in turn, by whoever asked
+/// first.
+///
+/// Valkey decides who holds what (``LeaseScripts``); this keeps what was granted to connections of this agent: it renews
+/// while the connection lives and releases when it ends, tells when a lease can no longer be relied on, and stands in
+/// the queue for those who wait, woken by messages.
+@EventLoop
+public final class Leases {
+    enum Operation: UInt32 {
+        case acquire
+        case renew
+        case claim
+        case release
+    }
+
+    /// Counts since the start.
+    public struct Counts: Sendable {
+        /// Leases granted, at once or after waiting.
+        public var granted: UInt64 = 0
+        /// Of those, the ones that were waited for.
+        public var grantedAfterWaiting: UInt64 = 0
+        /// Leases refused, at once or after waiting.
+        public var refused: UInt64 = 0
+        /// Leases released by their clients.
+        public var released: UInt64 = 0
+        /// Leases released because their connection or its process ended.
+        public var releasedAfterEnd: UInt64 = 0
+        /// Leases that their holders were told to be lost.
+        public var lost: UInt64 = 0
+        /// Waits that ended because they closed a cycle.
+        public var deadlocks: UInt64 = 0
+        /// Renewals that Valkey answered.
+        public var renewals: UInt64 = 0
+    }
+
+    /// How long a place in a queue lasts without being tended, in milliseconds: the time for which the death of an agent
+    /// may hold others up.
+    static let waitLifeMilliseconds: Int64 = 15_000
+    /// Most time between two looks at a place for which somebody waits.
+    static let tendInterval = Duration.seconds(5)
+    /// How long a call within the agent may take that no client waits for.
+    static let backgroundTimeout = Duration.seconds(5)
+    /// Time until an attempt to reach Valkey that failed is repeated.
+    static let retryDelay = Duration.milliseconds(100)
+    /// The name of this host.
+    static let hostName = Host.name
+
+    /// Counts since the start.
+    public internal(set) var counts = Counts()
+    /// Tells whether the store can be trusted with leases.
+    public let safety: StoreSafety
+    /// Link to the state store.
+    public let link: Link
+    /// Where calls are answered.
+    public let calls: CallTable
+    /// Names keys.
+    public let keyspace: Keyspace
+    /// Where losses are recorded.
+    public let log: Log
+    /// This agent's name among all of them: 16 hexadecimal digits.
+    let agent: [UInt8]
+    /// What the names of the agents' channels begin with.
+    let stem: [UInt8]
+    /// The key of the waits-for graph.
+    let graph: [UInt8]
+    var leases: [UInt64: Lease] = [:]
+    var ids: [LeaseID: Lease] = [:]
+    var peers: [ObjectIdentifier: PeerLeases] = [:]
+    var waits: [LeasePlace: WaitingPlace] = [:]
+    var news: AgentNews?
+    /// Whether nobody is let wait any more: the agent is ending.
+    var isEnding = false
+    /// Whether what connections hold stays theirs when they end.
+    var isHandedOver = false
+    private var lastNumber: UInt64 = 0
+    private var lastParty: UInt64 = 0
+
+    /// Keeps leases in the state store.
+    ///
+    /// - Parameters:
+    ///   - link: Link to the store that must not evict.
+    ///   - safety: Tells whether it does.
+    ///   - calls: Where calls are answered, and connections end.
+    ///   - keyspace: Names keys.
+    ///   - log: Where losses are recorded.
+    public init(link: Link, safety: StoreSafety, calls: CallTable, keyspace: Keyspace, log: Log) {
+        self.link = link
+        self.safety = safety
+        self.calls = calls
+        self.keyspace = keyspace
+        self.log = log
+        agent = hexadecimal(UInt64.random(in: 0 ... .max))
+        stem = keyspace.prefix + Array("__squire:agent:".utf8)
+        graph = keyspace.prefix + Array("lock-graph".utf8)
+        for script in LeaseScripts.all { link.register(script) }
+        calls.addObserver(self)
+        calls.addCanceller(self)
+    }
+
+    /// Leases that are held, and waits, of this agent's connections.
+    public var use: (held: Int, waiting: Int) {
+        let waiting = waits.values.reduce(0) { $0 + $1.leases.count }
+        return (leases.values.count { $0.state == .held }, waiting)
+    }
+
+    // MARK: Asking
+
+    /// Asks for a lease; the owner is told of what becomes of it.
+    ///
+    /// - Parameters:
+    ///   - wish: What is wanted.
+    ///   - id: The lease's name: a new one, or that of the same wish made before.
+    ///   - request: Who asks.
+    ///   - peer: The connection for which it is.
+    ///   - owner: Told of everything; it must live as long as the agent.
+    /// - Returns: The lease.
+    /// - Throws: ``RPCError`` where it cannot be asked for: the connection's process has ended.
+    @discardableResult
+    public func acquire(
+        _ wish: LeaseWish,
+        id: LeaseID = .make(),
+        for request: LeaseRequest,
+        of peer: Peer,
+        owner: any LeaseOwner
+    ) throws(RPCError) -> Lease {
+        guard !isEnding else {
+            throw RPCError(.shuttingDown, "the agent is shutting down", outcome: .notApplied)
+        }
+        if let known = ids[id] {
+            // The same request again: whoever made it before waits no longer.
+            known.isAbandoned = true
+            unregister(known)
+        }
+        let lease = try register(wish, id, request, peer, owner)
+        if safety.isKnown {
+            ask(lease)
+        } else {
+            Task { @EventLoop in
+                await self.safety.check()
+                self.ask(lease)
+            }
+        }
+        return lease
+    }
+
+    /// Takes a lease in among those of a connection.
+    func register(
+        _ wish: LeaseWish,
+        _ id: LeaseID,
+        _ request: LeaseRequest,
+        _ peer: Peer,
+        _ owner: any LeaseOwner
+    ) throws(RPCError) -> Lease {
+        if wish.isBound, !calls.watchProcess(of: peer) {
+            let message = "the process that connected has ended; whoever holds its connection now must make its own"
+            throw RPCError(.conflict, message, outcome: .notApplied)
+        }
+        let holder = holder(of: peer)
+        lastNumber += 1
+        let lease = Lease(
+            id,
+            wish,
+            number: lastNumber,
+            holder: holder,
+            party: wish.owner.map { Leases.party($0, of: request.userID) } ?? holder.party,
+            request,
+            owner: owner
+        )
+        leases[lease.number] = lease
+        ids[id] = lease
+        holder.leases[id] = lease
+        if wish.isBound {
+            peer.bindings += 1
+            peer.leases += 1
+        }
+        return lease
+    }
+
+    private func holder(of peer: Peer) -> PeerLeases {
+        if let known = peers[ObjectIdentifier(peer)] { return known }
+        lastParty += 1
+        let holder = PeerLeases(peer, party: agent + Array("-\(lastParty)".utf8))
+        peers[ObjectIdentifier(peer)] = holder
+        return holder
+    }
+
+    /// The name of a party that a user named: the same for all agents, and nobody else's.
+    private static func party(_ owner: [UInt8], of userID: UInt32) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.append("u")
+        buffer.append(decimal: Int64(userID))
+        buffer.append("-")
+        owner.withByteView { Base64.encode($0, to: &buffer) }
+        return buffer.view.copy()
+    }
+
+    /// Forgets a lease that is over.
+    func unregister(_ lease: Lease) {
+        guard lease.state != .ended else { return }
+        lease.state = .ended
+        lease.cancelTimer()
+        leases[lease.number] = nil
+        if ids[lease.id] === lease { ids[lease.id] = nil }
+        if lease.holder.leases[lease.id] === lease { lease.holder.leases[lease.id] = nil }
+        if lease.wish.isBound {
+            lease.peer.bindings -= 1
+            lease.peer.leases -= 1
+        }
+        forgetWait(lease)
+    }
+
+    /// Asks Valkey.
+    func ask(_ lease: Lease) {
+        if let error = safety.error { return fail(lease, error) }
+        if lease.isAbandoned { return unregister(lease) }
+        lease.state = .asking
+        lease.isGranted = false
+        lease.sent = .now
+        if lease.wish.replicas != nil { return askDurably(lease) }
+        link.send(request(.acquire, lease, lease.answerDeadline), lane: lease.lane) {
+            append(acquisitionOf: lease, to: &$0)
+        }
+    }
+
+    func append(acquisitionOf lease: Lease, to command: inout ByteBuffer) {
+        let wish = lease.wish
+        command.append(callOf: LeaseScripts.acquire, keys: 2, arguments: 10)
+        append(headOf: wish.place, to: &command)
+        command.append(word: lease.id.text)
+        command.append(word: wish.weight)
+        command.append(word: wish.capacity)
+        command.append(word: wish.lifeMilliseconds)
+        command.append(word: Int64(lease.userID))
+        command.append(word: agent)
+        command.append(word: lease.party + [UInt8(ascii: " ")] + lease.description.text)
+        command.append(word: wish.waitMilliseconds == 0 ? 0 : Leases.waitLifeMilliseconds)
+    }
+
+    /// Appends the keys of a script, and its first two arguments.
+    func append(headOf place: LeasePlace, to command: inout ByteBuffer) {
+        place.append(to: &command)
+        command.append(word: stem)
+        command.append(word: place.kind == .leader ? newsChannel(of: place) : [])
+    }
+
+    func request(_ operation: Operation, _ lease: Lease, _ deadline: Instant) -> CommandRequest {
+        CommandRequest(
+            receiver: self,
+            completion: Completion(operation: operation.rawValue, call: lease.number),
+            effect: .idempotentWrite,
+            deadline: deadline
+        )
+    }
+
+    /// The channel that is told when the holder of a place changes.
+    public func newsChannel(of place: LeasePlace) -> [UInt8] {
+        keyspace.prefix + Array("__squire:changed:".utf8) + place.key
+    }
+
+    /// Ends a lease that was not had.
+    func fail(_ lease: Lease, _ error: RPCError) {
+        guard lease.state != .ended else { return }
+        unregister(lease)
+        if !lease.isAbandoned { unsafe lease.owner.leaseFailed(lease, error) }
+    }
+}
+
+extension ByteBuffer {
+    /// Appends bytes as a word of a command.
+    mutating func append(word bytes: [UInt8]) {
+        bytes.withByteView { append(word: $0) }
+    }
+}

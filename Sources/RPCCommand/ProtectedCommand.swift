@@ -1,0 +1,100 @@
+import Bytes
+import Glibc
+import Linux
+import RPCClient
+
+/// A command that runs in a process group of its own while something is held.
+final class ProtectedCommand {
+    private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+
+    private var process: ChildProcess
+    private let received: SignalDescriptor
+    private let waiting: Epoll
+    private let terminal: Terminal?
+    /// How it ended; nil while it runs.
+    private(set) var status: ChildProcess.ExitStatus?
+
+    private init(
+        _ process: consuming ChildProcess,
+        _ received: consuming SignalDescriptor,
+        _ waiting: consuming Epoll
+    ) {
+        terminal = Terminal(givenTo: process.processID)
+        self.process = process
+        self.received = received
+        self.waiting = waiting
+    }
+
+    /// Starts a command.
+    ///
+    /// It leads a process group of its own, and has the terminal where there is one. The signals by which users and
+    /// service managers end programs are handed on to the group.
+    ///
+    /// - Parameters:
+    ///   - words: The program and its arguments, at least one.
+    ///   - variables: Added to this process' environment: `NAME=value` each.
+    /// - Returns: The running command.
+    /// - Throws: ``CommandError`` `.usage` where there is no such program, or it cannot be started.
+    static func start(_ words: [String], variables: [String]) throws(CommandError) -> ProtectedCommand {
+        guard let path = Executable.find(words[0]) else {
+            throw .usage("there is no program \(words[0]) that can be run")
+        }
+        var command = ChildProcess.Command(executable: path, arguments: Array(words.dropFirst()))
+        let names = variables.compactMap { $0.split(separator: "=").first.map { "\($0)=" } }
+        let inherited = ProcessEnvironment.all.filter { entry in !names.contains { entry.hasPrefix($0) } }
+        command.environment = inherited + variables
+        command.input = StandardStream.input.rawValue
+        command.ownProcessGroup = true
+        // Where this program is ended by force the command does not go on without the lease.
+        command.parentDeathSignal = SIGKILL
+        do throws(SystemError) {
+            let received = try SignalDescriptor(signals)
+            let process = try ChildProcess.start(command)
+            let waiting = try Epoll()
+            try waiting.add(process.descriptor.number, token: 0, .readable)
+            try waiting.add(received.descriptor.number, token: 1, .readable)
+            return ProtectedCommand(process, received, waiting)
+        } catch {
+            throw .usage("\(words[0]) cannot be started: \(error.reason)")
+        }
+    }
+
+    /// Readable when there is something to look at: ``look()``.
+    var descriptorNumber: Int32 { waiting.descriptorNumber }
+
+    /// Takes note of the command's end, and hands signals on.
+    func look() {
+        while let signal = received.next() { ProcessGroup.signal(process.processID, signal) }
+        guard status == nil else { return }
+        status = try? process.reap()
+        // The terminal is this program's again.
+        if status != nil { terminal?.takeBack() }
+    }
+
+    /// Sends a signal to the whole group.
+    func signal(_ number: Int32) {
+        ProcessGroup.signal(process.processID, number)
+        // A command that was stopped ends only when it goes on.
+        if number == SIGTERM { ProcessGroup.signal(process.processID, SIGCONT) }
+    }
+
+    /// Whether the command runs; or, once it was asked to end, anybody of its group does.
+    ///
+    /// - Parameter end: When the group is ended by force; nil where nobody was asked to end.
+    /// - Returns: False also where somebody is there a moment after that: who is dead, and only waits for its parent to
+    ///   take note.
+    func mustBeWaitedFor(until end: Instant?) -> Bool {
+        guard status != nil else { return true }
+        guard let end, Instant.now < end.advanced(by: .milliseconds(20)) else { return false }
+        return ProcessGroup.exists(process.processID)
+    }
+
+    /// The status for this program to end with: the command's, or 128 and the signal's number.
+    var exitStatus: Int32 {
+        switch status {
+        case .exited(let code): code
+        case .signalled(let number): 128 + number
+        case nil: 128 + SIGKILL
+        }
+    }
+}
