@@ -69,6 +69,12 @@ let package = Package(
         module("Contract", ["Bytes", "JSON", "JSONRPC"]),
         module("Telemetry", ["Bytes", "CMicroHTTPD", "EventLoop", "Linux"]),
 
+        // Policy: who may call what; pure, decided once a connection.
+        module("Policy", ["Bytes", "Contract", "JSON", "JSONRPC", "Linux"]),
+
+        // Audit: a chain of records, written beside the loop.
+        module("Audit", ["Bytes", "Crypto", "JSON", "Linux", "Observability"]),
+
         // Link: everything about talking to Valkey.
         module("Valkey", ["Bytes", "CHiredis", "Crypto", "EventLoop", "Linux", "Observability", "Resilience"]),
 
@@ -122,8 +128,9 @@ let package = Package(
         module(
             "Agent",
             [
-                "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC",
-                "Leaders", "Leases", "Linux", "Locks", "Observability", "Resilience", "Responses", "Sessions", "Store",
+                "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
+                "JSONRPC", "Leaders", "Leases", "Linux", "Locks", "Observability", "Policy", "Resilience",
+                "Responses", "Sessions", "Store",
                 "Telemetry", "Topics", "Valkey",
             ]
         ),
@@ -184,6 +191,8 @@ let package = Package(
             "RPCCommandTests",
             ["Bytes", "JSON", "Linux", "LoadGenerator", "RPCClient", "RPCCommand", "RPCTestSupport", "RPCUsage"]
         ),
+        tests("AuditTests", ["Audit", "Bytes", "Crypto", "JSON", "Linux", "Observability", "TestSupport"]),
+        tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),

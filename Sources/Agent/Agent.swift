@@ -10,6 +10,7 @@ import Leases
 import Linux
 import Locks
 import Observability
+import Policy
 import Sessions
 import Store
 import Valkey
@@ -17,18 +18,22 @@ import Valkey
 /// The agent: everything that is built once, wired together, started and ended in one place.
 @EventLoop
 final class Agent {
-    private var configuration: Configuration
-    private let log: Log
-    private let stores: Stores
-    private let calls: CallTable
-    private let features: Features
-    private let dispatcher: Dispatcher
+    var configuration: Configuration
+    let log: Log
+    let stores: Stores
+    let calls: CallTable
+    let features: Features
+    let dispatcher: Dispatcher
     private let server: Server
+    let gatekeeper: Gatekeeper
     private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]
-    private var service: ServiceManager?
+    var service: ServiceManager?
     private var signals: SignalWatcher?
-    private var isStopping = false
+    private(set) var isStopping = false
+    /// Whether the configuration is being read again, and whether it is to be read once more after that.
+    var isReloading = false
+    var isReloadWanted = false
     private var exitStatus: Int32 = 0
 
     /// Builds an agent that listens, but serves nobody before ``start()``.
@@ -36,9 +41,17 @@ final class Agent {
     /// - Parameters:
     ///   - configuration: What holds.
     ///   - keys: The keys of sessions.
+    ///   - policy: Who may call what.
+    ///   - audit: Where it is recorded who did what.
     ///   - log: Where records go.
     /// - Throws: ``ListeningSocket/Fault`` where the socket cannot be served.
-    init(_ configuration: Configuration, keys: SessionKeys, log: Log) throws(ListeningSocket.Fault) {
+    init(
+        _ configuration: Configuration,
+        keys: SessionKeys,
+        policy: Policy,
+        audit: AuditTrail,
+        log: Log
+    ) throws(ListeningSocket.Fault) {
         self.configuration = configuration
         self.log = log
         sockets = try ListeningSocket.all(configuration, environment: .current)
@@ -52,6 +65,13 @@ final class Agent {
         calls.slowNanoseconds = configuration.log.slowNanoseconds
         features = Features(configuration, stores, calls: calls, keys: keys, log: log)
         keys.report(to: log, configuration)
+        gatekeeper = Gatekeeper(
+            policy,
+            classes: configuration.cache.classes,
+            calls: calls,
+            audit: audit,
+            log: log
+        )
         dispatcher = Dispatcher(
             calls: calls,
             features: features,
@@ -62,6 +82,7 @@ final class Agent {
             connectionsMax: configuration.limits.connectionsMax,
             calls: calls,
             dispatcher: dispatcher,
+            gatekeeper: gatekeeper,
             log: log
         )
         features.agent.server = server
@@ -102,6 +123,7 @@ final class Agent {
         }
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
+        gatekeeper.audit.record("start", ["version": "\(OpenRPC.version)"])
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
     }
 
@@ -130,69 +152,6 @@ final class Agent {
         }
     }
 
-    /// Takes up what may change while the agent runs; a faulty configuration changes nothing.
-    private func reload() {
-        guard !isStopping else { return }
-        service?.reloading()
-        defer { service?.ready() }
-        let next: Configuration
-        do throws(ConfigurationError) {
-            next = try configuration.reloaded()
-        } catch {
-            return log.error("the configuration is faulty; the old one stays", ["faults": error.description])
-        }
-        let keys: SessionKeys
-        do throws(KeyFault) {
-            keys = try SessionKeys(next)
-        } catch {
-            return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
-        }
-        features.adopt(next, keys)
-        stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
-        log.level = next.log.level
-        log.format = next.log.format
-        calls.slowNanoseconds = next.log.slowNanoseconds
-        dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
-        let changed = next.changes(since: configuration)
-        // What proves who a server is belongs to the server: with another URL it waits for the restart too.
-        let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
-        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
-        configuration.log = next.log
-        let nearBytes = configuration.cache.nearBytes
-        configuration.cache = next.cache
-        configuration.cache.nearBytes = nearBytes
-        configuration.sessions = next.sessions
-        configuration.channels = next.channels
-        configuration.topics = next.topics
-        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
-        configuration.limits.deadline = next.limits.deadline
-        configuration.limits.sweepDeadline = next.limits.sweepDeadline
-        if isSameServer {
-            configuration.adoptAccess(of: next)
-            stores.adoptCredentials(configuration)
-        }
-        features.agent.configuration = configuration
-        log.notice(
-            "configuration reloaded",
-            [
-                "changed": changed.joined(separator: ","),
-                "needs_restart": waiting.joined(separator: ","),
-            ]
-        )
-    }
-
-    private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
-            || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
-    }
-
-    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
-    private static func isAccess(_ option: String) -> Bool {
-        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
-    }
-
     /// Ends in order, within the grace or by force: nobody new, running calls to their end, then the stores.
     private func stop() {
         guard !isStopping else { return }
@@ -212,6 +171,7 @@ final class Agent {
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
             await self.stores.stop(grace: max(left, Agent.storesGrace))
+            await self.gatekeeper.audit.stop()
             self.finish()
         }
     }
@@ -244,7 +204,7 @@ final class Agent {
 
 extension Configuration.Log {
     /// From which duration on a call is slow, in nanoseconds.
-    fileprivate var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
+    var slowNanoseconds: Int64 { slow == .zero ? .max : slow.wholeNanoseconds }
 }
 
 extension Dispatcher.Deadlines {

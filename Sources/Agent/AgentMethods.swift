@@ -1,3 +1,4 @@
+import Audit
 import Bytes
 import Cache
 import Channels
@@ -149,7 +150,8 @@ final class AgentMethods {
         result.append(",\"state\":")
         append(store: state, to: &result)
         result.append("},\"warnings\":[")
-        for (index, warning) in (stores.warnings + sessions.warnings + stores.stateSafety.warnings).enumerated() {
+        let warnings = stores.warnings + sessions.warnings + stores.stateSafety.warnings + auditWarnings
+        for (index, warning) in warnings.enumerated() {
             if index > 0 { result.append(UInt8(ascii: ",")) }
             result.append(jsonString: warning)
         }
@@ -208,6 +210,14 @@ final class AgentMethods {
         groups.add("open", UInt64(server?.openConnections ?? 0), &result)
         groups.add("accepted", server?.counts.accepted ?? 0, &result)
         groups.add("refused", server?.counts.refused ?? 0, &result)
+        groups.begin("access", &result)
+        groups.add("denied", server?.gatekeeper.counts.denied ?? 0, &result)
+        groups.add("over_quota", server?.gatekeeper.counts.overQuota ?? 0, &result)
+        if let audit = server?.gatekeeper.audit.status {
+            groups.begin("audit", &result)
+            groups.add("written", audit.written, &result)
+            groups.add("dropped", audit.dropped, &result)
+        }
         groups.begin("calls", &result)
         groups.add("running", UInt64(calls.running), &result)
         let counts = calls.counts

@@ -13,6 +13,8 @@ final class ClientConnection: DescriptorHandler {
     private var registration: Registration?
     // The server owns its connections and outlives them; counting references to it would cost two atomic operations a use.
     private unowned(unsafe) let owner: Server
+    /// Who connected; nil where the kernel does not tell.
+    let identity: PeerIdentity?
     /// The protocol's side of the connection.
     let peer: Peer
     private var wanted = Readiness.readable
@@ -37,11 +39,18 @@ final class ClientConnection: DescriptorHandler {
     private static let readBytes = 64 << 10
     private static var readBuffer = ByteBuffer()
 
-    init(_ descriptor: consuming FileDescriptor, server: Server, index: Int) throws(SystemError) {
+    init(
+        _ descriptor: consuming FileDescriptor,
+        server: Server,
+        index: Int,
+        listener: Listener
+    ) throws(SystemError) {
         self.descriptor = descriptor
         unsafe owner = server
-        peer = Peer(index: index, userID: PeerIdentity(self.descriptor)?.userID ?? .max, limits: server.calls.limits)
+        identity = PeerIdentity(self.descriptor)
+        peer = Peer(index: index, userID: identity?.userID ?? .max, limits: server.calls.limits)
         registration = try EventLoop.reactor.add(self.descriptor, .readable, handler: self)
+        server.gatekeeper.opened(peer, identity, on: (listener.name, listener.group))
     }
 
     private var server: Server { unsafe owner }
@@ -279,6 +288,7 @@ final class ClientConnection: DescriptorHandler {
         processWatch?.end()
         processWatch = nil
         server.calls.closed(peer)
+        server.gatekeeper.closed(peer)
         if !isServing { peer.input.removeAll(keepingCapacityUpTo: 0) }
         peer.output.removeAll(keepingCapacityUpTo: 0)
         server.forget(peer.index)

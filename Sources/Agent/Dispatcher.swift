@@ -104,6 +104,10 @@ final class Dispatcher {
         _ peer: Peer
     ) throws(RPCError) {
         let context = try context(method, arguments, call, peer)
+        // What a caller may do was worked out when it connected: most calls cost the test of one bit.
+        if !peer.ungated.contains(Int(method.rawValue)) {
+            try calls.admit(call, peer, method: Int(method.rawValue), arguments)
+        }
         if isDraining, !method.isServedWhileDraining {
             throw RPCError(.shuttingDown, "the agent is shutting down; connect again in a moment", outcome: .notApplied)
         }

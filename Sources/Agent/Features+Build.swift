@@ -28,6 +28,8 @@ extension Features {
             prefix: Array(configuration.valkey.prefix.utf8),
             keyBytesMax: configuration.limits.keyBytesMax
         )
+        auth = Authorization(calls: calls)
+        valkey = ValkeyMethods(calls: calls, stores: stores)
         rpc = Discovery(calls: calls)
         cache = Cache(
             link: stores.cacheLink,

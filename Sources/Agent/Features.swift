@@ -18,6 +18,8 @@ import Topics
 @EventLoop
 struct Features {
     let agent: AgentMethods
+    let auth: Authorization
+    let valkey: ValkeyMethods
     let rpc: Discovery
     let cache: Cache
     let hash: Hashes

@@ -7,6 +7,8 @@ import Observability
 final class Listener: DescriptorHandler {
     /// The socket's name, by which rules speak of it.
     let name: String
+    /// The group of the socket's file.
+    let group: UInt32?
     private let descriptor: FileDescriptor
     private unowned let server: Server
     private let log: Log
@@ -15,6 +17,7 @@ final class Listener: DescriptorHandler {
     /// Serves `socket` from ``start()`` on.
     init(_ socket: ListeningSocket, server: Server, log: Log) {
         name = socket.name
+        group = socket.group
         descriptor = socket.takeDescriptor()
         self.server = server
         self.log = log

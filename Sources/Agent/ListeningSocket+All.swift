@@ -22,13 +22,21 @@ extension ListeningSocket {
         } catch {
             throw .inherited(error)
         }
-        let socket = configuration.socket
-        let isMain = { (candidate: InheritedSocket) in candidate.path == socket.path || candidate.name == mainName }
+        let main = configuration.socket
+        var wanted = [Configuration.TenantSocket(name: mainName, path: main.path, mode: main.mode, group: main.group)]
+        wanted += configuration.sockets
         var sockets: [ListeningSocket] = []
-        if let index = inherited.firstIndex(where: isMain) ?? inherited.indices.first {
-            sockets.append(ListeningSocket(name: mainName, inherited.remove(at: index)))
-        } else {
-            sockets.append(try ListeningSocket(name: mainName, path: socket.path, mode: socket.mode))
+        for socket in wanted {
+            let index = inherited.firstIndex { $0.path == socket.path || $0.name == socket.name }
+            // What the manager hands over without more words is the main socket.
+            let foreign = inherited.firstIndex { other in
+                !wanted.contains { $0.path == other.path || $0.name == other.name }
+            }
+            if let index = index ?? (socket.name == mainName ? foreign : nil) {
+                sockets.append(ListeningSocket(name: socket.name, inherited.remove(at: index)))
+            } else {
+                sockets.append(try ListeningSocket(socket))
+            }
         }
         for (number, other) in inherited.enumerated() {
             sockets.append(ListeningSocket(name: other.name.isEmpty ? "socket-\(number + 2)" : other.name, other))

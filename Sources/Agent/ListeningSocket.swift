@@ -1,3 +1,4 @@
+import Configuration
 import Glibc
 import Linux
 
@@ -23,6 +24,8 @@ final class ListeningSocket {
         case notASocket(String)
         /// What the service manager handed over is of no use.
         case inherited(InheritedSocket.Fault)
+        /// There is no group of this name.
+        case unknownGroup(String)
         /// A system call failed.
         case system(SystemError)
 
@@ -39,6 +42,7 @@ final class ListeningSocket {
                 "\(path) exists and is no socket: remove it or choose another path with --socket"
             case .inherited(let fault):
                 "descriptor \(fault.number), which the service manager handed over, \(fault.description)"
+            case .unknownGroup(let name): "there is no group \(name): make it, or choose another for the socket"
             case .system(let error): "\(error)"
             }
         }
@@ -48,17 +52,15 @@ final class ListeningSocket {
     ///
     /// The lock is taken first, so that only the holder ever removes a socket, and never that of a living agent.
     ///
-    /// - Parameters:
-    ///   - name: The name by which rules speak of it.
-    ///   - path: Absolute, at most ``Socket/pathBytesMax`` bytes.
-    ///   - mode: Permissions of the socket's file: who may connect.
+    /// - Parameter socket: Its name, where it is, and who may connect.
     /// - Throws: ``Fault``.
-    init(name: String, path: String, mode: UInt32) throws(Fault) {
+    init(_ socket: Configuration.TenantSocket) throws(Fault) {
+        let path = socket.path
         try ListeningSocket.prepareDirectory(Directory.parent(of: path), isSystem: path.hasPrefix("/run/"))
         let lock = try ListeningSocket.takeLock(of: path)
         try ListeningSocket.removeStale(path)
-        let descriptor = try ListeningSocket.listen(path, mode)
-        self.name = name
+        let descriptor = try ListeningSocket.listen(path, socket.mode, group: socket.group)
+        name = socket.name
         self.path = path
         self.lock = consume lock
         self.descriptor = consume descriptor
@@ -101,17 +103,31 @@ final class ListeningSocket {
         guard unsafe unlink(path) == 0 else { throw .system(.current("unlink \(path)")) }
     }
 
-    private static func listen(_ path: String, _ mode: UInt32) throws(Fault) -> FileDescriptor {
+    private static func listen(
+        _ path: String,
+        _ mode: UInt32,
+        group: String?
+    ) throws(Fault) -> FileDescriptor {
+        let groupID = try group.map { (name) throws(Fault) in
+            guard let id = UInt32(name) ?? Accounts.groupID(name) else { throw .unknownGroup(name) }
+            return id
+        }
         // Nobody may connect before the permissions are as they should be.
         let mask = umask(0o777)
         defer { umask(mask) }
         do throws(SystemError) {
             let descriptor = try Socket.listen(unixPath: path, backlog: 4096)
+            if let groupID, unsafe chown(path, .max, groupID) != 0 { throw .current("chown \(path)") }
             guard unsafe chmod(path, mode) == 0 else { throw .current("chmod \(path)") }
             return descriptor
         } catch {
             throw .system(error)
         }
+    }
+
+    /// The group of the socket's file, whose members may connect where the file's mode lets them; nil without a file.
+    var group: UInt32? {
+        path.flatMap { FileSystem.group(of: $0) }
     }
 
     /// Hands the listening descriptor over, once.

@@ -1,3 +1,4 @@
+import Audit
 import Bytes
 import Configuration
 import Contract
@@ -5,6 +6,7 @@ import EventLoop
 import Glibc
 import Linux
 import Observability
+import Policy
 import Sessions
 
 /// `squired` as a function: reads the command line, then serves until it is told to end.
@@ -14,6 +16,7 @@ public enum Program {
     /// - Parameter arguments: The words behind the program's name.
     /// - Returns: The status to exit with: 0, or one of sysexits.h (64 usage, 69 unavailable, 78 configuration).
     public static func run(_ arguments: [String]) -> Int32 {
+        if arguments.first == "--verify-audit" { return verifyAudit(arguments.dropFirst()) }
         let invocation: Invocation
         do throws(ConfigurationError) {
             invocation = try Configuration.load(arguments: arguments)
@@ -22,7 +25,7 @@ public enum Program {
         }
         switch invocation {
         case .run(let configuration): return serve(configuration)
-        case .checkConfig: return say("the configuration is without fault\n")
+        case .checkConfig(let configuration): return check(configuration)
         case .printConfig(let text), .showHelp(let text): return say(text)
         case .showVersion: return say("squired \(OpenRPC.version)\n")
         }
@@ -34,6 +37,13 @@ public enum Program {
         DescriptorLimit.raise()
         ProcessMemory.keepSpare()
         if !configuration.writesCoreFiles { ProcessMemory.makePrivate() }
+        let policy: Policy
+        do throws(PolicyFaults) {
+            policy = try PolicyFile.read(configuration)
+        } catch {
+            return complain("\(error.description)\n", ExitStatus.configuration)
+        }
+        warnOfUserNamespace(log)
         let keys: SessionKeys
         do throws(KeyFault) {
             keys = try SessionKeys(configuration)
@@ -41,10 +51,18 @@ public enum Program {
             log.error("the session keys cannot be used", ["reason": error.description])
             return ExitStatus.configuration
         }
+        let writer: AuditWriter?
+        do throws(AuditWriter.Fault) {
+            writer = try AuditTrail.open(configuration, environment: .current, log: log)
+        } catch {
+            log.error("calls cannot be recorded", ["reason": error.description])
+            return ExitStatus.unavailable
+        }
         var status: Int32 = 0
         EventLoop.run {
             do throws(ListeningSocket.Fault) {
-                let agent = try Agent(configuration, keys: keys, log: log)
+                let audit = AuditTrail(writer, configuration.audit)
+                let agent = try Agent(configuration, keys: keys, policy: policy, audit: audit, log: log)
                 running = agent
                 Task { @EventLoop in await agent.start() }
             } catch {
@@ -54,6 +72,51 @@ public enum Program {
             }
         }
         return EventLoop.assumeIsolated { running?.status ?? status }
+    }
+
+    /// `squired --verify-audit FILE… [key=FILE] [head=SEQUENCE:CODE]…`, which `rpc audit.verify` calls.
+    private static func verifyAudit(_ words: ArraySlice<String>) -> Int32 {
+        var files: [String] = []
+        var heads: [AuditVerifier.Head] = []
+        var key = DefaultPaths(environment: .current).stateDirectory.map { "\($0)/\(AuditTrail.keyName)" }
+        for word in words {
+            if word.hasPrefix("key=") {
+                key = String(word.dropFirst(4))
+            } else if word.hasPrefix("head="), let head = AuditVerifier.Head(String(word.dropFirst(5))) {
+                heads.append(head)
+            } else if word.contains("=") {
+                return complain("\(word): only key=FILE and head=SEQUENCE:CODE are known here\n", ExitStatus.usage)
+            } else {
+                files.append(word)
+            }
+        }
+        guard let key, !files.isEmpty else {
+            return complain("--verify-audit FILE… key=FILE: files and the chain's first key\n", ExitStatus.usage)
+        }
+        do throws(AuditKey.Fault) {
+            let report = try AuditVerification.run(files, keyPath: key, heads: heads)
+            return report.isValid ? say("\(report.text)\n") : complain("\(report.text)\n", 1)
+        } catch {
+            return complain("\(error.description)\n", ExitStatus.unavailable)
+        }
+    }
+
+    private static func check(_ configuration: Configuration) -> Int32 {
+        do throws(PolicyFaults) {
+            _ = try PolicyFile.read(configuration)
+        } catch {
+            return complain("\(error.description)\n", ExitStatus.configuration)
+        }
+        return say("the configuration is without fault\n")
+    }
+
+    /// In a user namespace that does not know every user, callers of several users look like one.
+    private static func warnOfUserNamespace(_ log: Log) {
+        guard UserNamespace.hidesUsers else { return }
+        log.warning(
+            "this process does not know every user of the host: callers it does not know are all uid 65534 and denied",
+            ["reason": "/proc/self/uid_map maps a part of the ids only, as with PrivateUsers=yes"]
+        )
     }
 
     /// The agent of this process, which lives as long as the loop runs.
@@ -66,7 +129,11 @@ public enum Program {
     private static func complain(_ error: ConfigurationError) -> Int32 {
         let isUsage = if case .usage = error { true } else { false }
         let hint = isUsage ? "\nsquired --help tells how it is called\n" : "\n"
-        try? "\(error.description)\(hint)".withByteView { try StandardStream.error.write($0) }
-        return isUsage ? ExitStatus.usage : ExitStatus.configuration
+        return complain("\(error.description)\(hint)", isUsage ? ExitStatus.usage : ExitStatus.configuration)
+    }
+
+    private static func complain(_ text: String, _ status: Int32) -> Int32 {
+        try? text.withByteView { try StandardStream.error.write($0) }
+        return status
     }
 }

@@ -15,6 +15,7 @@ final class Server: TurnHandler {
 
     let calls: CallTable
     let dispatcher: Dispatcher
+    let gatekeeper: Gatekeeper
     private(set) var counts = Counts()
     private var listeners: [Listener] = []
     private let connectionsMax: Int
@@ -30,11 +31,13 @@ final class Server: TurnHandler {
         connectionsMax: Int,
         calls: CallTable,
         dispatcher: Dispatcher,
+        gatekeeper: Gatekeeper,
         log: Log
     ) {
         self.connectionsMax = connectionsMax
         self.calls = calls
         self.dispatcher = dispatcher
+        self.gatekeeper = gatekeeper
         self.log = log
         listeners = sockets.map { Listener($0, server: self, log: log) }
     }
@@ -58,6 +61,9 @@ final class Server: TurnHandler {
     func finishReceiving() {
         for connection in connections { connection?.finishReceiving() }
     }
+
+    /// Who made a connection that is open; nil where the kernel does not tell.
+    func identity(of peer: Peer) -> PeerIdentity? { connections[peer.index]?.identity }
 
     /// The peers of the connections that are open.
     var peers: [Peer] { connections.compactMap { $0?.peer } }
@@ -83,7 +89,12 @@ final class Server: TurnHandler {
         let index = freeIndices.popLast() ?? connections.count
         if index == connections.count { connections.append(nil) }
         do throws(SystemError) {
-            connections[index] = try ClientConnection(descriptor, server: self, index: index)
+            connections[index] = try ClientConnection(
+                descriptor,
+                server: self,
+                index: index,
+                listener: listener
+            )
             counts.accepted += 1
             openConnections += 1
         } catch {

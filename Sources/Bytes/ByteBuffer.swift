@@ -89,7 +89,15 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `value` in decimal.
+    @inline(__always)
     public mutating func append(decimal value: UInt64) {
+        // Most are counts and lengths of commands: a digit or two.
+        guard value >= 10 else { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
+        appendLong(value)
+    }
+
+    @inline(never)
+    private mutating func appendLong(_ value: UInt64) {
         reserve(20)
         let digits = ByteBuffer.digitCount(value)
         var rest = value

@@ -189,6 +189,20 @@ static inline int squire_peer_credentials(int descriptor, squire_credentials *cr
     return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, &length);
 }
 
+// Not in the C library's headers before 2.27; the same number wherever options of sockets have the generic numbers
+// (include/uapi/asm-generic/socket.h).
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+// Writes the supplementary groups of the peer of a Unix socket, at most `capacity`; their number, or -1 with errno:
+// ERANGE where there are more.
+static inline int squire_peer_groups(int descriptor, gid_t *groups, int capacity) {
+    socklen_t length = (socklen_t)((size_t)capacity * sizeof *groups);
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &length) != 0) return -1;
+    return (int)(length / sizeof *groups);
+}
+
 // Of the kernel's headers, which may be older than the kernel (Linux 6.5, include/uapi/asm-generic/socket.h).
 #define SQUIRE_SO_PEERPIDFD 77
 

@@ -15,6 +15,8 @@ extension Configuration {
             public var tier: String?
             /// Instead of ``Behavior/degraded``.
             public var degraded: String?
+            /// How sensitive the namespace's data are, instead of `internal`.
+            public var dataClass: String?
         }
 
         /// Memory for copies of entries, in bytes; 0 for none.
@@ -51,13 +53,24 @@ extension Configuration {
             set { overrides[namespace, default: Overrides()].degraded = newValue }
         }
 
+        /// How sensitive the data of a namespace are.
+        public subscript(classIn namespace: String) -> String {
+            get { overrides[namespace]?.dataClass ?? DataClass.internal.rawValue }
+            set { overrides[namespace, default: Overrides()].dataClass = newValue }
+        }
+
+        /// The namespaces whose data are more sensitive than others.
+        public var classes: [String: DataClass] {
+            overrides.compactMapValues { own in own.dataClass.flatMap { DataClass(rawValue: $0) } }
+        }
+
         /// The namespaces that are named.
         public var namespaces: Set<String> { Set(namespaceLives.keys).union(overrides.keys) }
 
         /// Last levels of the names of a namespace's options that it has of its own, its life left aside.
         func overridden(in namespace: String) -> Set<String> {
             guard let own = overrides[namespace] else { return [] }
-            let given = [("tier", own.tier != nil), ("degraded", own.degraded != nil)]
+            let given = [("tier", own.tier != nil), ("degraded", own.degraded != nil), ("class", own.dataClass != nil)]
             return Set(given.filter(\.1).map(\.0))
         }
     }

@@ -9,6 +9,12 @@ public import Valkey
 public struct Configuration: Sendable {
     /// The socket on which clients are served.
     public var socket: Socket
+    /// Further sockets, each with a name and a path of its own.
+    public var sockets: [TenantSocket] = []
+    /// Who may call what.
+    public var policy = Policy()
+    /// What is recorded of who did what.
+    public var audit = Audit()
     /// Absolute path of the directory of what is kept over restarts; nil only where a Valkey is configured.
     public var stateDirectory: String?
     /// Whether the kernel may write the agent's memory to a core file, sessions and tokens in use included.
@@ -72,6 +78,8 @@ extension Configuration {
         public var path: String
         /// Permissions of the socket's file; never for others to write.
         public var mode: UInt32
+        /// Name or number of the group of the socket's file; nil for the agent's own.
+        public var group: String?
     }
 
     /// What is logged, and how.

@@ -28,6 +28,8 @@ struct ConfigurationReader {
         completeStores()
         readPassword()
         checkTLS()
+        checkAudit()
+        checkClasses()
         checkRelations()
     }
 
@@ -196,6 +198,15 @@ extension ConfigurationReader {
         default:
             break
         }
+    }
+
+    /// The state of the audit chain must outlive the agent.
+    private mutating func checkAudit() {
+        guard configuration.audit.file != nil, configuration.stateDirectory == nil, !faulty.contains("state_directory")
+        else { return }
+        faults.append(
+            ConfigurationFault("state_directory must be given: the state of the audit chain is kept there")
+        )
     }
 
     private mutating func checkRelations() {

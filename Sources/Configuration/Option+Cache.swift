@@ -61,6 +61,15 @@ extension Option {
                 .choice(degradedModes),
                 "What a read in the namespace `\(name)` is while Valkey is away."
             ),
+            Option(
+                "namespaces.\(name).class",
+                \.cache[classIn: name],
+                .choice(DataClass.allCases.map(\.rawValue)),
+                "How sensitive data in the namespace `\(name)` are, sessions included. `confidential`: nothing is stored "
+                    + "in plain text, so cache entries and hashes are refused and sessions are sealed under a configured "
+                    + "key; nothing lives longer than 30 days; changes are recorded. `restricted`: also no copy in the "
+                    + "agent's memory, one day, and reads are recorded too."
+            ),
         ]
     }
 

@@ -4,7 +4,8 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + stores + access + embedded + entries + sessions + messages + connectionLimits + agentLimits + [
+        host + identity + audit + stores + access + embedded + entries + sessions + messages + connectionLimits
+        + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,

@@ -8,6 +8,8 @@ public struct Section: Sendable {
     /// Every section, each behind the one that it lies in.
     public static let all = [
         Section(name: "socket", summary: "The socket on which clients are served."),
+        Section(name: "policy", summary: "Who may call what."),
+        Section(name: "audit", summary: "What is recorded of who did what."),
         Section(name: "log", summary: "What is written to the journal or to standard error."),
         Section(name: "telemetry", summary: "What the agent tells monitoring."),
         Section(name: "valkey", summary: "The Valkey servers that are used."),

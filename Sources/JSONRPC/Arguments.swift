@@ -1,3 +1,4 @@
+import Bytes
 public import JSON
 
 /// One parameter of a request.
@@ -38,6 +39,13 @@ public struct Arguments {
         unsafe self.base = base
         self.count = count
         self.isTruncated = isTruncated
+    }
+
+    /// Bytes of the names and values of all that are kept.
+    public var byteCount: Int {
+        var bytes = 0
+        for index in 0..<count { bytes += self[index].name.raw.count + self[index].value.text.count }
+        return bytes
     }
 
     /// The parameter at `index`, 0 ..< `count`, in the order written.

@@ -59,4 +59,13 @@ extension CallTable {
         waiting += 1
         return true
     }
+
+    /// Asks the connection's gate whether a call may run, and tells it how the call ends.
+    ///
+    /// - Throws: The error that the call is to end with.
+    public func admit(_ call: CallID, _ peer: Peer, method: Int, _ arguments: Arguments) throws(RPCError) {
+        guard let gate = peer.gate else { return }
+        unsafe slots[call.slot].isGated = true
+        try gate.admit(call, peer, method: method, arguments)
+    }
 }

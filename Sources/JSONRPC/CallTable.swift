@@ -37,6 +37,8 @@ public final class CallTable {
         var isRunning = false
         var isInBatch = false
         var isTraced = false
+        /// Whether the connection's gate wants to know how it ends.
+        var isGated = false
         /// When the turn began in which it came.
         var began = Instant.distantFuture
         /// Bytes that the reply is expected to have; 0 where it is known to be short.
@@ -228,20 +230,27 @@ public final class CallTable {
     /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
     @inline(__always)
     private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
-        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced
+        !peer.isClosed && !slot.isInBatch && !slot.id.isLong && !slot.isTraced && !slot.isGated
             && peer.decoder.framing != .contentLength
     }
 
     @inline(never)
     private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         let trace = takeTrace(slot, call)
+        // Sending may let go of a connection that has closed.
+        let gate = slot.isGated ? peer.gate : nil
+        var fault: RPCError?
         send(peer, slot, call) { buffer, end in
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
             if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
-            if buffer.count >= end { refuse(&buffer, from: start, slot) }
+            if buffer.count >= end {
+                refuse(&buffer, from: start, slot)
+                fault = .tooLarge("the reply", limitBytes: limits.replyBytesMax)
+            }
         }
+        gate?.callEnded(call, error: fault)
         if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, trace) }
     }
 
@@ -261,10 +270,12 @@ public final class CallTable {
         meter.ended(Int(slot.method), slot.began, in: clock.now)
         meter.failed(Int(slot.method), error.code)
         let trace = takeTrace(slot, call)
+        let gate = slot.isGated ? peer.gate : nil
         send(peer, slot, call) { buffer, _ in
             buffer.append("\"error\":")
             error.append(to: &buffer, trace: trace)
         }
+        gate?.callEnded(call, error: error)
         tell(peer, slot, error.kind, trace)
     }
 
@@ -388,6 +399,7 @@ public final class CallTable {
         guard slot.isRunning, slot.generation == call.generation, let peer = unsafe slot.peer else { return nil }
         unsafe slots[index].isRunning = false
         unsafe slots[index].isTraced = false
+        unsafe slots[index].isGated = false
         unsafe slots[index].generation &+= 1
         freeSlots.append(index)
         unsafe peer._withUnsafeGuaranteedRef { peer in

@@ -23,6 +23,12 @@ public final class Peer {
     public var bindings = 0 {
         didSet { if bindings > 0 { hasBound = true } }
     }
+    /// How many of the ``bindings`` are locks, permits and other leases.
+    public var leases = 0
+    /// Methods whose calls run without a look at who calls; none until the shell says so.
+    public var ungated = MethodSet()
+    /// Decides about all other calls; nil for a connection that nobody decides about.
+    public var gate: (any CallGate)?
     /// Whether anything was ever bound to the connection.
     public private(set) var hasBound = false
     /// Calls that were begun and not answered yet.
@@ -57,7 +63,7 @@ public final class Peer {
         expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, 1)
     }
 
-    /// Begins a connection.
+    /// Begins a connection, of which no method is ``ungated``.
     public init(index: Int, userID: UInt32, limits: RPCLimits) {
         self.index = index
         self.userID = userID

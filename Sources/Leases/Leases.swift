@@ -178,7 +178,10 @@ public final class Leases {
         leases[lease.number] = lease
         ids[id] = lease
         holder.leases[id] = lease
-        if wish.isBound { peer.bindings += 1 }
+        if wish.isBound {
+            peer.bindings += 1
+            peer.leases += 1
+        }
         return lease
     }
 
@@ -208,7 +211,10 @@ public final class Leases {
         leases[lease.number] = nil
         if ids[lease.id] === lease { ids[lease.id] = nil }
         if lease.holder.leases[lease.id] === lease { lease.holder.leases[lease.id] = nil }
-        if lease.wish.isBound { lease.peer.bindings -= 1 }
+        if lease.wish.isBound {
+            lease.peer.bindings -= 1
+            lease.peer.leases -= 1
+        }
         forgetWait(lease)
     }
 

@@ -166,7 +166,7 @@ public struct ChildProcess: ~Copyable {
 
 /// Texts as C programs receive them: an array of pointers that ends with NULL.
 @safe
-private struct CStringArray: ~Copyable {
+struct CStringArray: ~Copyable {
     let base: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 

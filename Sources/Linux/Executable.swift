@@ -19,6 +19,29 @@ public enum Executable {
         return nil
     }
 
+    /// The program `name` in the directory of this process' own program; nil where there is none.
+    public static func sibling(_ name: String) -> String? {
+        let capacity = 4096
+        var path = [CChar](repeating: 0, count: capacity)
+        let count = unsafe readlink("/proc/self/exe", &path, capacity)
+        guard count > 0 else { return nil }
+        let own = String(decoding: path.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return find("\(Directory.parent(of: own))/\(name)")
+    }
+
+    /// Has this process become another program, with the same environment and descriptors.
+    ///
+    /// - Returns: Why it did not; otherwise the call never returns.
+    public static func become(_ path: String, _ arguments: [String]) -> SystemError {
+        do throws(SystemError) {
+            let texts = try CStringArray([path] + arguments)
+            unsafe execv(path, texts.base)
+        } catch {
+            return error
+        }
+        return .current("exec \(path)")
+    }
+
     private static func isExecutable(_ path: String) -> Bool {
         var status = stat()
         guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }

@@ -18,6 +18,12 @@ public enum FileSystem {
         return (true, status.st_mode & S_IFMT == S_IFSOCK)
     }
 
+    /// The group of what is at `path`; nil where that cannot be told.
+    public static func group(of path: String) -> UInt32? {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 ? status.st_gid : nil
+    }
+
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).

@@ -9,6 +9,8 @@ public struct PeerIdentity: Equatable, Sendable {
     public let groupID: UInt32
     /// The process at the time of connect(2), whose number may be another's by now; 0 where it is of another namespace.
     public let processID: Int32
+    /// Ids of the supplementary groups at the time of connect(2), in no order; the kernel has at most 65 536 a process.
+    public let groups: [UInt32]
 
     /// Asks the kernel who is at the other end of `socket`; nil where that is not told.
     public init?(_ socket: borrowing FileDescriptor) {
@@ -17,6 +19,21 @@ public struct PeerIdentity: Equatable, Sendable {
         userID = credentials.uid
         groupID = credentials.gid
         processID = credentials.pid
+        groups = PeerIdentity.groups(of: socket.number)
+    }
+
+    /// Most processes have few groups; one with more is asked about a second time.
+    private static func groups(of socket: Int32) -> [UInt32] {
+        for capacity in [64, 65_536] {
+            var isWhole = true
+            let groups = unsafe [UInt32](unsafeUninitializedCapacity: capacity) { memory, count in
+                let found = unsafe squire_peer_groups(socket, memory.baseAddress, Int32(capacity))
+                isWhole = found >= 0 || errno != ERANGE
+                count = max(Int(found), 0)
+            }
+            if isWhole { return groups }
+        }
+        return []
     }
 }
 

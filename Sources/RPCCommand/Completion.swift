@@ -79,6 +79,7 @@ struct Completion {
         case .completion:
             return context.words.count == 1 ? Shell.allCases.map { Candidate(word: $0.rawValue, summary: "") } : []
         case .dump, .load: return context.words.count == 1 ? files(current) : []
+        case .verifyAudit: return files(current)
         case .lockExec: return parameters(ofMethod: "lock.acquire", current, context)
         case .leaderExec: return parameters(ofMethod: "leader.campaign", current, context)
         case .bench, .stream: return []

@@ -16,6 +16,7 @@ struct Invocation: Equatable {
         case candidates(line: String)
         case call(method: String, words: [String])
         case stream
+        case verifyAudit(words: [String])
         case execute(method: String, words: [String], command: [String])
     }
 
@@ -154,6 +155,10 @@ extension Invocation {
             return .help
         }
         let others = Array(words.dropFirst())
+        // The one method that people call with nothing but a name.
+        if first == "auth.explain", let name = others.first, !name.contains("=") {
+            return .call(method: first, words: ["method=\(name)"] + others.dropFirst())
+        }
         let subcommand = Subcommand(rawValue: first)
         if wantsHelp, subcommand != .help {
             // What carries cache entries is told from a method by its help alone.
@@ -173,6 +178,7 @@ extension Invocation {
         case .template: return .template(method: try only(others, after: first))
         case .help: return others.isEmpty ? .help : .methodHelp(method: try only(others, after: first))
         case .completion: return try completion(others)
+        case .verifyAudit: return .verifyAudit(words: others)
         case .dump, .load, .bench, nil: return .call(method: first, words: others)
         }
     }

@@ -84,6 +84,8 @@ public struct RPCCommand {
         case .call(let method, let words):
             let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
             return try call.run(method: method, words: words)
+        case .verifyAudit(let words):
+            try AuditVerification.run(words)
         case .execute(let method, let words, let command):
             let execution = Execution(invocation, catalogue, console, connection)
             throw .ended(try execution.run(method, words, command))

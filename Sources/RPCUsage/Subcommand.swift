@@ -10,6 +10,7 @@ public enum Subcommand: String, CaseIterable, Sendable {
     case lockExec = "lock.exec"
     case leaderExec = "leader.exec"
     case bench
+    case verifyAudit = "audit.verify"
     case completion
 
     /// What follows `rpc` in the usage.
@@ -25,6 +26,7 @@ public enum Subcommand: String, CaseIterable, Sendable {
         case .lockExec: "lock.exec name=N … -- CMD"
         case .leaderExec: "leader.exec election=E … -- CMD"
         case .bench: "bench"
+        case .verifyAudit: "audit.verify FILE… [key=FILE]"
         case .completion: "completion bash|zsh|fish"
         }
     }
@@ -42,6 +44,7 @@ public enum Subcommand: String, CaseIterable, Sendable {
         case .stream: "requests from standard input, a line each; replies to standard output"
         case .dump: "writes cache entries, a line each; --help says more"
         case .load: "writes the entries of such a file into the cache"
+        case .verifyAudit: "tells whether audit files are as the agent wrote them, or the first line that is not"
         case .lockExec: "runs a command while it holds a lock, with SQUIRE_FENCE set"
         case .leaderExec: "runs a command as soon as it leads and as long as it does, with SQUIRE_FENCE set"
         case .bench: "measures the agent under a load; rpc bench --help"

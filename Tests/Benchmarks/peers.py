@@ -66,7 +66,7 @@ class Programs:
             text = (result.stdout or result.stderr).strip()
             if name == "Python clients":
                 kept = [line for line in text.splitlines() if line.startswith(("redis", "valkey-glide", "hiredis"))]
-                lines += [line.replace("==", " ") for line in kept]
+                lines += [line.replace("redis==", "redis-py ").replace("==", " ") for line in kept]
             elif name == "Envoy":
                 lines.append("Envoy " + text.split("version:")[-1].strip().split("/")[1])
             elif name == "twemproxy":

@@ -12,16 +12,25 @@ final class ActivatedAgent {
     private let names: String
     private let arguments: [String]
     private let environment: [String: String]
+    /// The user that agents run as; nil for the test's own.
+    private let user: UInt32?
     private(set) var process: LaunchedProcess?
 
     /// Listens in `directory` for agents that are started with `arguments`.
-    init(_ directory: String, names: String = "main", arguments: [String], environment: [String: String] = [:]) throws {
+    init(
+        _ directory: String,
+        names: String = "main",
+        arguments: [String],
+        environment: [String: String] = [:],
+        user: UInt32? = nil
+    ) throws {
         self.directory = directory
         socketPath = "\(directory)/inherited.sock"
         listener = try Socket.listen(unixPath: socketPath, backlog: 1024)
         self.names = names
         self.arguments = arguments
         self.environment = environment
+        self.user = user
     }
 
     /// What the agents wrote so far.
@@ -30,7 +39,8 @@ final class ActivatedAgent {
     /// Starts an agent.
     func start() async throws {
         var command = ChildProcess.Command(executable: try Product.path("LinuxTestProgram"))
-        let program = ["activate", "\(listener.number)", names, try Product.path("squired")]
+        let become = try user.map { [try Product.path("LinuxTestProgram"), "become", "\($0)"] } ?? []
+        let program = ["activate", "\(listener.number)", names] + become + [try Product.path("squired")]
         let paths = ["--socket", "\(directory)/own.sock", "--state-dir", "\(directory)/state"]
         command.arguments = program + paths + arguments
         command.environment = variables(environment)

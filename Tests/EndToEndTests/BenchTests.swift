@@ -25,10 +25,10 @@ struct BenchTests {
     }
 
     private static let brief = [
-        "--warm-up", "0", "--duration", "100ms", "--keys", "50", "--connections", "4", "--json",
+        "--warm-up", "0", "--duration", "300ms", "--keys", "50", "--connections", "4", "--json",
     ]
 
-    private func bench(_ agent: RunningAgent, _ options: String...) async throws -> CommandResult {
+    private func bench(_ agent: RunningAgent, _ options: [String] = []) async throws -> CommandResult {
         try await runRPC(["--socket", agent.daemon.socketPath, "bench"] + Self.brief + options)
     }
 
@@ -39,10 +39,18 @@ struct BenchTests {
     @Test("Near hits come from memory, and no entry is left behind")
     func nearHits() async throws {
         try await withAgent { agent in
+            let client = try agent.connect()
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":1}"#)
+            try await waitUntil("entries that were read are kept in memory") {
+                try await client.result(of: "cache.get", #"["k"]"#)["source"] == "near"
+            }
+            _ = try await client.result(of: "cache.delete", #"["k"]"#)
             let report = try Report(try await bench(agent))
             #expect(try report.figure("calls") > 0)
             #expect(try report.figure("hits") == report.figure("calls"))
-            #expect(try report.figure("memory_hits") == report.figure("calls"))
+            // News of the writes that came before may have each key read from Valkey once more.
+            #expect(try report.figure("calls") - report.figure("memory_hits") <= 50)
+            #expect(try report.figure("memory_hits") > 0)
             #expect(try report.figure("errors") == 0)
             #expect(try report.figure("p50_us") <= report.figure("p99_9_us"))
             #expect(try remainingKeys(agent) == .integer(0))
@@ -52,7 +60,7 @@ struct BenchTests {
     @Test("Reads that ask Valkey do not come from memory")
     func fresh() async throws {
         try await withAgent { agent in
-            let report = try Report(try await bench(agent, "--fresh"))
+            let report = try Report(try await bench(agent, ["--fresh"]))
             #expect(try report.figure("hits") > 0)
             #expect(try report.figure("memory_hits") == 0)
         }
@@ -62,8 +70,9 @@ struct BenchTests {
     func mixAndComparison() async throws {
         try await withAgent { agent in
             let url = "unix://\(agent.server.socketPath)"
-            let mix = "get:4,set,get_many,increment,delete,ping"
-            let result = try await bench(agent, "--mix", mix, "--compare", url, "--rounds", "1", "--pipeline", "3")
+            // Of a single key, so that each round of the mix deletes it, misses it and finds it again.
+            let options = ["--mix", "get:4,set,get_many,increment,delete,ping", "--keys", "1"]
+            let result = try await bench(agent, options + ["--compare", url, "--rounds", "1", "--pipeline", "3"])
             let report = try Report(result)
             #expect(report.targets == 2)
             for target in 0...1 {
@@ -82,16 +91,7 @@ struct BenchTests {
             let url = "unix://\(agent.server.socketPath)"
             let result = try await bench(
                 agent,
-                "--mix",
-                "get,set",
-                "--value-bytes",
-                "300KiB",
-                "--compare",
-                url,
-                "--rounds",
-                "1",
-                "--pipeline",
-                "2"
+                ["--mix", "get,set", "--value-bytes", "300KiB", "--compare", url, "--rounds", "1", "--pipeline", "2"]
             )
             let report = try Report(result)
             for target in 0...1 {
@@ -104,9 +104,9 @@ struct BenchTests {
     @Test("With a rate every call that was due is counted, or named as behind")
     func rate() async throws {
         try await withAgent { agent in
-            let report = try Report(try await bench(agent, "--rate", "1000"))
-            // In 100 ms a hundred calls are due, and the one that the time begins with.
-            #expect(try report.figure("calls") + report.figure("behind") <= 101)
+            let report = try Report(try await bench(agent, ["--rate", "1000"]))
+            // In 300 ms three hundred calls are due, and the one that the time begins with.
+            #expect(try report.figure("calls") + report.figure("behind") <= 301)
             #expect(try report.figure("calls") > 0)
         }
     }
@@ -114,7 +114,7 @@ struct BenchTests {
     @Test("The source is asked once for each entry where the cache is used")
     func source() async throws {
         try await withAgent { agent in
-            let report = try Report(try await bench(agent, "--source", "5ms", "--duration", "500ms", "--keys", "2"))
+            let report = try Report(try await bench(agent, ["--source", "5ms", "--duration", "500ms", "--keys", "2"]))
             #expect(report.targets == 2)
             #expect(try report.figure("source_calls", of: 0) == report.figure("calls", of: 0))
             #expect(try report.figure("source_calls", of: 1) == 2)

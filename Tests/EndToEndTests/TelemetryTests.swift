@@ -13,7 +13,9 @@ struct TelemetryTests {
     ) async throws -> Result {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/metrics.sock"
-            return try await withAgent(configuration: #"{"telemetry": {"listen": "\#(path)"}}"#) { agent in
+            // An agent that ends waits for its calls as long as a test needs.
+            let configuration = #"{"telemetry": {"listen": "\#(path)"}, "shutdown": {"grace_ms": 60000}}"#
+            return try await withAgent(configuration: configuration) { agent in
                 try await body(agent, MetricsClient(path: path))
             }
         }
@@ -151,9 +153,10 @@ struct TelemetryTests {
     @Test("is not ready while the agent ends, and answers to the end")
     func draining() async throws {
         try await withMonitored { agent, monitor in
-            let client = try agent.connect()
-            try agent.server.pause()
-            try await client.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.increment","params":["n"]}"#)
+            let (computer, waiter) = (try agent.connect(), try agent.connect())
+            let get = #"{"key":"k","lease_ms":60000,"wait_ms":60000}"#
+            #expect(try await computer.result(of: "cache.get", get)["lease"]?.string != nil)
+            try await waiter.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.get","params":\#(get)}"#)
             try await waitUntil("the call runs") {
                 try await monitor.metrics()["squire_rpc_requests_in_flight"] == 1
             }
@@ -161,7 +164,8 @@ struct TelemetryTests {
             try await waitUntil("the agent is not ready") { try await monitor.get("/readyz").status == 503 }
             #expect(try await monitor.get("/healthz").status == 200)
             #expect(try await monitor.metrics()["squire_ready"] == 0)
-            try agent.server.resume()
+            try await waiter.send(#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":[1]}"#)
+            #expect(try await waiter.receive().contains(#""code":1010"#))
             #expect(try await agent.daemon.process.end() == .exited(0))
             #expect(!File.exists(monitor.path))
         }

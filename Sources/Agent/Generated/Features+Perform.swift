@@ -38,6 +38,11 @@ extension Features {
         case .agentSubscribe:
             _ = try decode(NoParameters.init, arguments)
             agent.subscribe(context)
+        case .agentWhoami:
+            _ = try decode(NoParameters.init, arguments)
+            agent.whoami(context)
+        case .authExplain:
+            try auth.explain(decode(AuthExplainParameters.init, arguments), context)
         case .cacheDelete:
             try cache.delete(decode(CacheDeleteParameters.init, arguments), context)
         case .cacheExists:
@@ -155,6 +160,8 @@ extension Features {
             try topic.trim(decode(TopicTrimParameters.init, arguments), context)
         case .topicUnsubscribe:
             try topic.unsubscribe(decode(TopicUnsubscribeParameters.init, arguments), context)
+        case .valkeyCall:
+            try valkey.call(decode(ValkeyCallParameters.init, arguments), context)
         }
     }
 }

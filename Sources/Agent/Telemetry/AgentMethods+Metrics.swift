@@ -1,8 +1,10 @@
+import Audit
 import Cache
 import Channels
 import Configuration
 import Contract
 import JSONRPC
+import Leases
 import Linux
 import Observability
 import Resilience
@@ -24,6 +26,7 @@ extension AgentMethods {
         appendStores(to: &text)
         appendCache(to: &text)
         appendResponses(to: &text)
+        appendLeases(to: &text)
         appendSessions(to: &text)
         appendChannels(to: &text)
         appendTopics(to: &text)
@@ -95,6 +98,16 @@ extension AgentMethods {
         text.value(server?.counts.accepted ?? 0)
         text.family("squire_connections_refused", .counter, "Client connections refused because there were too many.")
         text.value(server?.counts.refused ?? 0)
+        text.family("squire_calls_denied", .counter, "Calls that no rule of the policy granted.")
+        text.value(server?.gatekeeper.counts.denied ?? 0)
+        text.family("squire_calls_over_quota", .counter, "Calls beyond a quota of the policy.")
+        text.value(server?.gatekeeper.counts.overQuota ?? 0)
+        if let audit = server?.gatekeeper.audit.status {
+            text.family("squire_audit_records", .counter, "Records in the audit file.")
+            text.value(audit.written)
+            text.family("squire_audit_records_dropped", .counter, "Records lost because the file could not be written.")
+            text.value(audit.dropped)
+        }
         text.family("squire_connection_output_bytes", .gauge, unit: "bytes", "Output that clients have not read yet.")
         text.value(UInt64(server?.outputBytes ?? 0))
     }
@@ -164,6 +177,23 @@ extension AgentMethods {
         text.value(counts.replayed)
         text.family("squire_response_replay_bytes", .gauge, unit: "bytes", "Recorded streams that are being replayed.")
         text.value(UInt64(responses.replayBytes))
+    }
+
+    private func appendLeases(to text: inout MetricsText) {
+        let (counts, use) = (leases.counts, leases.use)
+        text.family("squire_leases_held", .gauge, "Leases of locks, semaphores and leaders that clients hold.")
+        text.value(UInt64(use.held))
+        text.family("squire_leases_waiting", .gauge, "Calls that wait for such a lease.")
+        text.value(UInt64(use.waiting))
+        text.family("squire_lease_events", .counter, "What happened to leases of locks, semaphores and leaders.")
+        text.value(counts.granted, ["event": "granted"])
+        text.value(counts.grantedAfterWaiting, ["event": "granted_after_waiting"])
+        text.value(counts.refused, ["event": "refused"])
+        text.value(counts.released, ["event": "released"])
+        text.value(counts.releasedAfterEnd, ["event": "released_after_end"])
+        text.value(counts.renewals, ["event": "renewed"])
+        text.value(counts.lost, ["event": "lost"])
+        text.value(counts.deadlocks, ["event": "deadlock"])
     }
 
     private func appendSessions(to text: inout MetricsText) {

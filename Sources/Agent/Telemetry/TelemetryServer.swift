@@ -53,7 +53,9 @@ final class TelemetryServer {
             }
         case .unix(let path):
             do throws(ListeningSocket.Fault) {
-                let made = try ListeningSocket(name: "telemetry", path: path, mode: mode)
+                let made = try ListeningSocket(
+                    Configuration.TenantSocket(name: "telemetry", path: path, mode: mode, group: nil)
+                )
                 socket = made
                 return made.takeDescriptor()
             } catch {

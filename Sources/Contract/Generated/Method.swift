@@ -18,6 +18,10 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case agentStats
     /// Asks to be told of what changes in the agent.
     case agentSubscribe
+    /// Tells who the caller is to the agent, and which rules speak to it.
+    case agentWhoami
+    /// Tells whether the caller may call a method, and why.
+    case authExplain
     /// Deletes one entry or several.
     case cacheDelete
     /// Tells whether an entry exists.
@@ -132,6 +136,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case topicTrim
     /// Ends a subscription of this connection.
     case topicUnsubscribe
+    /// Sends one command to Valkey as it is.
+    case valkeyCall
 
     /// Finds a method by its name.
     ///
@@ -162,9 +168,12 @@ public enum Method: UInt8, CaseIterable, Sendable {
             if bytes.equals("cache.touch") { return .cacheTouch }
             if bytes.equals("hash.delete") { return .hashDelete }
             if bytes.equals("session.get") { return .sessionGet }
+            if bytes.equals("valkey.call") { return .valkeyCall }
         case 12:
             if bytes.equals("agent.config") { return .agentConfig }
             if bytes.equals("agent.health") { return .agentHealth }
+            if bytes.equals("agent.whoami") { return .agentWhoami }
+            if bytes.equals("auth.explain") { return .authExplain }
             if bytes.equals("cache.delete") { return .cacheDelete }
             if bytes.equals("cache.exists") { return .cacheExists }
             if bytes.equals("hash.get_all") { return .hashGetAll }
@@ -232,6 +241,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: "agent.ping"
         case .agentStats: "agent.stats"
         case .agentSubscribe: "agent.subscribe"
+        case .agentWhoami: "agent.whoami"
+        case .authExplain: "auth.explain"
         case .cacheDelete: "cache.delete"
         case .cacheExists: "cache.exists"
         case .cacheFail: "cache.fail"
@@ -289,6 +300,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: "topic.subscribe"
         case .topicTrim: "topic.trim"
         case .topicUnsubscribe: "topic.unsubscribe"
+        case .valkeyCall: "valkey.call"
         }
     }
 
@@ -302,6 +314,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .read
         case .agentStats: .read
         case .agentSubscribe: .idempotent
+        case .agentWhoami: .read
+        case .authExplain: .read
         case .cacheDelete: .idempotent
         case .cacheExists: .read
         case .cacheFail: .idempotent
@@ -359,6 +373,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: .nonIdempotent
         case .topicTrim: .idempotent
         case .topicUnsubscribe: .idempotent
+        case .valkeyCall: .nonIdempotent
         }
     }
 
@@ -380,6 +395,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     public enum Group: String, CaseIterable, Sendable {
         /// The methods `agent.*`.
         case agent
+        /// The methods `auth.*`.
+        case auth
         /// The methods `cache.*`.
         case cache
         /// The methods `channel.*`.
@@ -400,6 +417,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case session
         /// The methods `topic.*`.
         case topic
+        /// The methods `valkey.*`.
+        case valkey
     }
 
     /// The feature that the method belongs to.
@@ -412,6 +431,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .agentPing: .agent
         case .agentStats: .agent
         case .agentSubscribe: .agent
+        case .agentWhoami: .agent
+        case .authExplain: .auth
         case .cacheDelete: .cache
         case .cacheExists: .cache
         case .cacheFail: .cache
@@ -469,6 +490,113 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .topicSubscribe: .topic
         case .topicTrim: .topic
         case .topicUnsubscribe: .topic
+        case .valkeyCall: .valkey
+        }
+    }
+
+    /// Whether only those may call it whom a policy grants it by name.
+    public var isOperator: Bool {
+        switch self {
+        case .agentBreaker, .agentConfig, .agentLogLevel, .lockBreak, .sessionKeys, .sessionRekey, .valkeyCall: true
+        default: false
+        }
+    }
+
+    /// Boolean parameters that, where one is true, make a call one of an operator.
+    public var operatorParameters: [StaticString] {
+        switch self {
+        case .cacheInvalidate: ["all"]
+        case .topicTrim: ["force"]
+        default: []
+        }
+    }
+
+    /// Names of the parameters, in the order of their positions.
+    public var parameterNames: [StaticString] {
+        switch self {
+        case .agentBreaker: ["store", "action"]
+        case .agentConfig: []
+        case .agentHealth: []
+        case .agentLogLevel: ["level"]
+        case .agentPing: []
+        case .agentStats: []
+        case .agentSubscribe: []
+        case .agentWhoami: []
+        case .authExplain: ["method", "params"]
+        case .cacheDelete: ["key", "keys", "namespace"]
+        case .cacheExists: ["key", "namespace"]
+        case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
+        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
+        case .cacheGetMany: ["keys", "namespace", "fresh"]
+        case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
+        case .cacheInvalidate: ["pattern", "namespace", "all", "tags"]
+        case .cacheKeys: ["namespace", "pattern", "cursor", "count"]
+        case .cacheSet:
+            [
+                "key", "value", "namespace", "ttl_ms", "condition", "text", "base64", "lease", "stale_ms", "tags",
+                "fence",
+            ]
+        case .cacheSetMany: ["entries", "namespace"]
+        case .cacheStats: ["namespace"]
+        case .cacheTouch: ["key", "ttl_ms", "namespace"]
+        case .channelPublish: ["channel", "message", "request_id"]
+        case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
+        case .channelUnsubscribe: ["subscription"]
+        case .hashDelete: ["key", "fields", "namespace"]
+        case .hashGet: ["key", "field", "namespace"]
+        case .hashGetAll: ["key", "namespace"]
+        case .hashIncrement: ["key", "field", "by", "namespace", "request_id"]
+        case .hashSet: ["key", "fields", "namespace", "ttl_ms"]
+        case .leaderCampaign: ["election", "ttl_ms", "label"]
+        case .leaderObserve: ["election"]
+        case .leaderResign: ["subscription"]
+        case .lockAcquire:
+            [
+                "name", "ttl_ms", "wait_ms", "mode", "bind", "max_hold_ms", "owner", "label", "replicas_min",
+                "replicas_wait_ms", "request_id",
+            ]
+        case .lockBreak: ["name"]
+        case .lockInspect: ["name"]
+        case .lockList: ["pattern", "cursor"]
+        case .lockRelease: ["lease"]
+        case .lockRenew: ["lease", "ttl_ms"]
+        case .responseGet: ["model", "scope", "prompt", "messages", "params", "fresh", "lease_ms", "wait_ms", "stream"]
+        case .responseInvalidate: ["fingerprint", "model", "scope", "tags"]
+        case .responsePut:
+            [
+                "model", "scope", "prompt", "messages", "params", "response", "chunks", "usage", "cost", "ttl_ms",
+                "tags", "lease",
+            ]
+        case .responseStats: ["scope", "model"]
+        case .rpcDiscover: []
+        case .semaphoreAcquire:
+            [
+                "name", "limit", "permits", "ttl_ms", "wait_ms", "bind", "max_hold_ms", "owner", "label",
+                "replicas_min", "replicas_wait_ms", "request_id",
+            ]
+        case .semaphoreInspect: ["name"]
+        case .semaphoreRelease: ["lease"]
+        case .semaphoreRenew: ["lease", "ttl_ms"]
+        case .sessionCreate: ["data", "subject", "namespace", "idle_ms", "lifetime_ms", "request_id"]
+        case .sessionDestroy: ["token", "handle", "namespace"]
+        case .sessionDestroyAll: ["subject", "namespace", "except"]
+        case .sessionGet: ["token", "namespace", "touch"]
+        case .sessionKeys: []
+        case .sessionList: ["subject", "namespace"]
+        case .sessionRekey: []
+        case .sessionRotate: ["token", "namespace", "grace_ms", "request_id"]
+        case .sessionTouch: ["token", "namespace"]
+        case .sessionUpdate: ["token", "namespace", "set", "remove", "replace", "if_version"]
+        case .topicAck: ["subscription", "ids"]
+        case .topicDeleteGroup: ["topic", "group"]
+        case .topicExtend: ["subscription", "ids"]
+        case .topicInspect: ["topic"]
+        case .topicNack: ["subscription", "ids", "delay_ms"]
+        case .topicPublish: ["topic", "message", "order_key", "request_id", "length_max"]
+        case .topicSubscribe: ["topic", "group", "from", "credit", "ack_ms", "deliveries_max"]
+        case .topicTrim: ["topic", "length_max", "age_max_ms", "force"]
+        case .topicUnsubscribe: ["subscription"]
+        case .valkeyCall: ["args", "store"]
         }
     }
 }

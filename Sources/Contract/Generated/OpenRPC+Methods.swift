@@ -11,6 +11,8 @@ extension OpenRPC {
         case .agentPing: agentPing
         case .agentStats: agentStats
         case .agentSubscribe: agentSubscribe
+        case .agentWhoami: agentWhoami
+        case .authExplain: authExplain
         case .cacheDelete: cacheDelete
         case .cacheExists: cacheExists
         case .cacheFail: cacheFail
@@ -68,6 +70,7 @@ extension OpenRPC {
         case .topicSubscribe: topicSubscribe
         case .topicTrim: topicTrim
         case .topicUnsubscribe: topicUnsubscribe
+        case .valkeyCall: valkeyCall
         }
     }
 
@@ -97,7 +100,7 @@ extension OpenRPC {
         "calls":5,"openings":0}}},{"name":"opened by hand","params":[{"name":"store","value":"state"},\#
         {"name":"action","value":"open"}],"result":{"name":"result","value":{"store":"state","state":"open",\#
         "mode":"open","failures":0,"calls":0,"openings":0,"retry_after_ms":1000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentConfig: StaticString = #"""
@@ -116,7 +119,7 @@ extension OpenRPC {
         agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
         the agent drains."}}],"examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentHealth: StaticString = #"""
@@ -176,7 +179,7 @@ extension OpenRPC {
         "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
         "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
         configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
-        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentPing: StaticString = #"""
@@ -224,6 +227,58 @@ extension OpenRPC {
         "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
         "examples":[{"name":"a subscription","params":[],"result":{"name":"result",\#
         "value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let agentWhoami: StaticString = #"""
+        {"name":"agent.whoami","summary":"Tells who the caller is to the agent, and which rules speak to it.",\#
+        "description":"Ids are those of the process that connected, by the kernel's word at that moment. Valkey is \#
+        not asked.","paramStructure":"either","params":[],"result":{"name":"result","description":"The caller.",\#
+        "schema":{"type":"object","required":["uid","gid","groups","pid","user","socket","rules"],\#
+        "properties":{"uid":{"description":"The user's id.","type":"integer","minimum":0},"gid":{"description":"The \#
+        group's id.","type":"integer","minimum":0},"groups":{"description":"Ids of the supplementary groups.",\#
+        "type":"array","items":{"type":"integer","minimum":0}},"pid":{"description":"The process that connected; 0 \#
+        where it is of another process namespace. Its number may be another's by now.","type":"integer","minimum":0},\#
+        "user":{"description":"The user's name; null where the host knows none.","type":["string","null"]},\#
+        "socket":{"description":"Name of the socket that was connected to, such as `main`.","type":"string"},\#
+        "rules":{"description":"Names of the rules that speak to the caller.","type":"array",\#
+        "items":{"type":"string"}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
+        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
+        the message says what it must be."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"the agent's own user",\#
+        "params":[],"result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,\#
+        "user":"ada","socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
+        """#
+
+    private static let authExplain: StaticString = #"""
+        {"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.","description":"The \#
+        policy is asked as for a call, without making one; quotas are not looked at. Valkey is not asked.",\#
+        "paramStructure":"either","params":[{"name":"method","description":"The method's name.","required":true,\#
+        "schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
+        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
+        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
+        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
+        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
+        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
+        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
+        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
+        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
+        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
+        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,\#
+        "when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The agent is shutting \#
+        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
+        drains."}}],"examples":[{"name":"a method that is granted","params":[{"name":"method","value":"cache.get"}],\#
+        "result":{"name":"result","value":{"allowed":true,"method":"cache.get","operator":false,"rule":"operators",\#
+        "restricted":false,"rules":["operators","members"]}}},{"name":"a method that only a rule of its own grants",\#
+        "params":[{"name":"method","value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],\#
+        "result":{"name":"result","value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule \#
+        grants valkey.call to uid 1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""
@@ -559,7 +614,7 @@ extension OpenRPC {
         "params":[{"name":"tags","value":["news"]}],"result":{"name":"result","value":{}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"at_least_one":["pattern",\#
         "namespace","all","tags"]},{"at_most_one":["all","pattern"]},{"at_most_one":["all","namespace"]},\#
-        {"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]}
+        {"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}],"x-operator":["all"]}
         """#
 
     private static let cacheKeys: StaticString = #"""
@@ -1396,7 +1451,7 @@ extension OpenRPC {
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],\#
         "result":{"name":"result","value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        "x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let lockInspect: StaticString = #"""
@@ -2307,7 +2362,7 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one key","params":[],\#
         "result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877","primary":true,"held":true,\#
-        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000}
+        "sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
         """#
 
     private static let sessionList: StaticString = #"""
@@ -2378,7 +2433,7 @@ extension OpenRPC {
         `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"nothing to do","params":[],"result":{"name":"result","value":{"rewritten":0,\#
-        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000}
+        "left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-operator":true}
         """#
 
     private static let sessionRotate: StaticString = #"""
@@ -2910,7 +2965,7 @@ extension OpenRPC {
         "value":{"trimmed":1}}},{"name":"what no group has handled stays","params":[{"name":"topic","value":"orders"},\#
         {"name":"age_max_ms","value":0}],"result":{"name":"result","value":{"trimmed":0}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max",\#
-        "age_max_ms"]}]}
+        "age_max_ms"]}],"x-operator":["force"]}
         """#
 
     private static let topicUnsubscribe: StaticString = #"""
@@ -2929,5 +2984,40 @@ extension OpenRPC {
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"one that is not there",\#
         "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
         "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let valkeyCall: StaticString = #"""
+        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
+        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
+        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
+        that block, or that change the connection which all callers share, are refused. One round trip.",\#
+        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
+        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
+        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
+        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
+        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
+        are an object with `base64`, an error within an array is one with `error`."}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 }

@@ -30,25 +30,25 @@ public enum OpenRPC {
         "state":"closed","mode":"auto","failures":0,"calls":5,"openings":0}}},{"name":"opened by hand",\#
         "params":[{"name":"store","value":"state"},{"name":"action","value":"open"}],"result":{"name":"result",\#
         "value":{"store":"state","state":"open","mode":"open","failures":0,"calls":0,"openings":0,\#
-        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
-        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
-        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
-        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
-        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
-        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
-        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
-        "flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-operator":true},{"name":"agent.config","summary":"Returns the configuration in force and where each value \#
+        comes from.","description":"Every option is listed with its name in the configuration file; secrets are \#
+        masked. Meant for operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either",\#
+        "params":[],"result":{"name":"result","description":"Every option.","schema":{"type":"object",\#
+        "required":["values"],"properties":{"values":{"type":"array","items":{"type":"object","required":["name",\#
+        "value","origin"],"properties":{"name":{"description":"The option's name, with a dot between levels.",\#
+        "type":"string"},"value":{"description":"Its value; the secret parts are replaced by `***`."},\#
+        "origin":{"description":"Where the value comes from, the strongest last.","type":"string","enum":["default",\#
+        "file","environment","flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.health","summary":"Tells \#
-        whether the agent and its stores are well.","description":"Answered from what the agent knows already; Valkey \#
-        is not asked and never waited for. `live` is true as long as there is an answer at all. `ready` says that \#
-        calls are taken, `degraded` that a store is away: reads then miss and writes are `unavailable`.",\#
-        "paramStructure":"either","params":[],"result":{"name":"result","description":"State of the agent.",\#
-        "schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.health",\#
+        "summary":"Tells whether the agent and its stores are well.","description":"Answered from what the agent \#
+        knows already; Valkey is not asked and never waited for. `live` is true as long as there is an answer at all. \#
+        `ready` says that calls are taken, `degraded` that a store is away: reads then miss and writes are \#
+        `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result","description":"State of the \#
+        agent.","schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
         "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
         are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
         "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
@@ -75,7 +75,7 @@ public enum OpenRPC {
         "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
         "configured":"info"}}},{"name":"back to what is configured","params":[{"name":"level","value":"info"}],\#
         "result":{"name":"result","value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.ping","summary":"Answers at once.",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.ping","summary":"Answers at once.",\#
         "description":"Shows that the agent takes calls. Valkey is not asked.","paramStructure":"either","params":[],\#
         "result":{"name":"result","description":"Always the same.","schema":{"type":"object","required":["pong"],\#
         "properties":{"pong":{"type":"boolean","enum":[true]}}}},\#
@@ -103,10 +103,48 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a subscription","params":[],\#
         "result":{"name":"result","value":{"subscription":"agent-1"}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.",\#
-        "description":"One round trip. Memory is freed in the background of Valkey. In several keys, each is deleted \#
-        by itself.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text \#
-        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"agent.whoami","summary":"Tells who the caller is to the \#
+        agent, and which rules speak to it.","description":"Ids are those of the process that connected, by the \#
+        kernel's word at that moment. Valkey is not asked.","paramStructure":"either","params":[],\#
+        "result":{"name":"result","description":"The caller.","schema":{"type":"object","required":["uid","gid",\#
+        "groups","pid","user","socket","rules"],"properties":{"uid":{"description":"The user's id.","type":"integer",\#
+        "minimum":0},"gid":{"description":"The group's id.","type":"integer","minimum":0},\#
+        "groups":{"description":"Ids of the supplementary groups.","type":"array","items":{"type":"integer",\#
+        "minimum":0}},"pid":{"description":"The process that connected; 0 where it is of another process namespace. \#
+        Its number may be another's by now.","type":"integer","minimum":0},"user":{"description":"The user's name; \#
+        null where the host knows none.","type":["string","null"]},"socket":{"description":"Name of the socket that \#
+        was connected to, such as `main`.","type":"string"},"rules":{"description":"Names of the rules that speak to \#
+        the caller.","type":"array","items":{"type":"string"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the agent's own user","params":[],\#
+        "result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,"user":"ada",\#
+        "socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.",\#
+        "description":"The policy is asked as for a call, without making one; quotas are not looked at. Valkey is not \#
+        asked.","paramStructure":"either","params":[{"name":"method","description":"The method's name.",\#
+        "required":true,"schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
+        "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
+        only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
+        "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
+        "required":["allowed","method","operator","rules"],"properties":{"allowed":{"description":"Whether a rule \#
+        grants the call.","type":"boolean"},"method":{"description":"The method asked about.","type":"string"},\#
+        "operator":{"description":"Whether the method is one of operators.","type":"boolean"},\#
+        "rule":{"description":"Name of the rule that grants the call.","type":"string"},"reason":{"description":"Why \#
+        no rule does.","type":"string"},"restricted":{"description":"Whether only some namespaces, names or \#
+        parameters are granted; absent where the call is refused.","type":"boolean"},"rules":{"description":"Names of \#
+        the rules that speak to the caller.","type":"array","items":{"type":"string"}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a method that is granted",\#
+        "params":[{"name":"method","value":"cache.get"}],"result":{"name":"result","value":{"allowed":true,\#
+        "method":"cache.get","operator":false,"rule":"operators","restricted":false,"rules":["operators",\#
+        "members"]}}},{"name":"a method that only a rule of its own grants","params":[{"name":"method",\#
+        "value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],"result":{"name":"result",\#
+        "value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule grants valkey.call to uid \#
+        1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
+        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
         "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
         them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
         "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
@@ -273,29 +311,30 @@ public enum OpenRPC {
         "value":{"invalidated":2}}},{"name":"a tag","params":[{"name":"tags","value":["news"]}],\#
         "result":{"name":"result","value":{}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
         "x-rules":[{"at_least_one":["pattern","namespace","all","tags"]},{"at_most_one":["all","pattern"]},\#
-        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}]},\#
-        {"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One round trip for each page \#
-        of the walk. A key that is there from the first page to the last is listed at least once, seldom more than \#
-        once; one that comes or goes meanwhile may or may not be. A page may be empty before the end. Keys that are \#
-        not UTF-8 are left out, and hashes are not listed.","paramStructure":"either","params":[{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern",\#
-        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
-        before a character that stands for itself.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor","description":"The `cursor` of the page \#
-        before; none for the first.","required":false,"schema":{"type":"string","minLength":1}},{"name":"count",\#
-        "description":"About how many keys to look at for this page.","required":false,"schema":{"type":"integer",\#
-        "minimum":1,"maximum":10000,"default":100}}],"result":{"name":"result","description":"One page.",\#
-        "schema":{"type":"object","required":["keys","cursor"],"properties":{"keys":{"description":"Keys without \#
-        prefix and namespace, in no order.","type":"array","items":{"type":"string"}},"cursor":{"description":"Where \#
-        the next page begins; null at the end.","type":["string","null"]}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"the only page","params":[{"name":"namespace","value":"people"},{"name":"pattern",\#
-        "value":"user:*"}],"result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing \#
-        there","params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
+        {"at_most_one":["all","namespace"]},{"at_most_one":["all","tags"]},{"at_most_one":["pattern","tags"]}],\#
+        "x-operator":["all"]},{"name":"cache.keys","summary":"Lists the keys of a namespace.","description":"One \#
+        round trip for each page of the walk. A key that is there from the first page to the last is listed at least \#
+        once, seldom more than once; one that comes or goes meanwhile may or may not be. A page may be empty before \#
+        the end. Keys that are not UTF-8 are left out, and hashes are not listed.","paramStructure":"either",\#
+        "params":[{"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has \#
+        no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"pattern","description":"Glob over the whole key: \#
+        `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
+        itself.","required":false,"schema":{"$ref":"#/components/schemas/pattern"}},{"name":"cursor",\#
+        "description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}},{"name":"count","description":"About how many keys to look at for \#
+        this page.","required":false,"schema":{"type":"integer","minimum":1,"maximum":10000,"default":100}}],\#
+        "result":{"name":"result","description":"One page.","schema":{"type":"object","required":["keys","cursor"],\#
+        "properties":{"keys":{"description":"Keys without prefix and namespace, in no order.","type":"array",\#
+        "items":{"type":"string"}},"cursor":{"description":"Where the next page begins; null at the end.",\#
+        "type":["string","null"]}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the only page",\#
+        "params":[{"name":"namespace","value":"people"},{"name":"pattern","value":"user:*"}],\#
+        "result":{"name":"result","value":{"keys":["user:42"],"cursor":null}}},{"name":"nothing there",\#
+        "params":[{"name":"namespace","value":"nobody"}],"result":{"name":"result","value":{"keys":[],\#
         "cursor":null}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.set",\#
         "summary":"Writes one entry.","description":"One round trip, two where there are `tags`. Replaces value, life \#
         and tags. Exactly one of `value`, `text` and `base64` is given. With `condition` the entry is written only \#
@@ -737,33 +776,34 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],"result":{"name":"result",\#
-        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.","description":"One round \#
-        trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
-        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"The lock.",\#
-        "schema":{"$ref":"#/components/schemas/lock_state"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a lock that is held",\#
-        "params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders","locked":true,\#
-        "mode":"exclusive","fence":1763625600000000,"holders":[{"label":"nightly report","host":"app-1",\#
-        "since_at_ms":1763625600000,"mode":"exclusive","fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],\#
-        "waiters":[]}}},{"name":"a lock of which nobody has heard","params":[{"name":"name","value":"orders"}],\#
-        "result":{"name":"result","value":{"name":"orders","locked":false,"fence":0,"holders":[],"waiters":[]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks \#
-        that are held or waited for.","description":"Walks through the store's keys, a page a call; a lock that comes \#
-        or goes meanwhile may be missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who \#
-        waits for whom.","paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole \#
-        name: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for \#
-        itself.","required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one \#
-        byte, `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string",\#
-        "minLength":1}},{"name":"cursor","description":"The `cursor` of the page before; none for the first.",\#
-        "required":false,"schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One \#
-        page.","schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The \#
-        locks, in no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},\#
-        "cursor":{"description":"Where the next page begins; null at the end.","type":["string","null"]}}}},\#
+        "value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
+        "x-operator":true},{"name":"lock.inspect","summary":"Shows who holds a lock and who waits for it.",\#
+        "description":"One round trip. Leases are not shown.","paramStructure":"either","params":[{"name":"name",\#
+        "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result",\#
+        "description":"The lock.","schema":{"$ref":"#/components/schemas/lock_state"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"a lock that is held","params":[{"name":"name","value":"orders"}],\#
+        "result":{"name":"result","value":{"name":"orders","locked":true,"mode":"exclusive","fence":1763625600000000,\#
+        "holders":[{"label":"nightly report","host":"app-1","since_at_ms":1763625600000,"mode":"exclusive",\#
+        "fence":1763625600000000,"ttl_ms":30000,"party":"2f0c…-1"}],"waiters":[]}}},{"name":"a lock of which nobody \#
+        has heard","params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"name":"orders",\#
+        "locked":false,"fence":0,"holders":[],"waiters":[]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"lock.list","summary":"Lists the locks that are held or waited for.",\#
+        "description":"Walks through the store's keys, a page a call; a lock that comes or goes meanwhile may be \#
+        missing. Locks that nobody holds are left out. `rpc lock.list --graph` draws who waits for whom.",\#
+        "paramStructure":"either","params":[{"name":"pattern","description":"Glob over the whole name: `*` for \#
+        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
+        "required":false,"schema":{"description":"Glob over the whole name: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","type":"string","minLength":1}},\#
+        {"name":"cursor","description":"The `cursor` of the page before; none for the first.","required":false,\#
+        "schema":{"type":"string","minLength":1}}],"result":{"name":"result","description":"One page.",\#
+        "schema":{"type":"object","required":["locks","cursor"],"properties":{"locks":{"description":"The locks, in \#
+        no order.","type":"array","items":{"$ref":"#/components/schemas/lock_state"}},"cursor":{"description":"Where \#
+        the next page begins; null at the end.","type":["string","null"]}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -1209,16 +1249,17 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"one key","params":[],"result":{"name":"result","value":{"keys":[{"id":"6f1d2c3b4a596877",\#
-        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000},\#
-        {"name":"session.list","summary":"Lists the sessions of a subject.","description":"One round trip; oldest \#
-        first. Sessions that ended are not listed.","paramStructure":"either","params":[{"name":"subject",\#
-        "description":"Whose session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
-        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
-        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
-        "result":{"name":"result","description":"The subject's sessions.","schema":{"type":"object",\#
-        "required":["sessions"],"properties":{"sessions":{"description":"Each session that lives.","type":"array",\#
-        "items":{"type":"object","required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
+        "primary":true,"held":true,"sessions":1}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":60000,\#
+        "x-operator":true},{"name":"session.list","summary":"Lists the sessions of a subject.","description":"One \#
+        round trip; oldest first. Sessions that ended are not listed.","paramStructure":"either",\#
+        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
+        account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
+        "description":"The subject's sessions.","schema":{"type":"object","required":["sessions"],\#
+        "properties":{"sessions":{"description":"Each session that lives.","type":"array","items":{"type":"object",\#
+        "required":["handle","created_at_ms","seen_at_ms","expires_at_ms"],\#
         "properties":{"handle":{"$ref":"#/components/schemas/handle"},"created_at_ms":{"description":"When it began, \#
         as Unix time in milliseconds.","type":"integer"},"seen_at_ms":{"description":"When it was used, exact to a \#
         tenth of its idle time, as Unix time in milliseconds.","type":"integer"},\#
@@ -1246,12 +1287,12 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000},{"name":"session.rotate","summary":"Gives a session a new token.","description":"Two \#
-        round trips, atomic. Data, subject and the end of its life stay; the old token is dead at once, or, with \#
-        `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody signs \#
-        in or gains rights: a token that was known before must not know more afterwards.","paramStructure":"either",\#
-        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
-        `session.create` or `session.rotate` returned.","required":true,\#
+        "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
+        "description":"Two round trips, atomic. Data, subject and the end of its life stay; the old token is dead at \#
+        once, or, with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever \#
+        somebody signs in or gains rights: a token that was known before must not know more afterwards.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
         belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
@@ -1517,18 +1558,35 @@ public enum OpenRPC {
         {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"what no group has \#
         handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
         "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}]},{"name":"topic.unsubscribe",\#
-        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply. What \#
-        was delivered and not settled is given to other consumers of the group at once; the group stays.",\#
-        "paramStructure":"either","params":[{"name":"subscription","description":"The name that `topic.subscribe` \#
-        gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
+        "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}],"x-operator":["force"]},\#
+        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of it \#
+        comes after the reply. What was delivered and not settled is given to other consumers of the group at once; \#
+        the group stays.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
+        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
         "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
         "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
         subscription of that name, or no more.","type":"boolean"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
         "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
-        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}],\#
+        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
+        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
+        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
+        that block, or that change the connection which all callers share, are refused. One round trip.",\#
+        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
+        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
+        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
+        "description":"The reply.","schema":{"type":"object","required":["reply"],\#
+        "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#
+        are an object with `base64`, an error within an array is one with `error`."}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}],\#
         "components":{"schemas":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB \#
         of UTF-8 is the default limit.","type":"string","minLength":1},"keys":{"description":"Names of entries, 1 to \#
         1000 of them.","type":"array","items":{"$ref":"#/components/schemas/key"},"minItems":1,"maxItems":1000},\#

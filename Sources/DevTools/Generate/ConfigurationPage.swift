@@ -60,7 +60,7 @@ struct ConfigurationPage {
         if section == "namespaces" {
             for option in Option.all(ofNamespace: "<name>") {
                 let level = option.name.split(separator: ".").last ?? ""
-                text += row(option, "that of `cache.\(level)`")
+                text += row(option, level == "class" ? "`\"internal\"`" : "that of `cache.\(level)`")
             }
         }
         return text

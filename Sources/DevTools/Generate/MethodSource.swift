@@ -28,6 +28,10 @@ struct MethodSource {
             writeDeadlines(&source)
             source.line()
             writeGroups(&source)
+            source.line()
+            writeOperators(&source)
+            source.line()
+            writeParameters(&source)
         }
         return source.text
     }
@@ -83,6 +87,40 @@ struct MethodSource {
             source.line("switch self {")
             for method in methods {
                 source.line("case .\(SwiftName.member(method.name)): .\(SwiftName.member(method.group))")
+            }
+            source.line("}")
+        }
+    }
+
+    private func writeOperators(_ source: inout SourceText) {
+        source.documentation("Whether only those may call it whom a policy grants it by name.")
+        source.block("public var isOperator: Bool") { source in
+            let members = methods.filter(\.isOperator).map { ".\(SwiftName.member($0.name))" }
+            source.line("switch self {")
+            source.switchCase("case \(members.joined(separator: ", ")):", "true")
+            source.line("default: false")
+            source.line("}")
+        }
+        source.line()
+        source.documentation("Boolean parameters that, where one is true, make a call one of an operator.")
+        source.block("public var operatorParameters: [StaticString]") { source in
+            source.line("switch self {")
+            for method in methods where !method.operatorParameters.isEmpty {
+                let names = method.operatorParameters.map { "\"\($0)\"" }.joined(separator: ", ")
+                source.line("case .\(SwiftName.member(method.name)): [\(names)]")
+            }
+            source.line("default: []")
+            source.line("}")
+        }
+    }
+
+    private func writeParameters(_ source: inout SourceText) {
+        source.documentation("Names of the parameters, in the order of their positions.")
+        source.block("public var parameterNames: [StaticString]") { source in
+            source.line("switch self {")
+            for method in methods {
+                let names = method.fields.parameters.map { "\"\($0.name)\"" }
+                source.switchCase("case .\(SwiftName.member(method.name)):", list: names)
             }
             source.line("}")
         }

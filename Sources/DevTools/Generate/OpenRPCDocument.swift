@@ -66,8 +66,12 @@ struct OpenRPCDocument {
             "x-since": .string(method.since),
             "x-deadline_ms": .integer(method.deadlineMilliseconds),
         ]
-        guard !method.fields.rules.isEmpty, var members = description.object else { return description }
-        members["x-rules"] = .array(method.fields.rules.map(describe))
+        guard var members = description.object else { return description }
+        if !method.fields.rules.isEmpty { members["x-rules"] = .array(method.fields.rules.map(describe)) }
+        if method.isOperator { members["x-operator"] = true }
+        if !method.operatorParameters.isEmpty {
+            members["x-operator"] = .array(method.operatorParameters.map { .string($0) })
+        }
         return .object(members)
     }
 

@@ -51,6 +51,12 @@ struct ReferencePages {
         var text = "## `\(method.name)`\n\n\(method.summary) \(method.description)\n\n"
         text += "Since \(method.since) · \(Self.words(method.idempotency))"
         text += " · deadline \(method.deadlineMilliseconds) ms unless `_meta` says otherwise\n\n"
+        if method.isOperator {
+            text += "For operators: a rule of the policy must grant it by its name.\n\n"
+        } else if !method.operatorParameters.isEmpty {
+            let names = method.operatorParameters.map { "`\($0)`" }.joined(separator: " or ")
+            text += "With \(names) it is for operators: a rule of the policy must grant it by its name.\n\n"
+        }
         if method.fields.parameters.isEmpty {
             text += "No parameters.\n"
         } else {

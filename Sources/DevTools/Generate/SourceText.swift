@@ -28,6 +28,24 @@ struct SourceText {
         line("    \(statement)")
     }
 
+    /// Writes a case of a switch that is an array, over as many lines as it takes.
+    mutating func switchCase(_ head: String, list elements: [String]) {
+        let whole = "[\(elements.joined(separator: ", "))]"
+        guard indentation.count + 4 + whole.count >= Self.width else { return switchCase(head, whole) }
+        line(head)
+        line("    [")
+        var row = ""
+        for element in elements {
+            if indentation.count + 8 + row.count + element.count + 2 > Self.width {
+                line("        \(row)")
+                row = ""
+            }
+            row += row.isEmpty ? "\(element)," : " \(element),"
+        }
+        line("        \(row)")
+        line("    ]")
+    }
+
     /// Writes a guard, on one line where there is room.
     mutating func guardStatement(_ condition: String, orElse statement: String) {
         let whole = "guard \(condition) else { \(statement) }"

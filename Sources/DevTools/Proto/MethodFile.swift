@@ -25,6 +25,10 @@ struct MethodFile {
     let description: String
     /// What doing it twice means.
     let idempotency: Idempotency
+    /// Whether only those may call it whom a policy grants it by name.
+    let isOperator: Bool
+    /// Boolean parameters that, where they are true, make a call one of an operator.
+    let operatorParameters: [String]
     /// Bound on a call that brings none, in milliseconds.
     let deadlineMilliseconds: Int64
     /// Parameters and the rules between them.
@@ -48,7 +52,7 @@ struct MethodFile {
                 "$schema", "name", "since", "summary", "description", "idempotency", "params", "result", "errors",
                 "examples",
             ],
-            optional: ["deadline_ms", "rules"]
+            optional: ["deadline_ms", "operator", "rules"]
         )
         func member(_ name: String) throws(ProtoFault) -> Place {
             guard let member = members[name] else { throw place.fault("\(name) is missing") }
@@ -64,8 +68,13 @@ struct MethodFile {
             throw try member("idempotency").fault("must be read, idempotent or non_idempotent")
         }
         self.idempotency = idempotency
+        isOperator = members["operator"]?.document == true
+        operatorParameters = isOperator ? [] : try members["operator"]?.names() ?? []
         deadlineMilliseconds = try members["deadline_ms"]?.integer() ?? Self.deadlineDefault
         fields = try Fields(params: try member("params"), rules: members["rules"], definitions)
+        for parameter in operatorParameters where !fields.parameters.contains(where: { $0.name == parameter }) {
+            throw try member("operator").fault("names no parameter: \(parameter)")
+        }
         let result = try member("result").members(required: ["description", "schema"])
         guard let description = result["description"], let schema = result["schema"] else {
             throw try member("result").fault("is not complete")

@@ -1,0 +1,117 @@
+import Configuration
+import Contract
+import EventLoop
+import JSONRPC
+import Observability
+import Policy
+import Sessions
+import Store
+import Valkey
+
+extension Agent {
+    /// Reads configuration and policy again; where one is faulty, the old ones stay.
+    ///
+    /// They are read beside the loop: a name service or a slow disk must not hold it up.
+    func reload() {
+        guard !isStopping else { return }
+        guard !isReloading else {
+            // What changed since the reading began counts too.
+            isReloadWanted = true
+            return
+        }
+        isReloading = true
+        service?.reloading()
+        Task { @EventLoop in
+            let current = self.configuration
+            switch await BlockingWork.run({ Agent.read(current) }) {
+            case .success(let (next, policy)): self.adopt(next, policy: policy)
+            case .failure(let fault):
+                self.log.error("the configuration is faulty; the old one stays", ["faults": fault.description])
+            }
+            self.isReloading = false
+            if !self.isStopping { self.service?.ready() }
+            guard self.isReloadWanted else { return }
+            self.isReloadWanted = false
+            self.reload()
+        }
+    }
+
+    /// What is wrong with a configuration or a policy, a line for each fault.
+    struct ReloadFault: Error {
+        let description: String
+    }
+
+    nonisolated private static func read(
+        _ current: Configuration
+    ) -> Result<(Configuration, Policy), ReloadFault> {
+        do {
+            let next = try current.reloaded()
+            return .success((next, try PolicyFile.read(next)))
+        } catch {
+            return .failure(ReloadFault(description: "\(error)"))
+        }
+    }
+
+    /// Takes up what may change while the agent runs.
+    private func adopt(_ next: Configuration, policy: Policy) {
+        let keys: SessionKeys
+        do throws(KeyFault) {
+            keys = try SessionKeys(next)
+        } catch {
+            return log.error("the session keys are faulty; the old configuration stays", ["faults": error.description])
+        }
+        gatekeeper.audit.adopt(next.audit)
+        gatekeeper.audit.reopen()
+        gatekeeper.adopt(policy, classes: next.cache.classes)
+        features.adopt(next, keys)
+        stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
+        log.level = next.log.level
+        log.format = next.log.format
+        calls.slowNanoseconds = next.log.slowNanoseconds
+        dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
+        let changed = next.changes(since: configuration)
+        // What proves who a server is belongs to the server: with another URL it waits for the restart too.
+        let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
+        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
+        configuration.log = next.log
+        configuration.audit.classes = next.audit.classes
+        configuration.audit.whenFull = next.audit.whenFull
+        configuration.policy = next.policy
+        let nearBytes = configuration.cache.nearBytes
+        configuration.cache = next.cache
+        configuration.cache.nearBytes = nearBytes
+        configuration.sessions = next.sessions
+        configuration.channels = next.channels
+        configuration.topics = next.topics
+        configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
+        configuration.limits.deadline = next.limits.deadline
+        configuration.limits.sweepDeadline = next.limits.sweepDeadline
+        if isSameServer {
+            configuration.adoptAccess(of: next)
+            stores.adoptCredentials(configuration)
+        }
+        features.agent.configuration = configuration
+        gatekeeper.audit.record("reload", isOfPolicy: true, ["changed": changed.joined(separator: ",")])
+        log.notice(
+            "configuration reloaded",
+            [
+                "changed": changed.joined(separator: ","),
+                "needs_restart": waiting.joined(separator: ","),
+            ]
+        )
+    }
+
+    private static func isReloadable(_ option: String) -> Bool {
+        option.hasPrefix("log.") || option.hasPrefix("policy.")
+            || ["audit.classes", "audit.when_full"].contains(option)
+            || option.hasPrefix("cache.") && option != "cache.near_bytes"
+            || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
+            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
+            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
+    }
+
+    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
+    private static func isAccess(_ option: String) -> Bool {
+        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
+    }
+}

@@ -1,0 +1,157 @@
+import Configuration
+import Contract
+import EventLoop
+import JSONRPC
+import Linux
+import Observability
+import Policy
+
+/// The gate of all connections of one caller: what it may do, and what it has used of its quota.
+@EventLoop
+final class CallerGate {
+    /// What the caller may do.
+    private(set) var access: Access
+    // The keeper lives as long as the agent.
+    private unowned let keeper: Gatekeeper
+    private var peers: [Peer] = []
+    private let account: QuotaAccount
+    /// Calls that run and count against the quota.
+    private var counted: Set<CallID> = []
+    /// Records of calls that run.
+    private var records: [CallID: PendingRecord] = [:]
+    /// When a denial was logged last, and how many were not since.
+    private var denialLogged = Instant(nanoseconds: .min)
+    private var denialsUnlogged = 0
+
+    init(_ access: Access, keeper: Gatekeeper) {
+        self.access = access
+        self.keeper = keeper
+        account = QuotaAccount(access.quota, now: EventLoop.reactor.now)
+    }
+
+    /// Whether no connection is open and no call runs that is to be seen to its end.
+    var isIdle: Bool { peers.isEmpty && account.inFlight == 0 && records.isEmpty }
+
+    /// Takes a connection in.
+    func add(_ peer: Peer) {
+        peers.append(peer)
+        peer.gate = self
+        peer.ungated = ungated
+    }
+
+    /// Lets a connection go; calls of it that still run end here.
+    func remove(_ peer: Peer) {
+        peers.removeAll { $0 === peer }
+    }
+
+    /// Has another policy hold, or other methods be watched.
+    func adopt(_ access: Access) {
+        self.access = access
+        account.quota = access.quota
+        for peer in peers { peer.ungated = ungated }
+    }
+
+    /// Methods whose calls need no look: those of which no parameter, no quota and no record depends.
+    private var ungated: MethodSet {
+        access.quota.isUnbounded ? access.unrestricted.subtracting(keeper.watched) : MethodSet()
+    }
+
+    private func deny(_ method: Method, _ reason: String) -> RPCError {
+        keeper.counts.denied += 1
+        logDenial(method, reason)
+        return RPCError(.forbidden, reason, outcome: .notApplied)
+    }
+
+    /// One line a second at most: a caller that is refused may ask often.
+    private func logDenial(_ method: Method, _ reason: String) {
+        let now = EventLoop.reactor.now
+        guard now >= denialLogged.advanced(nanoseconds: 1_000_000_000) else {
+            denialsUnlogged += 1
+            return
+        }
+        keeper.log.warning(
+            "a call was denied",
+            [
+                "method": "\(method.name)", "uid": "\(access.caller.userID)", "socket": access.caller.socket,
+                "reason": reason, "denied_before": "\(denialsUnlogged)",
+            ]
+        )
+        denialLogged = now
+        denialsUnlogged = 0
+    }
+
+    /// The bound on what a caller holds that a call would exceed.
+    private func heldTooMuch(_ method: Method) -> (bound: StaticString, limit: Int)? {
+        let quota = access.quota
+        if quota.subscriptions == nil, quota.locks == nil { return nil }
+        let leases = peers.reduce(0) { $0 + $1.leases }
+        if let limit = quota.locks, method.acquires, leases >= limit { return ("locks", limit) }
+        guard let limit = quota.subscriptions, method.subscribes else { return nil }
+        return peers.reduce(0) { $0 + $1.bindings } - leases >= limit ? ("subscriptions", limit) : nil
+    }
+}
+
+extension CallerGate: CallGate {
+    func admit(_ call: CallID, _ peer: Peer, method number: Int, _ arguments: Arguments) throws(RPCError) {
+        guard let method = Method(rawValue: UInt8(number)) else { preconditionFailure("there is no method \(number)") }
+        let dataClass = keeper.dataClass(of: method, arguments)
+        let isRecorded = keeper.audit.methods.contains(number) || dataClass?.records(method) == true
+        if isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
+        if !access.unrestricted.contains(number) {
+            let scope = access.granted.contains(number) ? Scope(method, arguments) : nil
+            if case .refused(let reason) = access.decide(method, scope) {
+                // Every denial is recorded, of whatever class.
+                if !isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
+                throw deny(method, reason)
+            }
+        }
+        if isRecorded { try keeper.audit.checkRoom() }
+        if let fault = dataClass?.fault(of: method, arguments) { throw fault }
+        guard !access.quota.isUnbounded else { return }
+        if let (bound, limit) = heldTooMuch(method) {
+            keeper.counts.overQuota += 1
+            throw .overQuota(bound, limit, retryAfterMilliseconds: nil)
+        }
+        if let refusal = account.begin(bytes: arguments.byteCount, now: EventLoop.reactor.now) {
+            keeper.counts.overQuota += 1
+            let wait = refusal.retryAfterMilliseconds
+            throw .overQuota(refusal.bound, refusal.limit, retryAfterMilliseconds: wait)
+        }
+        counted.insert(call)
+    }
+
+    func callEnded(_ call: CallID, error: RPCError?) {
+        if let record = records.removeValue(forKey: call) { keeper.audit.end(record, error: error) }
+        if counted.remove(call) != nil { account.end() }
+        if isIdle { keeper.retire(self) }
+    }
+}
+
+extension Method {
+    /// Whether the method takes a lock, a permit or a term.
+    fileprivate var acquires: Bool {
+        "\(name)".hasSuffix(".acquire") || "\(name)" == "leader.campaign"
+    }
+
+    /// Whether the method subscribes its connection to something.
+    fileprivate var subscribes: Bool {
+        "\(name)".hasSuffix(".subscribe") || ["leader.campaign", "leader.observe"].contains("\(name)")
+    }
+}
+
+extension RPCError {
+    /// A caller has used up what a rule of the policy gives it.
+    fileprivate static func overQuota(
+        _ bound: StaticString,
+        _ limit: Int,
+        retryAfterMilliseconds: Int64?
+    ) -> RPCError {
+        RPCError(
+            .overloaded,
+            "the policy bounds \(bound) to \(limit) for this caller, over all its connections",
+            retryAfterMilliseconds: retryAfterMilliseconds,
+            outcome: .notApplied,
+            details: [("quota", "\"\(bound)\"")]
+        )
+    }
+}

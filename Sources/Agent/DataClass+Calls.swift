@@ -1,0 +1,70 @@
+import Bytes
+import Configuration
+import Contract
+import JSON
+import JSONRPC
+import Linux
+import Policy
+
+extension DataClass {
+    /// Whether a call in a namespace of this class is recorded, whatever the classes of the audit are.
+    func records(_ method: Method) -> Bool {
+        method.idempotency == .read ? recordsReads : recordsChanges
+    }
+
+    /// Why the class does not allow a call in a namespace of it; nil where it does.
+    func fault(of method: Method, _ arguments: Arguments) -> RPCError? {
+        if isEncryptedAtRest, method.storesInPlainText {
+            return RPCError(
+                .forbidden,
+                "the namespace is \(rawValue), and \(method.group.rawValue).* stores data as they are: keep them in a"
+                    + " session, which is sealed",
+                outcome: .notApplied
+            )
+        }
+        guard let limit = lifeMax?.wholeMilliseconds else { return nil }
+        for (parameter, standard) in method.lives {
+            // What the call does not name is at its default, which the class may not allow either.
+            let life = arguments.value(of: parameter, in: method)?.wholeNumber ?? standard
+            guard life > limit else { continue }
+            return .invalidParams(
+                "\(parameter) must be at most \(limit) in this namespace, which is \(rawValue); without it it is"
+                    + " \(standard)",
+                parameter: "\(parameter)"
+            )
+        }
+        return nil
+    }
+}
+
+extension Method {
+    /// Whether the method puts data into Valkey as they are.
+    fileprivate var storesInPlainText: Bool {
+        guard idempotency != .read, ["cache", "hash", "response"].contains(group.rawValue) else { return false }
+        return !["delete", "invalidate", "fail", "touch"].contains { "\(name)".hasSuffix(".\($0)") }
+    }
+
+    /// Parameters that are lives, with their defaults in milliseconds (`proto/session.create.json`).
+    fileprivate var lives: [(name: StaticString, standard: Int64)] {
+        self == .sessionCreate ? [("idle_ms", 86_400_000), ("lifetime_ms", 2_592_000_000)] : []
+    }
+}
+
+extension Arguments {
+    /// The value of a parameter; nil where the call does not have it.
+    fileprivate func value(of parameter: StaticString, in method: Method) -> JSONValue? {
+        let position = method.parameterNames.firstIndex { "\($0)" == "\(parameter)" }
+        for index in 0..<count {
+            let isIt = form == .named ? self[index].name.equals(parameter) : index == position
+            if isIt { return self[index].value }
+        }
+        return nil
+    }
+}
+
+extension JSONValue {
+    /// The number, where it is a whole one.
+    fileprivate var wholeNumber: Int64? {
+        kind == .number ? Int64(String(decoding: text.copy(), as: UTF8.self)) : nil
+    }
+}

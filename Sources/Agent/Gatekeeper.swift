@@ -1,0 +1,99 @@
+import Configuration
+import Contract
+import EventLoop
+import JSONRPC
+import Linux
+import Observability
+import Policy
+
+/// Decides at accept what each connection may do, so that its calls need little more.
+@EventLoop
+final class Gatekeeper {
+    /// Counts since the start.
+    struct Counts {
+        /// Calls that no rule granted.
+        var denied: UInt64 = 0
+        /// Calls beyond a quota.
+        var overQuota: UInt64 = 0
+    }
+
+    let calls: CallTable
+    /// The user that the agent runs as.
+    let agentUser: UInt32
+    let log: Log
+    /// Where calls are recorded.
+    let audit: AuditTrail
+    var counts = Counts()
+    private(set) var policy: Policy
+    /// The namespaces whose data are more sensitive than others.
+    private var classes: [String: DataClass]
+    /// Methods whose calls are looked at though they are granted: some are recorded, and some depend on a class.
+    private(set) var watched = MethodSet()
+    /// A gate for all connections of one caller, as long as it has any.
+    private var gates: [Caller: CallerGate] = [:]
+
+    init(_ policy: Policy, classes: [String: DataClass], calls: CallTable, audit: AuditTrail, log: Log) {
+        self.policy = policy
+        self.calls = calls
+        self.log = log
+        self.audit = audit
+        agentUser = ProcessIdentity.userID
+        self.classes = classes
+        watched = methodsToWatch
+    }
+
+    private var methodsToWatch: MethodSet {
+        var methods = audit.methods
+        if classes.isEmpty { return methods }
+        for method in Method.allCases where Gatekeeper.hasClass(method) { methods.insert(Int(method.rawValue)) }
+        return methods
+    }
+
+    private static func hasClass(_ method: Method) -> Bool {
+        Scope.hasNamespace(method) || method.group == .response
+    }
+
+    /// The class of the data that a call is about; nil where none is configured.
+    func dataClass(of method: Method, _ arguments: Arguments) -> DataClass? {
+        guard !classes.isEmpty, Gatekeeper.hasClass(method) else { return nil }
+        // Stored responses are in the namespace of that name.
+        return classes[Scope(method, arguments).namespace ?? Method.Group.response.rawValue]
+    }
+
+    /// Decides about a new connection.
+    func opened(_ peer: Peer, _ identity: PeerIdentity?, on socket: (name: String, group: UInt32?)) {
+        let caller = Caller(
+            userID: identity?.userID ?? .max,
+            groups: Set(identity?.groups ?? []).union(identity.map { [$0.groupID] } ?? []),
+            socket: socket.name,
+            socketGroup: socket.group
+        )
+        let gate = gates[caller] ?? CallerGate(access(of: caller), keeper: self)
+        gates[caller] = gate
+        gate.add(peer)
+    }
+
+    /// Forgets a connection that closed.
+    func closed(_ peer: Peer) {
+        guard let gate = peer.gate as? CallerGate else { return }
+        gate.remove(peer)
+        if gate.isIdle { retire(gate) }
+    }
+
+    /// Forgets a gate through which nobody comes any more.
+    func retire(_ gate: CallerGate) {
+        gates[gate.access.caller] = nil
+    }
+
+    /// Has another policy and other classes hold, for connections that are open too.
+    func adopt(_ policy: Policy, classes: [String: DataClass]) {
+        self.policy = policy
+        self.classes = classes
+        watched = methodsToWatch
+        for gate in gates.values { gate.adopt(access(of: gate.access.caller)) }
+    }
+
+    private func access(of caller: Caller) -> Access {
+        Access(policy, caller, agent: agentUser)
+    }
+}

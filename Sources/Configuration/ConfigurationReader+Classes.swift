@@ -1,0 +1,32 @@
+import Linux
+
+extension ConfigurationReader {
+    /// Finds what contradicts the classes of namespaces, and keeps copies of restricted data out of memory.
+    mutating func checkClasses() {
+        for (namespace, dataClass) in configuration.cache.classes.sorted(by: { $0.key < $1.key }) {
+            let level = "namespaces.\(namespace)"
+            let because = "\(level).class is \(dataClass.rawValue)"
+            if !dataClass.mayBeNear {
+                if configuration.cache.overrides[namespace]?.tier == "near+valkey" {
+                    contradict("\(level).tier must be \"valkey\": \(because)")
+                }
+                configuration.cache[tierIn: namespace] = "valkey"
+            }
+            if let limit = dataClass.lifeMax, (configuration.cache[lifeIn: namespace] ?? .seconds(Int64.max)) > limit {
+                contradict("\(level).ttl_ms must be at most \(limit.milliseconds): \(because)")
+            }
+            if dataClass.isEncryptedAtRest, configuration.sessions.keyFiles.isEmpty,
+                configuration.sources.environment["CREDENTIALS_DIRECTORY"] == nil
+            {
+                contradict("sessions.key_files must be given, or a credential session-key: \(because)")
+            }
+            if dataClass.recordsChanges, configuration.audit.file == nil {
+                contradict("audit.file must be given, for calls that must be recorded: \(because)")
+            }
+        }
+    }
+
+    private mutating func contradict(_ reason: String) {
+        faults.append(ConfigurationFault(reason))
+    }
+}
