@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -258,4 +259,15 @@ static inline void squire_release_memory(size_t limit) {
 // Has the kernel write no core file of this process, and let no other process of its user read its memory.
 static inline int squire_make_private(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// Blocks every signal in this thread; `old` receives what was blocked before, for squire_restore_signals.
+static inline void squire_block_signals(sigset_t *old) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+static inline void squire_restore_signals(const sigset_t *old) {
+    pthread_sigmask(SIG_SETMASK, old, NULL);
 }

@@ -110,11 +110,12 @@ final class AgentClient {
 
     // MARK: Calling
 
-    /// Calls a method and returns the reply's text.
+    /// Calls a method and returns the reply's text; what the agent tells of itself meanwhile is passed over.
     func reply(to method: String, _ params: String = "{}") async throws -> String {
         lastID += 1
         try await send(#"{"jsonrpc":"2.0","id":\#(lastID),"method":"\#(method)","params":\#(params)}"#)
-        let reply = try await receive()
+        var reply = try await receive()
+        while reply.hasPrefix(#"{"jsonrpc":"2.0","method":"#) { reply = try await receive() }
         try #require(reply.hasPrefix(#"{"jsonrpc":"2.0","id":\#(lastID),"#), "\(reply.prefix(200))")
         return reply
     }
