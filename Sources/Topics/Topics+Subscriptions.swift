@@ -131,6 +131,7 @@ extension Topics {
         subscription.isJoined = true
         guard !subscription.isEnded, let call = subscription.call, calls.isWaiting(call) else {
             if subscription.isEnded { release(subscription) } else { end(subscription) }
+            if let call = subscription.call { calls.abandon(call) }
             return
         }
         subscription.call = nil
