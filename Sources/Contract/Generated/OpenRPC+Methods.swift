@@ -2962,10 +2962,10 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"everything that is handled",\#
         "params":[{"name":"topic","value":"orders"},{"name":"length_max","value":1}],"result":{"name":"result",\#
-        "value":{"trimmed":1}}},{"name":"what no group has handled stays","params":[{"name":"topic","value":"orders"},\#
-        {"name":"age_max_ms","value":0}],"result":{"name":"result","value":{"trimmed":0}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max",\#
-        "age_max_ms"]}],"x-operator":["force"]}
+        "value":{"trimmed":1}}},{"name":"a group that begins with what is new holds nothing back",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"length_max","value":0}],"result":{"name":"result",\#
+        "value":{"trimmed":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":60000,\#
+        "x-rules":[{"exactly_one":["length_max","age_max_ms"]}],"x-operator":["force"]}
         """#
 
     private static let topicUnsubscribe: StaticString = #"""

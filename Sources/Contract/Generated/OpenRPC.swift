@@ -1555,9 +1555,9 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
         "examples":[{"name":"everything that is handled","params":[{"name":"topic","value":"orders"},\#
-        {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"what no group has \#
-        handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
-        "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        {"name":"length_max","value":1}],"result":{"name":"result","value":{"trimmed":1}}},{"name":"a group that \#
+        begins with what is new holds nothing back","params":[{"name":"topic","value":"orders"},{"name":"length_max",\#
+        "value":0}],"result":{"name":"result","value":{"trimmed":1}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}],"x-operator":["force"]},\#
         {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"One round \#
         trip. Nothing of it comes after the reply. What was delivered and not settled is given to other consumers of \#
