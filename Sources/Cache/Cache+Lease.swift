@@ -20,8 +20,8 @@ extension Cache {
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
-        // Cancelled while the entry was read.
-        guard calls.isWaiting(wish.call) else { return }
+        // Cancelled, or its connection closed, while the entry was read.
+        guard calls.isWaiting(wish.call) else { return calls.abandon(wish.call) }
         // Waiting calls must leave room for the one that brings the value.
         guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
             let message = "too many calls of this connection wait"

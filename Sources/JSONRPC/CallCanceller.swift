@@ -22,14 +22,20 @@ extension CallTable {
         cancellers.contains { $0.cancel(call) }
     }
 
+    /// Ends a call whose connection has gone, and does nothing for another one: its place is free again.
+    public func abandon(_ call: CallID) {
+        guard !isWaiting(call) else { return }
+        reply(call) { _ in }
+    }
+
     /// Calls of a connection that run under an id.
     ///
     /// - Parameters:
     ///   - peer: The connection.
-    ///   - id: The id as its call has it, byte for byte.
-    /// - Returns: Their names; more than one only where a client uses an id twice.
+    ///   - id: The id as its call has it, byte for byte; nil for any.
+    /// - Returns: Their names; of one id more than one only where a client uses it twice.
     /// - Complexity: O(n) of the most calls that ever ran at once; it ends where the connection's last one was seen.
-    public func running(_ peer: Peer, id: ByteView) -> [CallID] {
+    public func running(_ peer: Peer, id: ByteView? = nil) -> [CallID] {
         var left = peer.runningCalls + peer.waitingCalls
         var found: [CallID] = []
         for index in 0..<slotCount {
@@ -40,7 +46,9 @@ extension CallTable {
             }
             left -= 1
             let isMeant =
-                slot.id.isLong ? longIDs[index].map { $0.withByteView(id.equals) } == true : slot.id.equals(id)
+                id.map { id in
+                    slot.id.isLong ? longIDs[index].map { $0.withByteView(id.equals) } == true : slot.id.equals(id)
+                } ?? true
             if isMeant { found.append(CallID(slot: index, generation: slot.generation)) }
         }
         return found

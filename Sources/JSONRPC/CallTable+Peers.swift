@@ -4,10 +4,11 @@ extension CallTable {
         observers.append(observer)
     }
 
-    /// Takes note that a connection is gone.
+    /// Takes note that a connection is gone: what waits for it waits no more, what runs goes on to its end.
     public func closed(_ peer: Peer) {
         peer.isClosed = true
         for observer in observers { observer.peerClosed(peer) }
+        for call in running(peer) { _ = cancel(call) }
         forget(peer)
     }
 

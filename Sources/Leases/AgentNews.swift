@@ -1,5 +1,7 @@
 import Bytes
+import Contract
 import EventLoop
+import JSONRPC
 import Linux
 import Valkey
 
@@ -8,13 +10,16 @@ import Valkey
 final class AgentNews: SubscriptionHandler {
     // It lives as long as the process.
     private unowned(unsafe) let owner: Leases
+    /// Whether Valkey confirmed that it tells.
+    private(set) var isListening = false
 
     init(of leases: Leases) {
         unsafe owner = leases
     }
 
     func subscriptionBegan(_ subscription: Subscription) {
-        unsafe owner.newsMayBeMissing()
+        isListening = true
+        unsafe owner.newsBegan()
     }
 
     func subscriptionEnded(_ subscription: Subscription, _ failure: SubscriptionFailure) {
@@ -41,6 +46,36 @@ extension Leases {
         link.subscriber.subscribe(to: .channel(stem + agent), handler: news, deadline: deadline)
     }
 
+    /// Has a lease asked for as soon as this agent listens, or it turns out that it cannot.
+    func askLater(_ lease: Lease) {
+        deferred.append(lease)
+        lease.cancelTimer()
+        lease.timer = EventLoop.reactor.timers.schedule(at: lease.answerDeadline) {
+            lease.timer = nil
+            self.deferred.removeAll { $0 === lease }
+            self.fail(
+                lease,
+                RPCError(.deadlineExceeded, "the deadline passed before Valkey answered", outcome: .notApplied)
+            )
+        }
+        listen()
+    }
+
+    private func askDeferred() {
+        let leases = deferred
+        deferred = []
+        for lease in leases where lease.state == .asking {
+            lease.cancelTimer()
+            ask(lease, isHeard: true)
+        }
+    }
+
+    /// Valkey tells from now on.
+    func newsBegan() {
+        askDeferred()
+        newsMayBeMissing()
+    }
+
     /// What came to pass meanwhile nobody told.
     func newsMayBeMissing() {
         for place in Array(waits.values) { tend(place) }
@@ -54,6 +89,7 @@ extension Leases {
     /// Valkey could not be asked for the channel: it is asked again while somebody needs it.
     func newsEnded() {
         news = nil
+        askDeferred()
         guard !isEnding else { return }
         Task { @EventLoop in
             await EventLoop.reactor.timers.sleep(for: Leases.retryDelay)

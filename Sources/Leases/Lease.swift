@@ -228,6 +228,16 @@ final class PeerLeases {
     /// The connection as a party.
     let party: [UInt8]
     var leases: [LeaseID: Lease] = [:]
+    /// What is told of the connection's leases, for those that are described alike.
+    private var about: (description: LeaseDescription, text: [UInt8])?
+
+    /// The text of a description; a connection's leases mostly have the same.
+    func text(of description: LeaseDescription) -> [UInt8] {
+        if let about, about.description == description { return about.text }
+        let text = description.text
+        about = (description, text)
+        return text
+    }
 
     init(_ peer: Peer, party: [UInt8]) {
         self.peer = peer

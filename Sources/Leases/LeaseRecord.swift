@@ -43,7 +43,7 @@ public struct LeaseRecord: Sendable {
 }
 
 /// What is told of a party: as whom it asked, from where, and how its lease is kept.
-public struct LeaseDescription: Sendable {
+public struct LeaseDescription: Equatable, Sendable {
     /// What the party called itself, as JSON text with its quotes; nil where it did not.
     public var label: [UInt8]?
     /// The name of its host.

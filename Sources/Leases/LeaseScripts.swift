@@ -3,10 +3,13 @@ import Valkey
 
 /// The Lua scripts of locks, semaphores and elections; each works on the two keys of one ``LeasePlace``.
 ///
-/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `l`, the lease released last; and,
-/// while somebody holds the place, `u`, the places taken, `c`, their capacity, `e`, a moment at or before the earliest
-/// end, `x`, the lease granted last, `s`, the last number of the queue, `h:<lease>` for each holder and `w:<lease>` for
-/// each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
+/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `l`, the lease released last while
+/// others were there, and `x`, the lease granted last; and, while somebody holds the place, `u`, the places taken, `c`,
+/// their capacity, `e`, a moment at or before the earliest end, `s`, the last number of the queue, `h:<lease>` for each
+/// holder and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
+///
+/// Nobody waits for the dead: who stands first and whose agent does not listen is passed over, and where an agent did not
+/// take what it was granted, all that it waits for is. (In a Cluster a node counts its own listeners only.)
 ///
 /// What holds after each script: where somebody waits, the first of them does not fit. So there is no queue while
 /// nothing is held, and whoever finds nothing held need not look for one.
@@ -23,7 +26,7 @@ enum LeaseScripts {
     /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.
     ///
     /// Its agent may be gone.
-    private static let claimMilliseconds = 5000
+    private static let claimMilliseconds = 2000
 
     /// The server's time, and numbers as text: Lua's own conversion would round a fence.
     private static let time = """
@@ -59,6 +62,7 @@ enum LeaseScripts {
         local function prune()
           if S.u == 0 or S.e > now then return end
           local all = redis.call('HGETALL', K)
+          local absent = {}
           S.u, S.e, S.dirty = 0, 1e15, true
           for i = 1, #all, 2 do
             if string.sub(all[i], 1, 2) == 'h:' then
@@ -66,10 +70,18 @@ enum LeaseScripts {
               if r.ends <= now then
                 redis.call('HDEL', K, all[i])
                 S.changed = true
+                if r.state == 'g' then absent[r.agent] = true end
               else
                 S.u = S.u + r.weight
                 if r.ends < S.e then S.e = r.ends end
               end
+            end
+          end
+          if not next(absent) then return end
+          for i = 1, #all, 2 do
+            if string.sub(all[i], 1, 2) == 'w:' and absent[read(all[i + 1]).agent] then
+              redis.call('HDEL', K, all[i])
+              redis.call('ZREM', Q, string.sub(all[i], 3))
             end
           end
         end
@@ -91,11 +103,10 @@ enum LeaseScripts {
             if living and S.u > 0 and S.u + r.weight > S.c then break end
             redis.call('ZREM', Q, lease)
             redis.call('HDEL', K, 'w:' .. lease)
-            if living then
+            if living and redis.call('PUBLISH', stem .. r.agent, 'g' .. lease) > 0 then
               if S.u == 0 then S.c = tonumber(r.fence) end
               r.state, r.ends = 'g', now + math.min(r.life, \(claimMilliseconds))
               grant(lease, r)
-              redis.call('PUBLISH', stem .. r.agent, 'g' .. lease)
             end
           end
           if S.dirty then
@@ -209,14 +220,14 @@ enum LeaseScripts {
     static let release = Script(
         """
         -- squire lease.release 1
-        local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u')
+        local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u', 's', 'x')
         local weight, user
         if v[1] then
           weight, user = string.match(v[1], '^%d+ (%d+) %d+ %d+ %d+ %a (%d+) ')
           if user ~= ARGV[4] then return 0 end
-          if weight == v[2] and redis.call('EXISTS', KEYS[2]) == 0 then
-            redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e', 'x', 's')
-            redis.call('HSET', KEYS[1], 'l', ARGV[3])
+          if weight == v[2] and not v[3] and v[4] == ARGV[3] then
+            -- Nobody else holds it, and nobody has waited since somebody did. That it is `x` tells who released it.
+            redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e')
             if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
             return 1
           end
@@ -237,7 +248,8 @@ enum LeaseScripts {
             redis.call('ZREM', Q, ARGV[3])
             result = 2
           else
-            result = redis.call('HGET', K, 'l') == ARGV[3] and 1 or 0
+            local released = redis.call('HGET', K, 'l') == ARGV[3] or not v[2] and v[4] == ARGV[3]
+            result = released and 1 or 0
           end
         end
         prune()

@@ -77,6 +77,8 @@ public final class Leases {
     var peers: [ObjectIdentifier: PeerLeases] = [:]
     var waits: [LeasePlace: WaitingPlace] = [:]
     var news: AgentNews?
+    /// Leases that are asked for once this agent listens.
+    var deferred: [Lease] = []
     /// Whether nobody is let wait any more: the agent is ending.
     var isEnding = false
     /// Whether what connections hold stays theirs when they end.
@@ -219,10 +221,16 @@ public final class Leases {
     }
 
     /// Asks Valkey.
-    func ask(_ lease: Lease) {
+    ///
+    /// - Parameters:
+    ///   - lease: The lease.
+    ///   - isHeard: Whether it is asked for although this agent may not listen.
+    func ask(_ lease: Lease, isHeard: Bool = false) {
         if let error = safety.error { return fail(lease, error) }
         if lease.isAbandoned { return unregister(lease) }
         lease.state = .asking
+        // Whoever waits must hear of its turn.
+        if lease.wish.waitMilliseconds != 0, !isHeard, news?.isListening != true { return askLater(lease) }
         lease.isGranted = false
         lease.sent = .now
         if lease.wish.replicas != nil { return askDurably(lease) }
@@ -241,7 +249,12 @@ public final class Leases {
         command.append(word: wish.lifeMilliseconds)
         command.append(word: Int64(lease.userID))
         command.append(word: agent)
-        command.append(word: lease.party + [UInt8(ascii: " ")] + lease.description.text)
+        let about = lease.holder.text(of: lease.description)
+        command.append(wordOf: lease.party.count + 1 + about.count)
+        command.append(lease.party)
+        command.append(UInt8(ascii: " "))
+        command.append(about)
+        command.append("\r\n")
         command.append(word: wish.waitMilliseconds == 0 ? 0 : Leases.waitLifeMilliseconds)
     }
 

@@ -64,7 +64,7 @@ public final class Acquisitions: LeaseOwner {
                 switch try await self.memory.begin(remembered, .make(), until: deadline) {
                 case .first(let id):
                     // Whoever asked may have gone meanwhile.
-                    guard self.calls.isWaiting(context.call) else { return }
+                    guard self.calls.isWaiting(context.call) else { return self.calls.abandon(context.call) }
                     self.requests[id] = remembered
                     try self.leases.acquire(wish, id: id, for: request, of: peer, owner: self)
                 case .refused:

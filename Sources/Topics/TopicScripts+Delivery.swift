@@ -143,7 +143,7 @@ extension TopicScripts {
         for i = 3, #ARGV do seen[ARGV[i]] = true end
         repeat
           local page = redis.pcall('XPENDING', stream, group, from, '+', 500, ARGV[2])
-          if page.err then return 0 end
+          if page.err then return string.find(page.err, 'NOGROUP', 1, true) and 0 or page end
           for _, known in ipairs(page) do
             if not seen[known[1]] then
               give_back(known[1], math.max(known[4] - 1, 0), now)

@@ -99,7 +99,7 @@ extension TopicScripts {
         local consumer, most, given = ARGV[2], tonumber(ARGV[6]), 0
         repeat
           local page = redis.pcall('XPENDING', stream, group, '-', '+', 500, consumer)
-          if page.err then return 0 end
+          if page.err then return string.find(page.err, 'NOGROUP', 1, true) and 0 or page end
           for _, known in ipairs(page) do
             if most > 0 and known[4] >= most then
               bury(known[1], known[4], 'disconnected', ARGV[3], ARGV[5])

@@ -2,6 +2,7 @@ import Bytes
 import EventLoop
 import JSONRPC
 import Linux
+import Store
 import Valkey
 
 /// One client's subscription: a consumer of a group.
@@ -48,6 +49,8 @@ final class TopicSubscription: SubscriptionHandler {
     var losses = 0
     /// Whether it is a consumer: the call was answered.
     var isJoined = false
+    /// The call that ended it, until Valkey was told.
+    var ending: CallContext?
     /// Whether Valkey has been asked to take the consumer in, which may make the group.
     var isJoining = false
     /// Whether nothing is sent any more.

@@ -131,6 +131,7 @@ extension Topics {
         subscription.isJoined = true
         guard !subscription.isEnded, let call = subscription.call, calls.isWaiting(call) else {
             if subscription.isEnded { release(subscription) } else { end(subscription) }
+            if let call = subscription.call { calls.abandon(call) }
             return
         }
         subscription.call = nil
@@ -152,18 +153,15 @@ extension Topics {
         calls.fail(call, error)
     }
 
-    /// Answers `topic.unsubscribe`.
+    /// Answers `topic.unsubscribe`, once Valkey has been told: one round trip.
     public func unsubscribe(_ parameters: TopicUnsubscribeParameters, _ context: CallContext) {
         let name = parameters.subscription.decoded()
         let peer = calls.peer(of: context.call)
         let own = peer.flatMap { subscriptionsOfPeer[ObjectIdentifier($0)] } ?? []
         let subscription = own.first { $0.name == name && $0.isJoined }
-        if let subscription { end(subscription) }
-        calls.reply(context.call) { result in
-            result.append("{\"unsubscribed\":")
-            result.append(jsonBoolean: subscription != nil)
-            result.append(UInt8(ascii: "}"))
-        }
+        guard let subscription else { return calls.reply(context.call) { $0.append("{\"unsubscribed\":false}") } }
+        subscription.ending = context
+        end(subscription)
     }
 
     /// Ends every subscription and says so: the agent is ending.
@@ -217,25 +215,34 @@ extension Topics {
 
     /// Tells Valkey that a consumer is gone, so that others get at once what is in its hands.
     ///
-    /// Where Valkey cannot be told, it is tried again until the leases are over anyway.
+    /// Where Valkey cannot be told, it is tried again for a while, at least until the leases are over anyway. Whoever ended
+    /// the subscription is answered after the first attempt: here it has ended in any case.
     private func release(_ subscription: TopicSubscription) {
         releasing += 1
         let keys = subscription.group.keys
-        let patience = subscription.terms.ackMilliseconds
+        let patience = max(subscription.terms.ackMilliseconds, Topics.fetchTimeout.wholeMilliseconds)
         Task { @EventLoop in
             defer { self.releasing -= 1 }
             let end = Instant.now.advanced(milliseconds: patience)
             var isTold = false
             while !isTold, Instant.now < end {
-                isTold = await self.tellRelease(subscription, keys)
+                let deadline = subscription.ending?.deadline ?? Instant.now.advanced(by: Topics.fetchTimeout)
+                isTold = await self.tellRelease(subscription, keys, deadline)
+                if let call = subscription.ending?.call {
+                    self.calls.reply(call) { $0.append("{\"unsubscribed\":true}") }
+                }
+                subscription.ending = nil
                 if !isTold, self.isClosing { return }
                 if !isTold { await EventLoop.reactor.timers.sleep(for: .milliseconds(500)) }
             }
         }
     }
 
-    private func tellRelease(_ subscription: TopicSubscription, _ keys: GroupKeys) async -> Bool {
-        let deadline = Instant.now.advanced(by: Topics.fetchTimeout)
+    private func tellRelease(
+        _ subscription: TopicSubscription,
+        _ keys: GroupKeys,
+        _ deadline: Instant
+    ) async -> Bool {
         do throws(LinkFailure) {
             let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) {
                 command in
@@ -248,11 +255,9 @@ extension Topics {
                 command.append(word: keys.deadWakeChannel)
                 command.append(word: subscription.terms.deliveriesMax)
             }
-            guard case .error(let text) = reply else {
-                counts.dead += UInt64(clamping: reply.integer ?? 0)
-                return true
-            }
-            return !text.withByteView { RPCError(refusal: $0, .write) }.isRetryable
+            if case .error = reply { return false }
+            counts.dead += UInt64(clamping: reply.integer ?? 0)
+            return true
         } catch {
             return false
         }

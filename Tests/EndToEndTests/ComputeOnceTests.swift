@@ -35,6 +35,22 @@ struct ComputeOnceTests {
         return sum
     }
 
+    @Test("and those who wait for it and leave are forgotten at once")
+    func leaving() async throws {
+        try await withAgent { agent in
+            let computer = try agent.connect()
+            try await begin(computer)
+            _ = try #require(try await result(computer)["lease"])
+            var clients = try (0..<5).map { _ in try agent.connect() }
+            for client in clients { try await begin(client) }
+            try await waitUntil("they wait") { try await waiting(agent) == 5 }
+            // The descriptors are closed with what holds them.
+            clients.removeAll()
+            try await waitUntil("nobody waits") { try await waiting(agent) == 0 }
+            #expect(try await computer.result(of: "agent.stats")["calls"]?["running"] == 0)
+        }
+    }
+
     @Test("by the first who asks; the others get its value, on both hosts")
     func value() async throws {
         try await withTwo { first, second in

@@ -167,8 +167,9 @@ struct LockRun {
                     outcome.writes += 1
                     if line[2] == "0" { outcome.refusedWrites += 1 }
                     fallthrough
-                default:
+                case "L", "E", "R":
                     if beliefs.last?.fence == fence { beliefs[beliefs.count - 1].end = instant }
+                default: continue
                 }
             }
         }

@@ -66,4 +66,24 @@ struct CallCancellerTests {
         #expect(peer.output.view.text().split(separator: "\n").count == 1)
         #expect(table.running == 1)
     }
+
+    @Test("ends what waits for a connection that closed, and leaves what runs to its end")
+    func closing() {
+        let feature = Waiting(table)
+        table.addCanceller(feature)
+        let (leaving, staying) = (peer(0), peer(1))
+        let long = "\"\(String(repeating: "x", count: 60))\""
+        let (waiting, busy, other) = (begin(leaving, long), begin(leaving, "2"), begin(staying, "3"))
+        feature.calls = [waiting, other]
+        table.closed(leaving)
+        #expect(feature.calls == [other])
+        #expect(table.running == 2)
+        #expect(!table.isWaiting(busy))
+        table.abandon(other)
+        #expect(table.isWaiting(other))
+        table.abandon(busy)
+        #expect(table.running == 1)
+        #expect(leaving.runningCalls == 0)
+        #expect(leaving.output.view.isEmpty)
+    }
 }

@@ -2969,12 +2969,12 @@ extension OpenRPC {
         """#
 
     private static let topicUnsubscribe: StaticString = #"""
-        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of it \#
-        comes after the reply. What was delivered and not settled is given to other consumers of the group at once; \#
-        the group stays.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
-        `topic.subscribe` gave.","required":true,"schema":{"description":"The name that `topic.subscribe` gave.",\#
-        "type":"string","minLength":1}}],"result":{"name":"result","description":"Whether there was such a \#
-        subscription.","schema":{"type":"object","required":["unsubscribed"],\#
+        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"One round \#
+        trip. Nothing of it comes after the reply. What was delivered and not settled is given to other consumers of \#
+        the group at once; the group stays.","paramStructure":"either","params":[{"name":"subscription",\#
+        "description":"The name that `topic.subscribe` gave.","required":true,"schema":{"description":"The name that \#
+        `topic.subscribe` gave.","type":"string","minLength":1}}],"result":{"name":"result","description":"Whether \#
+        there was such a subscription.","schema":{"type":"object","required":["unsubscribed"],\#
         "properties":{"unsubscribed":{"description":"False where this connection has no subscription of that name, or \#
         no more.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
         what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#

@@ -1559,24 +1559,24 @@ public enum OpenRPC {
         handled stays","params":[{"name":"topic","value":"orders"},{"name":"age_max_ms","value":0}],\#
         "result":{"name":"result","value":{"trimmed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":60000,"x-rules":[{"exactly_one":["length_max","age_max_ms"]}],"x-operator":["force"]},\#
-        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of it \#
-        comes after the reply. What was delivered and not settled is given to other consumers of the group at once; \#
-        the group stays.","paramStructure":"either","params":[{"name":"subscription","description":"The name that \#
-        `topic.subscribe` gave.","required":true,"schema":{"$ref":"#/components/schemas/topic_subscription"}}],\#
-        "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
-        "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
-        subscription of that name, or no more.","type":"boolean"}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
-        "params":[{"name":"subscription","value":"topic-0"}],"result":{"name":"result",\#
-        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
-        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
-        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
-        that block, or that change the connection which all callers share, are refused. One round trip.",\#
-        "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
-        "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
-        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        {"name":"topic.unsubscribe","summary":"Ends a subscription of this connection.","description":"One round \#
+        trip. Nothing of it comes after the reply. What was delivered and not settled is given to other consumers of \#
+        the group at once; the group stays.","paramStructure":"either","params":[{"name":"subscription",\#
+        "description":"The name that `topic.subscribe` gave.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_subscription"}}],"result":{"name":"result",\#
+        "description":"Whether there was such a subscription.","schema":{"type":"object","required":["unsubscribed"],\#
+        "properties":{"unsubscribed":{"description":"False where this connection has no subscription of that name, or \#
+        no more.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one that is not there","params":[{"name":"subscription","value":"topic-0"}],\#
+        "result":{"name":"result","value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"valkey.call","summary":"Sends one command to Valkey as it is.",\#
+        "description":"A way out for operators, past everything that the agent sees to: prefixes, encryption and \#
+        copies in memory. Not even the rule for operators grants it: a rule of the policy must name it. It is sent \#
+        once and never again. Commands that block, or that change the connection which all callers share, are \#
+        refused. One round trip.","paramStructure":"either","params":[{"name":"args","description":"The command's \#
+        words.","required":true,"schema":{"description":"The command's words.","type":"array","minItems":1,\#
+        "maxItems":1024,"items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
         "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
         "description":"The reply.","schema":{"type":"object","required":["reply"],\#
         "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#

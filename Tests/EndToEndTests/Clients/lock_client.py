@@ -2,7 +2,8 @@
 
 Arguments: the agent's socket, Valkey's socket, the life of a lease in milliseconds, the log's path. Each line of the log
 is a word and numbers: `A fence now` where the lock was had, `W fence accepted now` for a write to the resource, `L fence
-now` where the loss was told, `E fence now` where the agent went away, `R fence released now` where it was released.
+now` where the loss was told, `E fence now` where the agent went away, `R fence now` where it is about to be released,
+`D fence released now` where that was answered.
 """
 
 import json
@@ -96,7 +97,9 @@ def hold(client, result):
         taken = guarded_write(fence)
         if taken is not None:
             note("W", fence, taken)
-    note("R", fence, int(bool(client.call("lock.release", lease=result["lease"]).get("result", {}).get("released"))))
+    note("R", fence)
+    reply = client.call("lock.release", lease=result["lease"])
+    note("D", fence, int(reply.get("result", {}).get("released", False)))
 
 
 while True:
