@@ -36,6 +36,9 @@ final class Agent {
     var isReloadWanted = false
     private var exitStatus: Int32 = 0
 
+    /// The signals that the agent reads; no thread of the process may take them otherwise.
+    nonisolated static let signalsRead = [SIGTERM, SIGINT, SIGHUP]
+
     /// Builds an agent that listens, but serves nobody before ``start()``.
     ///
     /// - Parameters:
@@ -93,7 +96,7 @@ final class Agent {
     /// Watches for signals, starts the stores, then serves.
     func start() async {
         do throws(SystemError) {
-            signals = try SignalWatcher([SIGTERM, SIGINT, SIGHUP]) { self.received($0) }
+            signals = try SignalWatcher(Agent.signalsRead) { self.received($0) }
         } catch {
             return fail("signals cannot be received", error.reason)
         }

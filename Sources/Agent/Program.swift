@@ -34,6 +34,8 @@ public enum Program {
     private static func serve(_ configuration: Configuration) -> Int32 {
         let log = Log(level: configuration.log.level, format: configuration.log.format)
         SignalDescriptor.ignore(SIGPIPE)
+        // Before the first thread, such as that of the audit file, which would be ended by them.
+        SignalDescriptor.block(Agent.signalsRead)
         DescriptorLimit.raise()
         ProcessMemory.keepSpare()
         if !configuration.writesCoreFiles { ProcessMemory.makePrivate() }

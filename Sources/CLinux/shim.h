@@ -224,11 +224,22 @@ static inline int squire_memory_file(void) {
 
 static inline int squire_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
 
-// Blocks the signals of `mask` in the calling thread and gives a descriptor that reports them.
-static inline int squire_signal_descriptor(const int *signals, int count) {
+static inline sigset_t squire_signal_set(const int *signals, int count) {
     sigset_t mask;
     sigemptyset(&mask);
     for (int index = 0; index < count; index += 1) sigaddset(&mask, signals[index]);
+    return mask;
+}
+
+// Blocks signals in the calling thread and in those that it starts from now on.
+static inline void squire_block_signals(const int *signals, int count) {
+    sigset_t mask = squire_signal_set(signals, count);
+    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+}
+
+// Blocks signals in the calling thread and gives a descriptor that reports them.
+static inline int squire_signal_descriptor(const int *signals, int count) {
+    sigset_t mask = squire_signal_set(signals, count);
     if (pthread_sigmask(SIG_BLOCK, &mask, NULL) != 0) return -1;
     return signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 }

@@ -21,6 +21,16 @@ public struct SignalDescriptor: ~Copyable, Sendable {
         return signal < 0 ? nil : signal
     }
 
+    /// Blocks `signals` in the calling thread, and so in the threads that it starts later; they wait until they are read.
+    ///
+    /// The kernel gives a signal of the process to any thread that does not block it. So a program that reads signals
+    /// blocks them before its first thread is started.
+    public static func block(_ signals: [Int32]) {
+        unsafe signals.withUnsafeBufferPointer { pointer in
+            unsafe squire_block_signals(pointer.baseAddress, Int32(pointer.count))
+        }
+    }
+
     /// Ignores `signal` in this process, such as `SIGPIPE`.
     public static func ignore(_ signal: Int32) {
         squire_ignore_signal(signal)

@@ -150,8 +150,8 @@ struct ManualPages {
         page.definition("SQUIRE_SOCKET", "Path of the socket. \(Self.sockets).")
         page.definition(
             "CREDENTIALS_DIRECTORY",
-            "Directory of a unit's credentials, of which `valkey-password` and those whose names begin with `session-key` "
-                + "are read."
+            "Directory of a unit's credentials, of which `valkey-password`, `audit-key` and those whose names begin with "
+                + "`session-key` are read."
         )
         page.seeAlso([("rpc", 1), ("squire.json", 5), ("systemd.exec", 5)])
         return page.text
