@@ -106,19 +106,17 @@ public final class AuditWriter: Sendable {
         unsafe pthread_attr_setstacksize(&attributes, 256 * 1024)
         var thread = pthread_t()
         let argument = unsafe Unmanaged.passRetained(self).toOpaque()
-        let status = SignalMask.shielding {
-            unsafe pthread_create(
-                &thread,
-                &attributes,
-                { argument in
-                    if let argument = unsafe argument {
-                        unsafe Unmanaged<AuditWriter>.fromOpaque(argument).takeRetainedValue().run()
-                    }
-                    return nil
-                },
-                argument
-            )
-        }
+        let status = unsafe pthread_create(
+            &thread,
+            &attributes,
+            { argument in
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<AuditWriter>.fromOpaque(argument).takeRetainedValue().run()
+                }
+                return nil
+            },
+            argument
+        )
         unsafe pthread_attr_destroy(&attributes)
         precondition(status == 0, "no thread for the audit file")
     }

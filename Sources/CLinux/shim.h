@@ -271,14 +271,3 @@ static inline void squire_release_memory(size_t limit) {
 static inline int squire_make_private(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
-
-// Blocks every signal in this thread; `old` receives what was blocked before, for squire_restore_signals.
-static inline void squire_block_signals(sigset_t *old) {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, old);
-}
-
-static inline void squire_restore_signals(const sigset_t *old) {
-    pthread_sigmask(SIG_SETMASK, old, NULL);
-}

@@ -32,19 +32,17 @@ public enum BlockingWork {
         unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         unsafe pthread_attr_setstacksize(&attributes, 512 * 1024)
         var thread = pthread_t()
-        let status = SignalMask.shielding {
-            unsafe pthread_create(
-                &thread,
-                &attributes,
-                { argument in
-                    if let argument = unsafe argument {
-                        unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
-                    }
-                    return nil
-                },
-                work.toOpaque()
-            )
-        }
+        let status = unsafe pthread_create(
+            &thread,
+            &attributes,
+            { argument in
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
+                }
+                return nil
+            },
+            work.toOpaque()
+        )
         unsafe pthread_attr_destroy(&attributes)
         // Without a thread the work is done here: slow is better than never.
         if status != 0 { unsafe work.takeRetainedValue().body() }
