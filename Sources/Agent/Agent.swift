@@ -158,9 +158,10 @@ final class Agent {
         let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
         configuration.log = next.log
-        let nearBytes = configuration.cache.nearBytes
+        let (nearBytes, localBytes) = (configuration.cache.nearBytes, configuration.cache.localBytes)
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
+        configuration.cache.localBytes = localBytes
         configuration.sessions = next.sessions
         configuration.channels = next.channels
         configuration.topics = next.topics
@@ -182,7 +183,8 @@ final class Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("cache.") && option != "cache.near_bytes"
+        let memory = ["cache.near_bytes", "cache.local_bytes"]
+        return option.hasPrefix("log.") || option.hasPrefix("cache.") && !memory.contains(option)
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
             || option.hasPrefix("channels.") || option.hasPrefix("topics.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)

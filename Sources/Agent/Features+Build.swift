@@ -29,14 +29,7 @@ extension Features {
             keyBytesMax: configuration.limits.keyBytesMax
         )
         rpc = Discovery(calls: calls)
-        cache = Cache(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache),
-            nearBytesMax: configuration.cache.nearBytes
-        )
-        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
+        cache = Cache(configuration.cache, link: stores.cacheLink, calls: calls, keyspace: keyspace)
         hash = Hashes(cache)
         session = Sessions(
             secrets: keys.secrets,

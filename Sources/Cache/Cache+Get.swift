@@ -17,6 +17,7 @@ extension Cache {
         let number = register.number(of: namespace)
         guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
         else {
+            if isLocal(namespace) { return getLocal(parameters, key, context) }
             let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, detail.rawValue)
         }
@@ -40,6 +41,7 @@ extension Cache {
         _ hash: UInt64,
         _ number: UInt16
     ) {
+        if isLocal(parameters.namespace) { return getLocal(parameters, key, context) }
         let wish = wish(parameters, context)
         // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
         if let wish, !parameters.fresh, let leased = leases[name.copy()], !leased.isRefresh {
