@@ -77,9 +77,10 @@ extension Agent {
         configuration.audit.classes = next.audit.classes
         configuration.audit.whenFull = next.audit.whenFull
         configuration.policy = next.policy
-        let nearBytes = configuration.cache.nearBytes
+        let (nearBytes, localBytes) = (configuration.cache.nearBytes, configuration.cache.localBytes)
         configuration.cache = next.cache
         configuration.cache.nearBytes = nearBytes
+        configuration.cache.localBytes = localBytes
         configuration.sessions = next.sessions
         configuration.channels = next.channels
         configuration.topics = next.topics
@@ -102,9 +103,10 @@ extension Agent {
     }
 
     private static func isReloadable(_ option: String) -> Bool {
-        option.hasPrefix("log.") || option.hasPrefix("policy.")
+        let memory = ["cache.near_bytes", "cache.local_bytes"]
+        return option.hasPrefix("log.") || option.hasPrefix("policy.")
             || ["audit.classes", "audit.when_full"].contains(option)
-            || option.hasPrefix("cache.") && option != "cache.near_bytes"
+            || option.hasPrefix("cache.") && !memory.contains(option)
             || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
             || option.hasPrefix("channels.") || option.hasPrefix("topics.")
             || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)

@@ -31,14 +31,7 @@ extension Features {
         auth = Authorization(calls: calls)
         valkey = ValkeyMethods(calls: calls, stores: stores)
         rpc = Discovery(calls: calls)
-        cache = Cache(
-            link: stores.cacheLink,
-            calls: calls,
-            keyspace: keyspace,
-            namespaces: Namespaces(configuration.cache),
-            nearBytesMax: configuration.cache.nearBytes
-        )
-        cache.sweepKeysPerSecond = configuration.cache.sweepKeysPerSecond
+        cache = Cache(configuration.cache, link: stores.cacheLink, calls: calls, keyspace: keyspace)
         hash = Hashes(cache)
         session = Sessions(
             secrets: keys.secrets,

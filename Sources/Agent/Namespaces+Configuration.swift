@@ -1,6 +1,25 @@
+import Cache
 import Configuration
+import EventLoop
+import JSONRPC
 import Linux
 import Store
+import Valkey
+
+extension Cache {
+    /// The cache that a configuration describes.
+    convenience init(_ configuration: Configuration.Cache, link: Link, calls: CallTable, keyspace: Keyspace) {
+        self.init(
+            link: link,
+            calls: calls,
+            keyspace: keyspace,
+            namespaces: Namespaces(configuration),
+            nearBytesMax: configuration.nearBytes,
+            localBytesMax: configuration.localBytes
+        )
+        sweepKeysPerSecond = configuration.sweepKeysPerSecond
+    }
+}
 
 extension Namespaces {
     /// The namespaces that a configuration describes.
@@ -20,5 +39,6 @@ extension NamespaceSettings {
         self.init(defaultLifeMilliseconds: life?.wholeMilliseconds)
         self.tier = CacheTier(rawValue: tier) ?? .nearAndValkey
         missesWhileAway = degraded == "miss"
+        jitterPercent = namespace.map { configuration[jitterIn: $0] } ?? configuration.common.jitterPercent
     }
 }

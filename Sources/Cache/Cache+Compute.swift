@@ -14,6 +14,7 @@ extension Cache {
     public func fail(_ parameters: CacheFailParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
+        if isLocal(namespace) { return failLocal(parameters, key, context) }
         let token = parameters.lease.copy()
         let leased = leases[near.name(namespace, key).copy()]
         if leased?.holder?.token == token { leases.ending[context.call] = leased }

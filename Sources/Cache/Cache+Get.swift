@@ -17,6 +17,7 @@ extension Cache {
         let number = register.number(of: namespace)
         guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
         else {
+            if isLocal(namespace) { return getLocal(parameters, key, context) }
             let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, detail.rawValue)
         }
@@ -40,6 +41,7 @@ extension Cache {
         _ hash: UInt64,
         _ number: UInt16
     ) {
+        if isLocal(parameters.namespace) { return getLocal(parameters, key, context) }
         let wish = wish(parameters, context)
         // Whoever is to compute it is known, or is being found out: there is nothing to read meanwhile.
         if let wish, !parameters.fresh, let leased = leases[name.copy()], !leased.isRefresh {
@@ -49,6 +51,7 @@ extension Cache {
         near.fill(fill).wish = wish
         near.fill(fill).deadline = context.deadline
         near.fill(fill).isFresh = parameters.fresh
+        near.fill(fill).isKept = namespaces.settings(of: parameters.namespace).tier.hasNear
         if !parameters.withTTL { askLife(of: fill, parameters.namespace, key, context) }
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }

@@ -39,6 +39,7 @@ extension Cache {
     /// - Throws: ``RPCError`` where a key is not usable.
     public func getMany(_ parameters: CacheGetManyParameters, _ context: CallContext) throws(RPCError) {
         for key in parameters.keys { _ = try keyspace.resolve(key, parameter: "keys") }
+        if isLocal(parameters.namespace) { return try getManyLocal(parameters, context) }
         let namespace = parameters.namespace
         let number = takeBatch()
         let batch = batches[number]

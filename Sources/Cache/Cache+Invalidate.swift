@@ -15,7 +15,11 @@ extension Cache {
     ///
     /// - Throws: ``RPCError`` where the pattern is not usable.
     public func invalidate(_ parameters: CacheInvalidateParameters, _ context: CallContext) throws(RPCError) {
-        if let tags = parameters.tags { return try invalidateTags(tags, parameters, context) }
+        let isLocal = !parameters.all && isLocal(parameters.namespace)
+        if let tags = parameters.tags {
+            return isLocal
+                ? try invalidateLocal(tags, parameters, context) : try invalidateTags(tags, parameters, context)
+        }
         var globs: [(family: KeyFamily, glob: [UInt8])] = []
         for family in [KeyFamily.cache, .hash] {
             guard !parameters.all else {
@@ -31,15 +35,18 @@ extension Cache {
             globs.append((family, glob))
         }
         let namespace = register.number(of: parameters.namespace)
+        let all = parameters.all
         Task { @EventLoop in
-            await self.sweep(globs, context, namespace)
+            await self.sweep(globs, context, namespace, isLocal: isLocal, isEverything: all)
         }
     }
 
     private func sweep(
         _ globs: [(family: KeyFamily, glob: [UInt8])],
         _ context: CallContext,
-        _ namespace: UInt16
+        _ namespace: UInt16,
+        isLocal: Bool,
+        isEverything: Bool
     ) async {
         var done: Int64 = 0
         defer {
@@ -47,8 +54,16 @@ extension Cache {
             register.counts[Int(namespace)].invalidations += UInt64(done)
         }
         do throws(RPCError) {
-            for (family, glob) in globs where family == .cache { await forgetCopies(glob) }
-            for (family, glob) in globs {
+            for (family, glob) in globs where family == .cache {
+                await forgetCopies(glob)
+                guard isLocal || isEverything else { continue }
+                let removed = await sweepLocal { number, name in
+                    isEverything || number == namespace && glob.withByteView { Glob.matches($0, name) }
+                }
+                done += Int64(removed)
+            }
+            // Hashes are in Valkey, wherever the entries are.
+            for (family, glob) in globs where !isLocal || family == .hash {
                 var cursor: [UInt8] = Array("0".utf8)
                 repeat {
                     let page = try await scan(from: cursor, glob, context)

@@ -72,7 +72,8 @@ extension Cache {
     // MARK: The question
 
     /// Asks Valkey for the entry or the lease, on behalf of whoever has waited longest.
-    private func ask(_ key: LeasedKey) {
+    func ask(_ key: LeasedKey) {
+        if isLocal(key.namespace) { return askLocal(key) }
         key.waiters.removeAll { !calls.isWaiting($0.call) }
         guard let first = key.waiters.first else { return forgetIfIdle(key) }
         var generator = SystemRandomNumberGenerator()
@@ -240,6 +241,7 @@ extension Cache {
 
     /// Ends a lease whose holder has gone.
     private func release(_ key: LeasedKey, _ token: [UInt8]) {
+        if isLocal(key.namespace) { return }
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: Operation.unattended.rawValue),
@@ -306,7 +308,7 @@ extension Cache {
     private func arm(_ key: LeasedKey) {
         guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
         var next = min(key.holder?.end ?? key.foreignEnd, key.waiters.map(\.end).min() ?? .distantFuture)
-        if !near.isTracked, !key.waiters.isEmpty, key.holder == nil {
+        if !near.isTracked, !key.waiters.isEmpty, key.holder == nil, !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }
         guard next != key.timerInstant else { return }
@@ -324,7 +326,13 @@ extension Cache {
         dismissLate(key)
         let isOver = (key.holder?.end ?? key.foreignEnd) <= .now
         if isOver { key.holder = nil }
-        if isOver || !near.isTracked { return ask(key) }
+        if isOver || !near.isTracked && !isLocal(key.namespace) { return ask(key) }
+        arm(key)
+    }
+
+    /// What remains to be done for an entry of this host: who waited long enough, and the next moment to look.
+    func settleLocal(_ key: LeasedKey) {
+        dismissLate(key)
         arm(key)
     }
 

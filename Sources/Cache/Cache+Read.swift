@@ -12,6 +12,7 @@ extension Cache {
     /// - Throws: ``RPCError`` where the key is not usable.
     public func exists(_ parameters: CacheExistsParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
+        if isLocal(parameters.namespace) { return existsLocal(parameters, key, context) }
         if near.isUsable {
             let name = near.name(parameters.namespace, key)
             if let hit = near.find(name, near.hash(name)), hit.form != .guarded || stands(NearGuard(hit.value)) {
@@ -70,6 +71,9 @@ extension Cache {
                 throw .invalidParams("cursor must be one that cache.keys returned", parameter: "cursor")
             }
             cursor = Int64(bitPattern: number)
+        }
+        if isLocal(parameters.namespace) {
+            return keysLocal(parameters, pattern: pattern, cursor: cursor, context)
         }
         send(.keys, .read, context, detail: UInt32(stem.count)) { command in
             command.append(commandOf: 6)

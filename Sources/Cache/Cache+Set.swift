@@ -41,6 +41,7 @@ extension Cache {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        if isLocal(parameters.namespace) { return try setLocal(parameters, value, key, life, context) }
         let isPlain =
             parameters.condition == nil && parameters.lease == nil && parameters.tags == nil
             && parameters.staleMilliseconds == nil && parameters.fence == nil
@@ -95,14 +96,7 @@ extension Cache {
         _ context: CallContext
     ) {
         var stored = ByteBuffer()
-        if write.stale > 0 || !tags.isEmpty {
-            write.name.withByteView { name in
-                EntryHead.append(name: name, staleMilliseconds: write.stale, tags: tags, to: &stored)
-            }
-            stored.append(value)
-        } else {
-            StoredMark.append(plain: value, to: &stored)
-        }
+        append(stored: value, name: write.name, stale: write.stale, tags: tags, to: &stored)
         let leased = write.lease == nil ? nil : leases[write.name]
         let isOwn = leased?.holder?.token == write.lease
         if isOwn { leases.ending[context.call] = leased }
@@ -121,6 +115,19 @@ extension Cache {
                 append(name: write.name, stored.view, life: write.lifeInStore, to: &command)
             }
         }
+    }
+
+    /// Appends an entry as it is stored: its value, with a head where it needs one.
+    func append(
+        stored value: ByteView,
+        name: [UInt8],
+        stale: Int64,
+        tags: [(name: [UInt8], generation: [UInt8])],
+        to stored: inout ByteBuffer
+    ) {
+        guard stale > 0 || !tags.isEmpty else { return StoredMark.append(plain: value, to: &stored) }
+        name.withByteView { EntryHead.append(name: $0, staleMilliseconds: stale, tags: tags, to: &stored) }
+        stored.append(value)
     }
 
     private func append(name: [UInt8], _ stored: ByteView, life: Int64?, to command: inout ByteBuffer) {

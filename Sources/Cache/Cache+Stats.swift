@@ -5,7 +5,7 @@ public import Store
 
 extension Cache {
     /// What the agent's memory holds of all namespaces: entries and bytes.
-    public var nearUse: (entries: Int, bytes: Int) { (near.count, near.bytes) }
+    public var nearUse: (entries: Int, bytes: Int) { (near.count + local.count, near.bytes + local.bytes) }
 
     /// Whether Valkey tells of changes, so that copies may be kept.
     public var isTracked: Bool { near.isTracked }
@@ -14,7 +14,7 @@ extension Cache {
     public func stats(_ parameters: CacheStatsParameters, _ context: CallContext) {
         let number = register.known(parameters.namespace)
         let counts = number.map { register.counts[Int($0)] } ?? NamespaceRegister.Counts()
-        let share = number.map { near.share(of: $0) } ?? NearTable.Share()
+        let share = number.map { isLocal($0) ? local.share(of: $0) : near.share(of: $0) } ?? NearTable.Share()
         calls.reply(context.call) { result in
             result.append("{\"hits\":")
             result.append(decimal: counts.hits)

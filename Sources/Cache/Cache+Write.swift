@@ -10,6 +10,7 @@ extension Cache {
     ///
     /// - Throws: ``RPCError`` where a key or value is not usable; nothing was written then.
     public func setMany(_ parameters: CacheSetManyParameters, _ context: CallContext) throws(RPCError) {
+        if isLocal(parameters.namespace) { return try setManyLocal(parameters, context) }
         for entry in parameters.entries {
             _ = try keyspace.resolve(entry.key, parameter: "entries")
             _ = try resolve(entry.value, entry.text, entry.base64)
@@ -120,6 +121,7 @@ extension Cache {
     ///
     /// - Throws: ``RPCError`` where a key is not usable.
     public func delete(_ parameters: CacheDeleteParameters, _ context: CallContext) throws(RPCError) {
+        if isLocal(parameters.namespace) { return try deleteLocal(parameters, context) }
         if let key = parameters.key {
             let key = try keyspace.resolve(key, parameter: "key")
             return sendWrite(.delete, .idempotentWrite, context, parameters.namespace, key) { command in
@@ -152,6 +154,10 @@ extension Cache {
     public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let life: Int64? = if case .value(let milliseconds) = parameters.ttlMilliseconds { milliseconds } else { nil }
+        if isLocal(parameters.namespace) {
+            let name = keyspace.name(.cache, parameters.namespace, key)
+            return touchLocal(name, register.number(of: parameters.namespace), life, context)
+        }
         sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
             command.append(callOf: CacheScripts.touch, keys: 1, arguments: 2)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
@@ -170,7 +176,9 @@ extension Cache {
     /// - Throws: ``RPCError`` where the key is not usable.
     public func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
+        if isLocal(parameters.namespace) { return try incrementLocal(parameters, key, context) }
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        let exactLife = namespaces.exactLife(parameters.ttlMilliseconds, in: parameters.namespace)
         let scope: StaticString = parameters.ttlMilliseconds == .absent ? "0" : "1"
         let remembered = try remember(
             parameters.requestID,
@@ -179,7 +187,7 @@ extension Cache {
             keyspace.name(.cache, parameters.namespace, key)
         ) { digested in
             digested.append(decimal: parameters.by)
-            append(life: life, to: &digested)
+            append(life: exactLife, to: &digested)
             digested.append(scope)
         }
         let name = try keyspace.resolve(parameters.key, parameter: "key")

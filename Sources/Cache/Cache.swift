@@ -70,6 +70,7 @@ public final class Cache: ReplyReceiver {
     let calls: CallTable
     let keyspace: Keyspace
     let near: NearCache
+    let local: LocalEntries
     /// How namespaces behave; may be replaced while calls run.
     public var namespaces: Namespaces {
         didSet {
@@ -98,18 +99,21 @@ public final class Cache: ReplyReceiver {
     ///   - keyspace: Names keys.
     ///   - namespaces: How namespaces behave.
     ///   - nearBytesMax: Memory for copies of entries, in bytes; 0 for none.
+    ///   - localBytesMax: Memory for entries that lie in the agent's memory alone, in bytes.
     public init(
         link: Link,
         calls: CallTable,
         keyspace: Keyspace,
         namespaces: Namespaces,
-        nearBytesMax: Int
+        nearBytesMax: Int,
+        localBytesMax: Int
     ) {
         self.link = link
         self.calls = calls
         self.keyspace = keyspace
         self.namespaces = namespaces
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
+        local = LocalEntries(bytesMax: localBytesMax)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
         calls.addCanceller(self)

@@ -3,10 +3,12 @@ extension Configuration {
     public struct Cache: Equatable, Sendable {
         /// What holds for entries of every namespace that does not say otherwise.
         public struct Behavior: Equatable, Sendable {
-            /// Where entries are kept: `near+valkey` or `valkey`.
+            /// Where entries are kept: `near+valkey`, `valkey` or `near`.
             public var tier = "near+valkey"
             /// What reads are while Valkey is away: `miss` or `error`.
             public var degraded = "miss"
+            /// By how much lives may be shortened at random, in percent.
+            public var jitterPercent = 0
         }
 
         /// What one namespace says otherwise; nil for what holds for all.
@@ -17,10 +19,14 @@ extension Configuration {
             public var degraded: String?
             /// How sensitive the namespace's data are, instead of `internal`.
             public var dataClass: String?
+            /// Instead of ``Behavior/jitterPercent``.
+            public var jitterPercent: Int?
         }
 
         /// Memory for copies of entries, in bytes; 0 for none.
         public var nearBytes = 64 << 20
+        /// Memory for entries that lie in the agent's memory alone, in bytes.
+        public var localBytes = 64 << 20
         /// Keys that the sweep behind invalidated tags looks at in a second; 0 for no sweep.
         public var sweepKeysPerSecond = 1000
         /// What holds for every namespace that does not say otherwise.
@@ -64,13 +70,22 @@ extension Configuration {
             overrides.compactMapValues { own in own.dataClass.flatMap { DataClass(rawValue: $0) } }
         }
 
+        /// By how much the lives of entries in a namespace may be shortened at random, in percent.
+        public subscript(jitterIn namespace: String) -> Int {
+            get { overrides[namespace]?.jitterPercent ?? common.jitterPercent }
+            set { overrides[namespace, default: Overrides()].jitterPercent = newValue }
+        }
+
         /// The namespaces that are named.
         public var namespaces: Set<String> { Set(namespaceLives.keys).union(overrides.keys) }
 
         /// Last levels of the names of a namespace's options that it has of its own, its life left aside.
         func overridden(in namespace: String) -> Set<String> {
             guard let own = overrides[namespace] else { return [] }
-            let given = [("tier", own.tier != nil), ("degraded", own.degraded != nil), ("class", own.dataClass != nil)]
+            let given = [
+                ("tier", own.tier != nil), ("degraded", own.degraded != nil), ("class", own.dataClass != nil),
+                ("ttl_jitter_percent", own.jitterPercent != nil),
+            ]
             return Set(given.filter(\.1).map(\.0))
         }
     }

@@ -1,6 +1,6 @@
 extension Option {
     /// Where entries may be kept.
-    static let tiers = ["near+valkey", "valkey"]
+    static let tiers = ["near+valkey", "valkey", "near"]
     /// What reads may be while Valkey is away.
     static let degradedModes = ["miss", "error"]
 
@@ -18,7 +18,14 @@ extension Option {
                 "cache.tier",
                 \.cache.common.tier,
                 .choice(tiers),
-                "Where entries are kept: in Valkey and, those that are read, in the agent's memory too; or in Valkey alone."
+                "Where entries are kept: in Valkey and, those that are read, in the agent's memory too; in Valkey alone; or in "
+                    + "the agent's memory alone, for data of one host that a restart may forget. Hashes are in Valkey."
+            ),
+            Option(
+                "cache.local_bytes",
+                \.cache.localBytes,
+                .count(1 << 20...64 << 30),
+                "Memory for entries of the tier `near`. It is taken as it is needed; one entry may take a sixteenth."
             ),
             Option(
                 "cache.degraded",
@@ -32,6 +39,12 @@ extension Option {
                 .count(0...1_000_000),
                 "Keys that are looked at in a second after tags were invalidated, to remove what has them; 0 for leaving it "
                     + "to the entries' lives and to eviction."
+            ),
+            Option(
+                "cache.ttl_jitter_percent",
+                \.cache.common.jitterPercent,
+                .count(0...50),
+                "By how much lives are shortened at random, at most, so that what was written together does not end together."
             ),
             Option(
                 "cache.ttl_ms",
@@ -69,6 +82,12 @@ extension Option {
                     + "in plain text, so cache entries and hashes are refused and sessions are sealed under a configured "
                     + "key; nothing lives longer than 30 days; changes are recorded. `restricted`: also no copy in the "
                     + "agent's memory, one day, and reads are recorded too."
+            ),
+            Option(
+                "namespaces.\(name).ttl_jitter_percent",
+                \.cache[jitterIn: name],
+                .count(0...50),
+                "By how much lives in the namespace `\(name)` are shortened at random, at most."
             ),
         ]
     }

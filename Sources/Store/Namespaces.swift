@@ -8,9 +8,11 @@ public enum CacheTier: String, CaseIterable, Sendable {
     case nearAndValkey = "near+valkey"
     /// In Valkey alone.
     case valkey
+    /// In the agent's memory alone: data of one host.
+    case near
 
-    /// Whether copies are kept in the agent's memory.
-    public var hasNear: Bool { self != .valkey }
+    /// Whether copies of what is in Valkey are kept in the agent's memory.
+    public var hasNear: Bool { self == .nearAndValkey }
 }
 
 /// How the entries of one namespace behave.
@@ -21,6 +23,8 @@ public struct NamespaceSettings: Equatable, Sendable {
     public var tier = CacheTier.nearAndValkey
     /// Whether a read while Valkey is away is a miss; else it is an error.
     public var missesWhileAway = true
+    /// By how much lives may be shortened at random, in percent, so that what was written together does not end together.
+    public var jitterPercent = 0
 
     /// Settings with a default life.
     public init(defaultLifeMilliseconds: Int64?) {
@@ -32,6 +36,9 @@ public struct NamespaceSettings: Equatable, Sendable {
 public struct Namespaces: Sendable {
     private let named: [(name: [UInt8], settings: NamespaceSettings)]
     private let fallback: NamespaceSettings
+    /// Whether the entries of any namespace lie in the agent's memory alone.
+    public let hasLocal: Bool
+    private let hasJitter: Bool
 
     /// Takes the configured namespaces.
     ///
@@ -41,6 +48,9 @@ public struct Namespaces: Sendable {
     public init(_ named: [String: NamespaceSettings], fallback: NamespaceSettings) {
         self.named = named.map { (Array($0.key.utf8), $0.value) }.sorted { $0.name.count < $1.name.count }
         self.fallback = fallback
+        let all = [fallback] + Array(named.values)
+        hasLocal = all.contains { $0.tier == .near }
+        hasJitter = all.contains { $0.jitterPercent > 0 }
     }
 
     /// The settings of a namespace; nil names the one without a name.
@@ -68,8 +78,18 @@ public struct Namespaces: Sendable {
     /// Whether copies of any entry are kept in the agent's memory.
     public var hasNear: Bool { nearNames != [] }
 
-    /// The life of an entry in milliseconds, or nil for no end.
+    /// The life of an entry in milliseconds, or nil for no end; shortened at random where the namespace says so.
     public func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
+        let life = exactLife(given, in: namespace)
+        guard hasJitter, let life else { return life }
+        let percent = Int64(settings(of: namespace).jitterPercent)
+        // In this order it neither overflows nor loses short lives.
+        let most = life / 100 * percent + life % 100 * percent / 100
+        return max(life - Int64.random(in: 0...most), 1)
+    }
+
+    /// The life of an entry as it was given, or is configured.
+    public func exactLife(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
         switch given {
         case .absent: settings(of: namespace).defaultLifeMilliseconds
         case .null: nil

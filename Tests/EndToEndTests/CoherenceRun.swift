@@ -46,6 +46,7 @@ struct CoherenceRun {
     private let agents: [RunningAgent]
     private let server: ValkeyServer
     private let end: Instant
+    private let operations: Int
     private let histories = (0..<64).map { _ in KeyHistory() }
     private let writers = 8
     private let failures = Failures()
@@ -76,32 +77,49 @@ struct CoherenceRun {
     ///
     /// - Parameters:
     ///   - duration: How long.
+    ///   - operations: Reads and writes that are done at least, however long it takes.
     ///   - seed: Of the random choices.
+    ///   - jitter: By how much replies to the agents' data connections are held back at most, while news is not.
     /// - Throws: As `withAgent`.
-    static func check(for duration: Duration, seed: UInt64) async throws {
-        try await withAgent { first in
-            try await withDaemon(arguments: ["--valkey", "unix://\(first.server.socketPath)"]) { daemon in
-                let second = RunningAgent(daemon: daemon, server: first.server)
-                try await second.becomeConnected()
-                let run = CoherenceRun(
-                    agents: [first, second],
-                    server: first.server,
-                    end: Instant.now.advanced(by: duration)
-                )
-                try await run.go(seed)
+    static func check(
+        for duration: Duration,
+        operations: Int = 0,
+        seed: UInt64,
+        jitter: Duration? = nil
+    ) async throws {
+        try await withValkeyServer { server in
+            try await withFaultProxy(to: .unix(server.socketPath), seed: seed) { proxy in
+                if let jitter { proxy.faults = .dataReplies(jitter: jitter) }
+                let url = jitter == nil ? "unix://\(server.socketPath)" : proxy.address.url
+                try await withDaemon(arguments: ["--valkey", url]) { first in
+                    try await withDaemon(arguments: ["--valkey", url]) { second in
+                        let agents = [first, second].map { RunningAgent(daemon: $0, server: server) }
+                        for agent in agents { try await agent.becomeConnected() }
+                        let run = CoherenceRun(
+                            agents: agents,
+                            server: server,
+                            end: Instant.now.advanced(by: duration),
+                            operations: operations
+                        )
+                        try await run.go(seed)
+                    }
+                }
             }
         }
     }
 
-    private init(agents: [RunningAgent], server: ValkeyServer, end: Instant) {
+    private init(agents: [RunningAgent], server: ValkeyServer, end: Instant, operations: Int) {
         self.agents = agents
         self.server = server
         self.end = end
+        self.operations = operations
     }
 
     /// Whether it goes on: on a busy machine until enough was done to mean something.
     private var goesOn: Bool {
         let now = Instant.now
+        let done = failures.done
+        if done.reads + done.writes < operations { return true }
         return now < end || now < end.advanced(by: .seconds(40)) && !isEnough
     }
 

@@ -7,4 +7,9 @@ struct CoherenceTests {
     func briefly() async throws {
         try await CoherenceRun.check(for: .seconds(2), seed: 7)
     }
+
+    @Test("nor while replies to data come late, behind the news")
+    func delayed() async throws {
+        try await CoherenceRun.check(for: .seconds(2), seed: 8, jitter: .milliseconds(10))
+    }
 }

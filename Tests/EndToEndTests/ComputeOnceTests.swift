@@ -35,6 +35,20 @@ struct ComputeOnceTests {
         return sum
     }
 
+    @Test("and no copy of it is kept where the namespace has none in memory")
+    func withoutCopies() async throws {
+        try await withAgent(configuration: #"{"namespaces":{"plain":{"tier":"valkey"}}}"#) { agent in
+            let client = try agent.connect()
+            _ = try await client.result(of: "cache.set", #"{"key":"k","namespace":"plain","value":1}"#)
+            for _ in 0..<3 {
+                let get = #"{"key":"k","namespace":"plain","lease_ms":1000}"#
+                #expect(try await client.result(of: "cache.get", get)["source"] == "valkey")
+            }
+            _ = try agent.server.command("SET", "cache@plain:k", "2")
+            #expect(try await client.result(of: "cache.get", #"{"key":"k","namespace":"plain"}"#)["value"] == 2)
+        }
+    }
+
     @Test("and those who wait for it and leave are forgotten at once")
     func leaving() async throws {
         try await withAgent { agent in

@@ -5,6 +5,9 @@ extension FaultProxy {
         public var latency = Duration.zero
         /// Most that is added to ``latency``, drawn anew for each piece; no piece overtakes another.
         public var jitter = Duration.zero
+        /// Whether only replies are held back, and those not of connections that have subscribed to something: news then
+        /// overtakes what was asked for before.
+        public var delaysDataRepliesOnly = false
         /// Most bytes that go on at once, nil for no bound.
         public var sliceBytes: Int?
         /// Most bytes a second in each direction of each connection, nil for no bound.
@@ -29,6 +32,14 @@ extension FaultProxy {
             var faults = Faults()
             faults.latency = latency
             faults.jitter = jitter
+            return faults
+        }
+
+        /// Replies to data go on after up to `jitter`, news at once.
+        public static func dataReplies(jitter: Duration) -> Faults {
+            var faults = Faults()
+            faults.jitter = jitter
+            faults.delaysDataRepliesOnly = true
             return faults
         }
 

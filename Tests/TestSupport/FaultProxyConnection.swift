@@ -24,6 +24,8 @@ final class FaultProxyConnection {
     var replies = FaultProxyStream()
     /// Whether bytes of it have disappeared, so that it cannot go on.
     var hasLostBytes = false
+    /// Whether the client has subscribed to something, and what comes is news.
+    private(set) var isSubscriber = false
     /// Cuts its commands out, nil where none are recorded or the bytes are no commands.
     var tap: RESPDecoder?
 
@@ -72,6 +74,17 @@ final class FaultProxyConnection {
             server.isGone ? nil : requests.nextInstant, client.isGone ? nil : replies.nextInstant,
         ]
         return instants.compactMap { $0 }.min()
+    }
+
+    /// Takes note of what a client's bytes ask for; the word comes in one piece, as clients send it.
+    func note(requests bytes: [UInt8]) {
+        guard !isSubscriber else { return }
+        isSubscriber = bytes.withByteView { $0.contains("\r\nSUBSCRIBE\r\n") }
+    }
+
+    /// Whether what goes in `direction` is held back.
+    func isDelayed(_ direction: FaultProxy.Direction, _ faults: FaultProxy.Faults) -> Bool {
+        !faults.delaysDataRepliesOnly || direction == .replies && !isSubscriber
     }
 
     /// Reads once from the end that `direction` begins at.

@@ -192,8 +192,10 @@ final class FaultProxyLoop {
             case .replies: connection.replies.bytesUntilReset = armed.offset
             }
         }
-        let jitter = faults.jitter.wholeNanoseconds
-        var delay = faults.latency.wholeNanoseconds
+        if direction == .requests, faults.delaysDataRepliesOnly { connection.note(requests: bytes) }
+        let isDelayed = connection.isDelayed(direction, faults)
+        let jitter = isDelayed ? faults.jitter.wholeNanoseconds : 0
+        var delay = isDelayed ? faults.latency.wholeNanoseconds : 0
         if jitter > 0 { delay += Int64.random(in: 0...jitter, using: &random) }
         let due = Instant.now.advanced(nanoseconds: delay)
         switch direction {

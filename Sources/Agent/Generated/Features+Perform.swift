@@ -67,6 +67,8 @@ extension Features {
             try cache.stats(decode(CacheStatsParameters.init, arguments), context)
         case .cacheTouch:
             try cache.touch(decode(CacheTouchParameters.init, arguments), context)
+        case .cacheTransact:
+            try cache.transact(decode(CacheTransactParameters.init, arguments), context)
         case .channelPublish:
             try channel.publish(decode(ChannelPublishParameters.init, arguments), context)
         case .channelSubscribe:

@@ -28,6 +28,8 @@ final class NearCache {
         var life: Int64?
         /// When the read must have been answered.
         var deadline = Instant.distantFuture
+        /// Whether a copy may be kept: not of an entry whose changes nobody would tell of.
+        var isKept = true
         /// Whether what is remembered of tags does not count.
         var isFresh = false
         /// What the caller wishes for where the entry is missing.
@@ -107,6 +109,7 @@ final class NearCache {
         fill.epoch = epoch
         fill.sentAt = .now
         fill.life = nil
+        fill.isKept = true
         return number
     }
 
@@ -127,7 +130,7 @@ final class NearCache {
     /// - Returns: Whether nothing spoke against it since the read was sent.
     func mayStore(_ fill: Fill, _ count: Int) -> Bool {
         let stripe = NearCache.stripe(fill.hash)
-        return isTracked && fill.epoch == epoch && fill.version == versions[stripe] && writes[stripe] == 0
+        return isTracked && fill.isKept && fill.epoch == epoch && fill.version == versions[stripe] && writes[stripe] == 0
             && fill.life != nil && fill.life != 0 && count <= table.entryBytesMax
     }
 

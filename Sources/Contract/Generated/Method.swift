@@ -46,6 +46,8 @@ public enum Method: UInt8, CaseIterable, Sendable {
     case cacheStats
     /// Gives an entry another life.
     case cacheTouch
+    /// Writes several entries at once, where all checks hold.
+    case cacheTransact
     /// Publishes a message to whoever is subscribed now.
     case channelPublish
     /// Has messages of a channel, or of all that match a pattern, sent to this connection.
@@ -196,6 +198,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case 14:
             if bytes.equals("cache.get_many") { return .cacheGetMany }
             if bytes.equals("cache.set_many") { return .cacheSetMany }
+            if bytes.equals("cache.transact") { return .cacheTransact }
             if bytes.equals("hash.increment") { return .hashIncrement }
             if bytes.equals("leader.observe") { return .leaderObserve }
             if bytes.equals("response.stats") { return .responseStats }
@@ -255,6 +258,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSetMany: "cache.set_many"
         case .cacheStats: "cache.stats"
         case .cacheTouch: "cache.touch"
+        case .cacheTransact: "cache.transact"
         case .channelPublish: "channel.publish"
         case .channelSubscribe: "channel.subscribe"
         case .channelUnsubscribe: "channel.unsubscribe"
@@ -328,6 +332,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSetMany: .idempotent
         case .cacheStats: .read
         case .cacheTouch: .idempotent
+        case .cacheTransact: .nonIdempotent
         case .channelPublish: .nonIdempotent
         case .channelSubscribe: .nonIdempotent
         case .channelUnsubscribe: .idempotent
@@ -445,6 +450,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSetMany: .cache
         case .cacheStats: .cache
         case .cacheTouch: .cache
+        case .cacheTransact: .cache
         case .channelPublish: .channel
         case .channelSubscribe: .channel
         case .channelUnsubscribe: .channel
@@ -539,6 +545,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheSetMany: ["entries", "namespace"]
         case .cacheStats: ["namespace"]
         case .cacheTouch: ["key", "ttl_ms", "namespace"]
+        case .cacheTransact: ["writes", "checks", "namespace"]
         case .channelPublish: ["channel", "message", "request_id"]
         case .channelSubscribe: ["channel", "pattern", "filter", "overflow", "queue"]
         case .channelUnsubscribe: ["subscription"]

@@ -25,6 +25,7 @@ extension OpenRPC {
         case .cacheSetMany: cacheSetMany
         case .cacheStats: cacheStats
         case .cacheTouch: cacheTouch
+        case .cacheTransact: cacheTransact
         case .channelPublish: channelPublish
         case .channelSubscribe: channelSubscribe
         case .channelUnsubscribe: channelUnsubscribe
@@ -860,6 +861,76 @@ extension OpenRPC {
         "value":null}],"result":{"name":"result","value":{"found":true}}},{"name":"not there","params":[{"name":"key",\#
         "value":"user:43"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":false}}}],\#
         "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        """#
+
+    private static let cacheTransact: StaticString = #"""
+        {"name":"cache.transact","summary":"Writes several entries at once, where all checks hold.",\#
+        "description":"All of the writes take effect at one moment at which all of the checks hold, or none does; \#
+        then `applied` is false. Two round trips, or one where no write and no check needs to know what is there; \#
+        more where others change the keys meanwhile, and three where there are `tags`. Writes take effect in the \#
+        order given, and a key may stand in several. `set` takes what cache.set takes, beside conditions and leases; \#
+        `increment` takes `by`, and `ttl_ms` which a new entry gets, and an existing one where it is given; `touch` \#
+        takes `ttl_ms`, and does nothing to an entry that is not there. An error has changed nothing, unless \#
+        `data.outcome` is unknown.","paramStructure":"either","params":[{"name":"writes","description":"What to write,\#
+         1 to 1000 times.","required":true,"schema":{"description":"What to write, 1 to 1000 times.","type":"array",\#
+        "minItems":1,"maxItems":1000,"items":{"type":"object","required":["op","key"],\#
+        "properties":{"op":{"description":"What to do.","type":"string","enum":["set","delete","increment","touch"]},\#
+        "key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default \#
+        limit.","type":"string","minLength":1},"value":{"description":"A JSON value of any kind, kept byte for byte \#
+        as it was written."},"text":{"description":"Bytes to store as they are, given as text.","type":"string"},\#
+        "base64":{"description":"Bytes to store as they are, in Base64 with padding (RFC 4648 section 4).",\#
+        "type":"string","contentEncoding":"base64"},"ttl_ms":{"description":"Life in milliseconds, at most 100 years; \#
+        null for no end. Without it, the default of the namespace's class.","type":["integer","null"],"minimum":1,\#
+        "maximum":3153600000000},"stale_ms":{"description":"How long the value may still be served after its life, in \#
+        milliseconds: one caller is given a lease to compute it anew meanwhile, all others get it with `stale`. \#
+        Without effect on an entry without an end.","type":"integer","minimum":0,"maximum":3153600000000},\#
+        "tags":{"description":"Names by which the entry can be invalidated together with others of its namespace, 32 \#
+        at most.","type":"array","items":{"type":"string","minLength":1},"minItems":0,"maxItems":32},\#
+        "fence":{"description":"The number that came with a lock: the highest that a key was written with is kept for \#
+        a day, and a lower one is refused.","type":"integer","minimum":0,"maximum":9223372036854775807},\#
+        "by":{"description":"What to add; negative to subtract.","type":"integer","minimum":-9223372036854775808,\#
+        "maximum":9223372036854775807,"default":1}},"additionalProperties":false}}},{"name":"checks",\#
+        "description":"What must hold, up to 1000 times.","required":false,"schema":{"description":"What must hold, \#
+        up to 1000 times.","type":"array","minItems":0,"maxItems":1000,"items":{"type":"object","required":["key"],\#
+        "properties":{"key":{"description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is \#
+        the default limit.","type":"string","minLength":1},"exists":{"description":"Whether the entry must be there; \#
+        a stale one is.","type":"boolean"},"equals":{"description":"The JSON that the entry must have as its value, \#
+        however it is written: order of members, white space and ways of writing a number do not count."}},\#
+        "additionalProperties":false,"oneOf":[{"required":["exists"]},{"required":["equals"]}]}}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
+        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],\#
+        "result":{"name":"result","description":"Whether the checks held and the writes were made.",\#
+        "schema":{"type":"object","required":["applied"],"properties":{"applied":{"description":"False where a check \#
+        did not hold.","type":"boolean"},"values":{"description":"One for each write, where one of them is an \#
+        increment: the new number, or null for all others.","type":"array","items":{"type":["integer","null"]}}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
+        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
+        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
+        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
+        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
+        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
+        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
+        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
+        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
+        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
+        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
+        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
+        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"an order, while there is enough","params":[{"name":"writes","value":[{"op":"increment",\#
+        "key":"stock","by":-1},{"op":"set","key":"order:1","value":"open","ttl_ms":60000},{"op":"delete",\#
+        "key":"cart:1"}]},{"name":"checks","value":[{"key":"price","equals":{"currency":"EUR","amount":5.0}},\#
+        {"key":"order:1","exists":false}]}],"result":{"name":"result","value":{"applied":true,"values":[2,null,\#
+        null]}}},{"name":"a check that does not hold","params":[{"name":"writes","value":[{"op":"set","key":"state",\#
+        "value":"failed"}]},{"name":"checks","value":[{"key":"state","equals":"running"}]}],"result":{"name":"result",\#
+        "value":{"applied":false}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let channelPublish: StaticString = #"""

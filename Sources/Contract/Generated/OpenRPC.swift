@@ -458,20 +458,60 @@ public enum OpenRPC {
         "value":"user:42"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"found":true}}},\#
         {"name":"not there","params":[{"name":"key","value":"user:43"},{"name":"ttl_ms","value":60000}],\#
         "result":{"name":"result","value":{"found":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"channel.publish","summary":"Publishes a message to whoever is subscribed now.",\#
-        "description":"One round trip. At most once: nobody keeps the message, and who is not subscribed now never \#
-        sees it. Messages that one connection publishes to a channel arrive in that order. Any Redis client may \#
-        subscribe: the channel's name in Valkey is `valkey.prefix` and `channel`, and what is published is the \#
-        message's JSON text as it was written. Published again where the outcome is not known, subscribers may see it \#
-        twice; with `request_id` they do not.","paramStructure":"either","params":[{"name":"channel",\#
-        "description":"Name of a channel: text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is \#
-        the default limit.","required":true,"schema":{"$ref":"#/components/schemas/channel"}},{"name":"message",\#
-        "description":"A JSON value of any kind, which arrives byte for byte as it was written.","required":true,\#
-        "schema":{"description":"A JSON value of any kind, which arrives byte for byte as it was written."}},\#
-        {"name":"request_id","description":"Name of this request, of the caller's choice: within ten minutes the same \#
-        name for the same channel, from the same user, gives the first outcome again instead of another message. With \#
-        another message it is `conflict`.","required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],\#
-        "result":{"name":"result","description":"Who received it.","schema":{"type":"object","required":["receivers"],\#
+        "x-deadline_ms":5000},{"name":"cache.transact","summary":"Writes several entries at once, where all checks \#
+        hold.","description":"All of the writes take effect at one moment at which all of the checks hold, or none \#
+        does; then `applied` is false. Two round trips, or one where no write and no check needs to know what is \#
+        there; more where others change the keys meanwhile, and three where there are `tags`. Writes take effect in \#
+        the order given, and a key may stand in several. `set` takes what cache.set takes, beside conditions and \#
+        leases; `increment` takes `by`, and `ttl_ms` which a new entry gets, and an existing one where it is given; \#
+        `touch` takes `ttl_ms`, and does nothing to an entry that is not there. An error has changed nothing, unless \#
+        `data.outcome` is unknown.","paramStructure":"either","params":[{"name":"writes","description":"What to write,\#
+         1 to 1000 times.","required":true,"schema":{"description":"What to write, 1 to 1000 times.","type":"array",\#
+        "minItems":1,"maxItems":1000,"items":{"type":"object","required":["op","key"],\#
+        "properties":{"op":{"description":"What to do.","type":"string","enum":["set","delete","increment","touch"]},\#
+        "key":{"$ref":"#/components/schemas/key"},"value":{"$ref":"#/components/schemas/value"},\#
+        "text":{"$ref":"#/components/schemas/text"},"base64":{"$ref":"#/components/schemas/base64"},\#
+        "ttl_ms":{"$ref":"#/components/schemas/ttl_ms"},"stale_ms":{"$ref":"#/components/schemas/stale_ms"},\#
+        "tags":{"$ref":"#/components/schemas/tags"},"fence":{"$ref":"#/components/schemas/fence"},\#
+        "by":{"$ref":"#/components/schemas/by"}},"additionalProperties":false}}},{"name":"checks","description":"What \#
+        must hold, up to 1000 times.","required":false,"schema":{"description":"What must hold, up to 1000 times.",\#
+        "type":"array","minItems":0,"maxItems":1000,"items":{"type":"object","required":["key"],\#
+        "properties":{"key":{"$ref":"#/components/schemas/key"},"exists":{"description":"Whether the entry must be \#
+        there; a stale one is.","type":"boolean"},"equals":{"description":"The JSON that the entry must have as its \#
+        value, however it is written: order of members, white space and ways of writing a number do not count."}},\#
+        "additionalProperties":false,"oneOf":[{"required":["exists"]},{"required":["equals"]}]}}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        "result":{"name":"result","description":"Whether the checks held and the writes were made.",\#
+        "schema":{"type":"object","required":["applied"],"properties":{"applied":{"description":"False where a check \#
+        did not hold.","type":"boolean"},"values":{"description":"One for each write, where one of them is an \#
+        increment: the new number, or null for all others.","type":"array","items":{"type":["integer","null"]}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"an \#
+        order, while there is enough","params":[{"name":"writes","value":[{"op":"increment","key":"stock","by":-1},\#
+        {"op":"set","key":"order:1","value":"open","ttl_ms":60000},{"op":"delete","key":"cart:1"}]},{"name":"checks",\#
+        "value":[{"key":"price","equals":{"currency":"EUR","amount":5.0}},{"key":"order:1","exists":false}]}],\#
+        "result":{"name":"result","value":{"applied":true,"values":[2,null,null]}}},{"name":"a check that does not \#
+        hold","params":[{"name":"writes","value":[{"op":"set","key":"state","value":"failed"}]},{"name":"checks",\#
+        "value":[{"key":"state","equals":"running"}]}],"result":{"name":"result","value":{"applied":false}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"channel.publish",\#
+        "summary":"Publishes a message to whoever is subscribed now.","description":"One round trip. At most once: \#
+        nobody keeps the message, and who is not subscribed now never sees it. Messages that one connection publishes \#
+        to a channel arrive in that order. Any Redis client may subscribe: the channel's name in Valkey is \#
+        `valkey.prefix` and `channel`, and what is published is the message's JSON text as it was written. Published \#
+        again where the outcome is not known, subscribers may see it twice; with `request_id` they do not.",\#
+        "paramStructure":"either","params":[{"name":"channel","description":"Name of a channel: text of at least one \#
+        byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/channel"}},{"name":"message","description":"A JSON value of any kind, \#
+        which arrives byte for byte as it was written.","required":true,"schema":{"description":"A JSON value of any \#
+        kind, which arrives byte for byte as it was written."}},{"name":"request_id","description":"Name of this \#
+        request, of the caller's choice: within ten minutes the same name for the same channel, from the same user, \#
+        gives the first outcome again instead of another message. With another message it is `conflict`.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/request_id"}}],"result":{"name":"result",\#
+        "description":"Who received it.","schema":{"type":"object","required":["receivers"],\#
         "properties":{"receivers":{"description":"Connections that Valkey handed it to; an agent counts once for the \#
         channel and once for each pattern, however many subscribe through it.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#

@@ -116,7 +116,8 @@ struct FieldsSource {
     private func isGiven(_ name: String) -> String {
         guard let parameter = fields.parameters.first(where: { $0.name == name }) else { return "false" }
         switch parameter.form {
-        case .boolean: return "\(swiftName(parameter)) == true"
+        // Without a default, false says something too.
+        case .boolean where parameter.defaultValue != nil: return "\(swiftName(parameter)) == true"
         case .nullableInteger: return "\(swiftName(parameter)) != .absent"
         default: return "\(swiftName(parameter)) != nil"
         }

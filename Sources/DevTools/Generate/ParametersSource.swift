@@ -119,6 +119,11 @@ struct ParametersSource {
             }
             source.line()
             fields.writePositions(&source)
+            for member in members.parameters {
+                guard case .choice(let words) = member.form else { continue }
+                source.line()
+                writeChoice(member, words, &source)
+            }
         }
     }
 }

@@ -1,11 +1,10 @@
 import Bytes
-import JSON
 import Testing
 
-@testable import Responses
+@testable import JSON
 
 /// The canonical form of a JSON text.
-func canonical(_ text: String) throws -> String {
+private func canonical(_ text: String) throws -> String {
     try Array(text.utf8).withByteView { view in
         var buffer = ByteBuffer()
         try CanonicalJSON.append(try JSONScanner.scan(view, depthMax: 64), to: &buffer)

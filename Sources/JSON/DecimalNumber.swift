@@ -1,19 +1,19 @@
-import Bytes
+public import Bytes
 
 /// A JSON number by its exact decimal value: nothing is rounded to a double, so 9007199254740993 stays itself.
-struct DecimalNumber {
+public struct DecimalNumber {
     /// Exponents of more digits than this are not computed with.
     private static let exponentDigitsMax = 15
 
     /// Whether it is less than zero.
-    let isNegative: Bool
+    public let isNegative: Bool
     /// The significant digits, 0...9 each, without zeros at either end; none for zero.
-    let digits: [UInt8]
+    public let digits: [UInt8]
     /// Where the decimal point stands, counted from before the first digit: 12.5 has 2, 0.05 has -1.
-    let point: Int
+    public let point: Int
 
     /// Reads a number that was scanned; nil where its exponent is beyond anything.
-    init?(_ text: ByteView) {
+    public init?(_ text: ByteView) {
         var index = 0
         let hasSign = text[0] == UInt8(ascii: "-")
         if hasSign { index = 1 }
@@ -54,7 +54,7 @@ struct DecimalNumber {
     }
 
     /// Appends the number as RFC 8785 section 3.2.2.3 has it: as ECMAScript writes one with these digits.
-    func append(to buffer: inout ByteBuffer) {
+    public func append(to buffer: inout ByteBuffer) {
         guard !digits.isEmpty else { return buffer.append("0") }
         if isNegative { buffer.append(UInt8(ascii: "-")) }
         switch point {
@@ -84,8 +84,10 @@ struct DecimalNumber {
         for digit in digits { buffer.append(UInt8(ascii: "0") + digit) }
     }
 
-    /// The number in units of 10^-`places`, rounded towards zero; nil where it is negative or does not fit.
-    func scaled(places: Int) -> Int64? {
+    /// The number in units of 10^-`places`, rounded towards zero.
+    ///
+    /// - Returns: The number; nil where it is negative or does not fit.
+    public func scaled(places: Int) -> Int64? {
         guard !isNegative else { return nil }
         guard !digits.isEmpty else { return 0 }
         let count = point + places

@@ -1,8 +1,7 @@
-import Bytes
-import JSON
+public import Bytes
 
 /// Why a value has no canonical form.
-enum CanonicalFault: Error, Equatable {
+public enum CanonicalFault: Error, Equatable {
     /// An object has a member twice, and programs differ in which one counts.
     case repeatedMember
     /// A string holds half of a surrogate pair, which is no text.
@@ -14,12 +13,12 @@ enum CanonicalFault: Error, Equatable {
 /// Members are sorted by the UTF-16 code units of their names, strings have only the escapes they need, and there is no
 /// white space. Numbers differ from the RFC in one point: they keep their exact decimal value, where the RFC rounds to a
 /// double. What two doubles tell apart is written the same way; what they do not, such as two large seeds, stays apart.
-enum CanonicalJSON {
+public enum CanonicalJSON {
     /// Appends the canonical form of a value.
     ///
     /// - Complexity: One pass over the text; the members of an object that are not in order are sorted and copied, once
     ///   for each object around them.
-    static func append(_ value: JSONValue, to buffer: inout ByteBuffer) throws(CanonicalFault) {
+    public static func append(_ value: JSONValue, to buffer: inout ByteBuffer) throws(CanonicalFault) {
         // Depth was bounded when the value was scanned.
         var scanner = JSONScanner(value.text, depthMax: .max)
         do throws(Interruption) {
@@ -132,7 +131,7 @@ enum CanonicalJSON {
     }
 
     /// Appends a string with its quotes.
-    static func append(_ string: JSONString, to buffer: inout ByteBuffer) throws(CanonicalFault) {
+    public static func append(_ string: JSONString, to buffer: inout ByteBuffer) throws(CanonicalFault) {
         guard hasNeedlessEscapes(string) else {
             buffer.append(UInt8(ascii: "\""))
             buffer.append(string.raw)

@@ -1,0 +1,299 @@
+import Bytes
+public import Contract
+import Crypto
+import EventLoop
+import JSON
+public import JSONRPC
+import Linux
+public import Store
+import Valkey
+
+extension Cache {
+    /// Times that others may change the keys between a look and the write before the call gives up.
+    private static let attemptsMax = 100
+
+    /// Answers `cache.transact`: looks at what the checks ask for, then writes where nothing has changed.
+    ///
+    /// - Throws: ``RPCError`` where a check or a write is not usable; nothing was written then.
+    public func transact(_ parameters: CacheTransactParameters, _ context: CallContext) throws(RPCError) {
+        let transaction = try transaction(parameters)
+        let number = register.number(of: parameters.namespace)
+        if isLocal(parameters.namespace) { return try performLocal(transaction, number, context) }
+        let stem = keyspace.stem(.cacheTag, parameters.namespace?.raw.copy()).count
+        Task { @EventLoop in
+            do throws(RPCError) {
+                try await self.perform(transaction, number, tagStem: stem, context)
+            } catch {
+                self.calls.fail(context.call, error)
+            }
+        }
+    }
+
+    // MARK: Reading the parameters
+
+    private func transaction(_ parameters: CacheTransactParameters) throws(RPCError) -> Transaction {
+        let namespace = parameters.namespace
+        var transaction = Transaction()
+        if let checks = parameters.checks {
+            for check in checks {
+                let name = keyspace.name(.cache, namespace, try keyspace.resolve(check.key, parameter: "checks"))
+                if let exists = check.exists {
+                    transaction.checks.append(Transaction.Check(name: name, condition: .exists(exists)))
+                } else if let value = check.equals {
+                    var form = ByteBuffer()
+                    guard (try? CanonicalJSON.append(value, to: &form)) != nil else {
+                        let message = "checks: equals has a member twice, or half of a surrogate pair"
+                        throw .invalidParams(message, parameter: "checks")
+                    }
+                    transaction.checks.append(Transaction.Check(name: name, condition: .equals(form.view.copy())))
+                }
+            }
+        }
+        for write in parameters.writes {
+            let name = keyspace.name(.cache, namespace, try keyspace.resolve(write.key, parameter: "writes"))
+            if write.fence != nil, transaction.writes.contains(where: { $0.name == name && $0.fence != nil }) {
+                throw .invalidParams("writes: a key has one fence at most", parameter: "writes")
+            }
+            transaction.writes.append(
+                Transaction.Write(name: name, operation: try operation(write, namespace), fence: write.fence)
+            )
+        }
+        return transaction
+    }
+
+    private func operation(
+        _ write: CacheTransactParameters.Write,
+        _ namespace: JSONString?
+    ) throws(RPCError) -> Transaction.Write.Operation {
+        let contents = (write.value != nil ? 1 : 0) + (write.text != nil ? 1 : 0) + (write.base64 != nil ? 1 : 0)
+        guard contents == (write.op == .set ? 1 : 0) else {
+            let rule = write.op == .set ? "needs exactly one of" : "takes none of"
+            throw .invalidParams("writes: \(write.op) \(rule) value, text and base64", parameter: "writes")
+        }
+        guard write.op == .set || write.tags == nil && write.staleMilliseconds == nil else {
+            throw .invalidParams("writes: only set takes tags and stale_ms", parameter: "writes")
+        }
+        let life = namespaces.life(write.ttlMilliseconds, in: namespace)
+        switch write.op {
+        case .set:
+            return .set(
+                value: try resolve(write.value, write.text, write.base64).copy(),
+                life: life,
+                stale: write.staleMilliseconds ?? 0,
+                tags: try write.tags.map { list throws(RPCError) in try tagNames(list, namespace) } ?? []
+            )
+        case .delete: return .delete
+        case .increment: return .increment(by: write.by, life: life, isGiven: write.ttlMilliseconds != .absent)
+        case .touch:
+            switch write.ttlMilliseconds {
+            case .absent: throw .invalidParams("writes: touch needs ttl_ms", parameter: "writes")
+            case .null: return .touch(life: nil)
+            case .value(let milliseconds): return .touch(life: milliseconds)
+            }
+        }
+    }
+
+    // MARK: Looking and writing
+
+    private func perform(
+        _ transaction: Transaction,
+        _ namespace: UInt16,
+        tagStem: Int,
+        _ context: CallContext
+    ) async throws(RPCError) {
+        let generations = try await generations(for: transaction, context)
+        let watched = transaction.watched
+        for _ in 0..<Cache.attemptsMax {
+            let look: Look
+            do throws(LinkFailure) {
+                look = try await self.look(at: watched, context)
+            } catch {
+                throw RPCError.unwritten(error)
+            }
+            guard transaction.holds(look.present, depthMax: depthMax) else {
+                return calls.reply(context.call) { $0.append("{\"applied\":false}") }
+            }
+            let plan: Transaction.Plan
+            do throws(Transaction.Fault) {
+                plan = try transaction.plan(look.present, generations: generations) { Array($0.dropFirst(tagStem)) }
+            } catch {
+                throw RPCError(.conflict, "a stored value is no integer, or would be too large", outcome: .notApplied)
+            }
+            guard try await write(plan, transaction, look, context) else { continue }
+            let sets = plan.steps.count { if case .set = $0 { true } else { false } }
+            countSets(sets, namespace)
+            return answer(plan, transaction, context.call)
+        }
+        let message = "others changed the keys again and again between the look at them and the writes"
+        throw RPCError(.conflict, message, isRetryable: true, outcome: .notApplied)
+    }
+
+    /// Answers the call whose writes were made.
+    func answer(_ plan: Transaction.Plan, _ transaction: Transaction, _ call: CallID) {
+        calls.reply(call) { result in
+            result.append("{\"applied\":true")
+            if transaction.hasIncrements {
+                result.append(",\"values\":[")
+                for (index, value) in plan.values.enumerated() {
+                    if index > 0 { result.append(UInt8(ascii: ",")) }
+                    if let value { result.append(decimal: value) } else { result.append("null") }
+                }
+                result.append(UInt8(ascii: "]"))
+            }
+            result.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// The generations of all tags that are set.
+    private func generations(
+        for transaction: Transaction,
+        _ context: CallContext
+    ) async throws(RPCError) -> [[UInt8]: [UInt8]] {
+        // The longest of the entries' lives, which all of the tags are given.
+        var names: [[UInt8]] = []
+        var longest: Int64? = 0
+        for write in transaction.writes {
+            guard case .set(_, let life, let stale, let tags) = write.operation, !tags.isEmpty else { continue }
+            names += tags.filter { !names.contains($0) }
+            longest = life.flatMap { life in longest.map { max($0, life + stale) } }
+        }
+        guard !names.isEmpty else { return [:] }
+        let granted = try await grantGenerations(names, life: longest, context.deadline, context.lane)
+        return Dictionary(zip(names, granted)) { first, _ in first }
+    }
+
+    /// What was found under the keys that were looked at.
+    private struct Look {
+        /// The entries that are there.
+        var present: [[UInt8]: Transaction.Present] = [:]
+        /// SHA-1 of what lies under each key, in hexadecimal; of no bytes where nothing does.
+        var digests: [[UInt8]] = []
+        /// The keys.
+        var names: [[UInt8]] = []
+    }
+
+    private func look(at names: [[UInt8]], _ context: CallContext) async throws(LinkFailure) -> Look {
+        guard !names.isEmpty else { return Look() }
+        let reply = try await link.call(.read, deadline: context.deadline, lane: context.lane) { command in
+            command.append(commandOf: 1 + names.count)
+            command.append(word: "MGET")
+            for name in names { name.withByteView { command.append(word: $0) } }
+        }
+        var stored = (reply.elements ?? []).map(\.bytes)
+        if stored.count != names.count { stored = names.map { _ in nil } }
+        let outdated = try await outdated(stored.map { $0 ?? [] }, context.deadline, context.lane)
+        var look = Look(names: names)
+        for (index, name) in names.enumerated() {
+            guard let bytes = stored[index], !outdated[index] else {
+                look.digests.append([])
+                continue
+            }
+            look.digests.append(bytes.withByteView { Digest.sha1Hexadecimal($0) })
+            look.present[name] = bytes.withByteView { present($0) }
+        }
+        return look
+    }
+
+    /// What stored bytes are; nil for what is no entry, such as a lease.
+    private func present(_ stored: ByteView) -> Transaction.Present? {
+        if stored.hasPrefix(StoredMark.lease) { return nil }
+        guard stored.hasPrefix(EntryHead.mark) else {
+            return Transaction.Present(value: StoredMark.content(of: stored).copy(), stale: 0, tags: [])
+        }
+        guard let head = EntryHead(stored) else { return nil }
+        return Transaction.Present(
+            value: head.payload.copy(),
+            stale: head.staleMilliseconds,
+            tags: head.tags.map { Transaction.Present.Tag(name: $0.name.copy(), generation: $0.generation.copy()) }
+        )
+    }
+
+    /// Has the script write.
+    ///
+    /// - Returns: Whether it did; else something had changed.
+    private func write(
+        _ plan: Transaction.Plan,
+        _ transaction: Transaction,
+        _ look: Look,
+        _ context: CallContext
+    ) async throws(RPCError) -> Bool {
+        let fenced = transaction.writes.compactMap { write in write.fence.map { (name: write.name, fence: $0) } }
+        let list = near.beginWrites()
+        defer { near.endWrites(list) }
+        for step in plan.steps { step.name.withByteView { near.addWrite($0, to: list) } }
+        let reply: ReplyValue
+        do throws(LinkFailure) {
+            reply = try await link.call(.write, deadline: context.deadline, lane: context.lane) { command in
+                let keys = look.names.count + fenced.count + plan.steps.count
+                let arguments = 3 + look.names.count + fenced.count + 3 * plan.steps.count
+                command.append(callOf: CacheScripts.transact, keys: keys, arguments: arguments)
+                for name in look.names { name.withByteView { command.append(word: $0) } }
+                for one in fenced { keyspace.fenceName(of: one.name).withByteView { command.append(word: $0) } }
+                for step in plan.steps { step.name.withByteView { command.append(word: $0) } }
+                command.append(word: Int64(look.names.count))
+                command.append(word: Int64(fenced.count))
+                command.append(word: Cache.fenceLifeMilliseconds)
+                for digest in look.digests { digest.withByteView { command.append(word: $0) } }
+                for one in fenced { command.append(word: one.fence) }
+                for step in plan.steps { append(step, to: &command) }
+            }
+        } catch {
+            throw RPCError(error)
+        }
+        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, .write) } }
+        return reply.integer == 1
+    }
+
+    private func append(_ step: Transaction.Step, to command: inout ByteBuffer) {
+        switch step {
+        case .set(let name, let entry, let life):
+            command.append(word: "set")
+            append(entry, name, to: &command)
+            append(life: life, to: &command)
+        case .keep(let name, let entry):
+            command.append(word: "keep")
+            append(entry, name, to: &command)
+            command.append(word: "")
+        case .delete:
+            command.append(word: "delete")
+            command.append(word: "")
+            command.append(word: "")
+        case .life(_, let life):
+            command.append(word: "life")
+            command.append(word: "")
+            append(life: life, to: &command)
+        }
+    }
+
+    private func append(_ entry: Transaction.Present, _ name: [UInt8], to command: inout ByteBuffer) {
+        var stored = ByteBuffer()
+        entry.value.withByteView { value in
+            append(
+                stored: value,
+                name: name,
+                stale: entry.stale,
+                tags: entry.tags.map { ($0.name, $0.generation) },
+                to: &stored
+            )
+        }
+        command.append(word: stored.view)
+    }
+}
+
+extension Transaction.Step {
+    /// Full name of the key that the step changes.
+    var name: [UInt8] {
+        switch self {
+        case .set(let name, _, _), .keep(let name, _), .delete(let name), .life(let name, _): name
+        }
+    }
+}
+
+extension RPCError {
+    /// The error of a call that ended before it wrote anything.
+    static func unwritten(_ failure: LinkFailure) -> RPCError {
+        var error = RPCError(failure)
+        error.outcome = .notApplied
+        return error
+    }
+}
