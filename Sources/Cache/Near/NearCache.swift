@@ -130,8 +130,8 @@ final class NearCache {
     /// - Returns: Whether nothing spoke against it since the read was sent.
     func mayStore(_ fill: Fill, _ count: Int) -> Bool {
         let stripe = NearCache.stripe(fill.hash)
-        return isTracked && fill.isKept && fill.epoch == epoch && fill.version == versions[stripe] && writes[stripe] == 0
-            && fill.life != nil && fill.life != 0 && count <= table.entryBytesMax
+        return isTracked && fill.isKept && fill.epoch == epoch && fill.version == versions[stripe]
+            && writes[stripe] == 0 && fill.life != nil && fill.life != 0 && count <= table.entryBytesMax
     }
 
     /// Keeps what a read brought, where ``mayStore(_:_:)`` says so.
