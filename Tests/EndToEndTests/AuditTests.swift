@@ -39,7 +39,7 @@ struct AuditTests {
             let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
             let made = try await client.result(
                 of: "session.create",
-                #"{"subject":"ada","namespace":"web","_meta":{"traceparent":"\#(trace)"}}"#
+                #"{"subject":"lovelace","namespace":"web","_meta":{"traceparent":"\#(trace)"}}"#
             )
             let token = try #require(made["token"]?.string)
             _ = try await client.result(of: "session.get", #"{"token":"\#(token)","namespace":"web"}"#)
@@ -67,7 +67,7 @@ struct AuditTests {
             #expect(calls[0]["traceparent"]?.string == trace)
             #expect(calls[1]["object"]?.string?.count == 32)
             let text = try File.text(path)
-            #expect(!text.contains(token) && !text.contains("ada") && !text.contains("\"none\""))
+            #expect(!text.contains(token) && !text.contains("lovelace") && !text.contains("\"none\""))
 
             let good = try await Self.verify(directory, "DIRECTORY/audit.ndjson", "key=DIRECTORY/audit.key")
             #expect(good.status == .exited(0), "\(good.standardError)")
