@@ -96,7 +96,8 @@ extension Option {
             "valkey.connect_timeout_ms",
             \.valkey.connectTimeout,
             .milliseconds(10...60_000),
-            "Longest time from the beginning of a connection attempt to a server that is ready."
+            "Longest time from the beginning of a connection attempt to the server's first answer, and from each answer "
+                + "to its greeting to the next."
         ),
         Option(
             "valkey.accept_eviction",

@@ -138,7 +138,7 @@ extension Connection {
     func receivedGreeting(_ reply: Reply) {
         guard let step = greeting?.received(reply) else { return }
         switch step {
-        case .more: return
+        case .more: limitAttempt()  // Over a slow line the scripts alone take longer than a server that answers may.
         case .refused(let reason): end(reason)
         case .ready(var server):
             server.transport = socket?.transport ?? server.transport

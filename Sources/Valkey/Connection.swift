@@ -101,7 +101,7 @@ final class Connection: DescriptorHandler {
         guard state == .waiting else { return }
         attempt += 1
         attemptedAt = .now
-        setTimer(at: attemptedAt.advanced(by: configuration.connectTimeout)) { self.end(self.timeoutReason) }
+        limitAttempt()
         switch configuration.endpoint.address {
         case .unix(let path):
             addresses = []
@@ -110,6 +110,11 @@ final class Connection: DescriptorHandler {
             state = .resolving
             resolve(host, port, attempt)
         }
+    }
+
+    /// Gives the attempt up where the server does not go on with it in time, counted from now.
+    func limitAttempt() {
+        setTimer(at: Instant.now.advanced(by: configuration.connectTimeout)) { self.end(self.timeoutReason) }
     }
 
     private var timeoutReason: String {
