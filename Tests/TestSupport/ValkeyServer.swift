@@ -101,6 +101,7 @@ public final class ValkeyServer: Sendable {
     @discardableResult
     public func launch() async throws -> LaunchedProcess {
         if try current?.exitStatus == nil, current != nil { throw FixtureError("\(kind.rawValue) runs already") }
+        try AppendOnlyFile.dropTornTransaction(in: directory)
         let process = try await LaunchedProcess.start(command, log: logPath)
         lock.withLock { unsafe self.process = process }
         return process
