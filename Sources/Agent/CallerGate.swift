@@ -34,6 +34,7 @@ final class CallerGate {
 
     /// Takes a connection in.
     func add(_ peer: Peer) {
+        peer.gatePosition = peers.count
         peers.append(peer)
         peer.gate = self
         peer.ungated = ungated
@@ -41,7 +42,13 @@ final class CallerGate {
 
     /// Lets a connection go; calls of it that still run end here.
     func remove(_ peer: Peer) {
-        peers.removeAll { $0 === peer }
+        let position = peer.gatePosition
+        guard position < peers.count, peers[position] === peer else { return }
+        // The last one takes its place: however many there are, one that closes costs the same.
+        let last = peers.removeLast()
+        guard last !== peer else { return }
+        peers[position] = last
+        last.gatePosition = position
     }
 
     /// Has another policy hold, or other methods be watched.

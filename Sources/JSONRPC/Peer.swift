@@ -29,6 +29,8 @@ public final class Peer {
     public var ungated = MethodSet()
     /// Decides about all other calls; nil for a connection that nobody decides about.
     public var gate: (any CallGate)?
+    /// Position among the gate's connections, which is the gate's own affair.
+    public var gatePosition = 0
     /// Whether anything was ever bound to the connection.
     public private(set) var hasBound = false
     /// Calls that were begun and not answered yet.

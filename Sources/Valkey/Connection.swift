@@ -252,6 +252,14 @@ extension Connection {
         unsafe user.connectionCanSend()
     }
 
+    /// Ends a connection over which nothing has come for so long, unless something has and was not yet looked at: the
+    /// loop itself may have been held up.
+    func endUnlessHeard(silentFor milliseconds: Int64) {
+        let before = receivedAt
+        read()
+        if isReady, receivedAt == before { end("it has been silent for \(milliseconds) ms") }
+    }
+
     /// Reads what is there, and goes on in another turn where there is much.
     func read() {
         guard let socket else { return }

@@ -7,10 +7,6 @@ import Resilience
 @EventLoop
 @safe
 final class Pipeline: ConnectionUser {
-    /// Silence, with commands waiting, after which the server is asked whether it is there.
-    private static let silenceBeforePing: Int64 = 1_000_000_000
-    /// Silence after which it is taken for dead.
-    private static let silenceMax: Int64 = 3_000_000_000
     /// Times that a command is sent which the server will not execute now, at most.
     private static let attemptsMax = 4
     /// Delay before the second of them; it doubles from one to the next, with jitter.
@@ -27,7 +23,7 @@ final class Pipeline: ConnectionUser {
     private var deadlineTimer: TimerID?
     private var livenessTimer: TimerID?
     private var waitingSince = Instant.now
-    private var isPinged = false
+    private var silence = SilenceWatch()
     /// Lanes whose last command waits to be sent again, with the number of the wait.
     private var deferredLanes: [Int: UInt64] = [:]
     private var deferrals: UInt64 = 0
@@ -68,7 +64,7 @@ final class Pipeline: ConnectionUser {
     /// Has a command just queued sent in time, or given up in time.
     private func watch(_ deadline: Instant) {
         if deadline < earliestDeadline { armDeadline(deadline) }
-        if livenessTimer == nil { armLiveness(after: Pipeline.silenceBeforePing) }
+        if livenessTimer == nil { armLiveness(after: SilenceWatch.beforePing) }
         if connection.isReady {
             markDirty()
         } else if connection.isWaiting {
@@ -136,7 +132,7 @@ extension Pipeline {
 
     func connectionBecameReady(_ server: Greeting.Server) {
         waitingSince = EventLoop.reactor.now
-        isPinged = false
+        silence.reset()
         link.becameReady(server)
         if !queue.isEmpty { markDirty() }
     }
@@ -146,7 +142,6 @@ extension Pipeline {
     }
 
     func connectionReceived(_ reply: Reply) {
-        isPinged = false
         if reply.kind == .error {
             if reply.isError("NOSCRIPT"), reload() { return }
             if reply.isRefusalBeforeExecution, repeatLater(reply) { return }
@@ -282,15 +277,16 @@ extension Pipeline {
     private func checkLiveness() {
         livenessTimer = nil
         guard !queue.isEmpty else { return }
-        defer { armLiveness(after: Pipeline.silenceBeforePing / 4) }
+        defer { armLiveness(after: SilenceWatch.beforePing / 4) }
         guard connection.isReady else { return }
-        let silence = EventLoop.reactor.now.nanoseconds(since: max(connection.receivedAt, waitingSince))
-        if silence >= Pipeline.silenceMax {
-            connection.end("it has been silent for \(silence / 1_000_000) ms")
-        } else if silence >= Pipeline.silenceBeforePing, !isPinged, link.isPassable {
-            // While callers are turned away the probe is the only question.
-            isPinged = true
-            link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
+        let since = max(connection.receivedAt, waitingSince)
+        // While callers are turned away the probe is the only question, and it has been asked.
+        let now = EventLoop.reactor.now
+        let isOurs = link.isPassable
+        switch isOurs ? silence.look(at: now, receivedAt: since) : silence.judge(at: now, receivedAt: since) {
+        case .wait: return
+        case .ping: link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
+        case .dead(let milliseconds): connection.endUnlessHeard(silentFor: milliseconds)
         }
     }
 }

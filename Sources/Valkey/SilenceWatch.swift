@@ -16,10 +16,28 @@ struct SilenceWatch {
 
     /// Silence after which the server is asked.
     static let beforePing: Int64 = 1_000_000_000
-    /// Silence after which it is dead.
-    static let max: Int64 = 3_000_000_000
+    /// Silence after which it is dead, where nothing else is said.
+    static let usualMax: Int64 = 3_000_000_000
 
+    private let max: Int64
     private var pingedAt: Instant?
+
+    /// Takes a connection for dead after `max` nanoseconds of silence.
+    init(max: Int64 = SilenceWatch.usualMax) {
+        self.max = max
+    }
+
+    /// Judges the silence of a server that is asked by others.
+    func judge(at now: Instant, receivedAt: Instant) -> Step {
+        let silence = now.nanoseconds(since: receivedAt)
+        return silence < max
+            ? .wait(until: receivedAt.advanced(nanoseconds: max)) : .dead(milliseconds: silence / 1_000_000)
+    }
+
+    /// Forgets what was asked over a connection that ended.
+    mutating func reset() {
+        pingedAt = nil
+    }
 
     /// Judges the silence.
     ///
@@ -32,11 +50,11 @@ struct SilenceWatch {
                 return .wait(until: receivedAt.advanced(nanoseconds: SilenceWatch.beforePing))
             }
             self.pingedAt = now
-            return .ping(next: now.advanced(nanoseconds: SilenceWatch.max - SilenceWatch.beforePing))
+            return .ping(next: now.advanced(nanoseconds: max - SilenceWatch.beforePing))
         }
         let end = Swift.max(
-            receivedAt.advanced(nanoseconds: SilenceWatch.max),
-            pingedAt.advanced(nanoseconds: SilenceWatch.max - SilenceWatch.beforePing)
+            receivedAt.advanced(nanoseconds: max),
+            pingedAt.advanced(nanoseconds: max - SilenceWatch.beforePing)
         )
         return now < end ? .wait(until: end) : .dead(milliseconds: silence / 1_000_000)
     }

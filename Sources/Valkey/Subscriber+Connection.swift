@@ -181,7 +181,7 @@ extension Subscriber {
             watch(at: min(next, later))
         case .dead(let milliseconds):
             watch(at: later)
-            connection.end("it has been silent for \(milliseconds) ms")
+            connection.endUnlessHeard(silentFor: milliseconds)
         }
     }
 }

@@ -26,9 +26,7 @@ public final class Tracker: ConnectionUser {
     }
 
     private static let channel: StaticString = "__redis__:invalidate"
-    /// Silence after which the server is asked whether it is there.
-    private static let silenceBeforePing: Int64 = 1_000_000_000
-    /// Silence after which the connection is given up.
+    /// Silence in nanoseconds after which the connection is given up: copies may be as old as that.
     private static let silenceMax: Int64 = 2_000_000_000
 
     // Both live as long as the agent.
@@ -39,7 +37,7 @@ public final class Tracker: ConnectionUser {
     private var state = State.down
     private var output = ByteBuffer()
     private var timer: TimerID?
-    private var isPinged = false
+    private var silence = SilenceWatch(max: Tracker.silenceMax)
     private var isClosed = false
     private var lastFault: String?
     /// Times that tracking ended, since the start.
@@ -92,7 +90,7 @@ public final class Tracker: ConnectionUser {
     private func disarm() {
         let wasArmed = state == .armed
         state = .down
-        isPinged = false
+        silence.reset()
         output.removeAll()
         stopTimer()
         guard wasArmed else { return }
@@ -127,7 +125,6 @@ extension Tracker {
     }
 
     func connectionReceived(_ reply: Reply) {
-        isPinged = false
         if reply.kind == .error { return connection.end("it refuses to tell of changes: \(reply.bytes.text())") }
         switch state {
         case .down: return
@@ -197,7 +194,7 @@ extension Tracker {
 extension Tracker {
     private func startTimer() {
         stopTimer()
-        let instant = EventLoop.reactor.now.advanced(nanoseconds: Tracker.silenceBeforePing / 2)
+        let instant = EventLoop.reactor.now.advanced(nanoseconds: SilenceWatch.beforePing / 2)
         timer = EventLoop.reactor.timers.schedule(at: instant) { self.checkLiveness() }
     }
 
@@ -208,15 +205,15 @@ extension Tracker {
 
     private func checkLiveness() {
         timer = nil
-        let silence = EventLoop.reactor.now.nanoseconds(since: connection.receivedAt)
-        if silence >= Tracker.silenceMax {
-            return connection.end("it has been silent for \(silence / 1_000_000) ms")
-        }
+        let (now, receivedAt) = (EventLoop.reactor.now, connection.receivedAt)
         // While the breaker is open one probe is on the wire, the link's.
-        if silence >= Tracker.silenceBeforePing, !isPinged, link.isPassable {
-            isPinged = true
+        let isOurs = link.isPassable
+        switch isOurs ? silence.look(at: now, receivedAt: receivedAt) : silence.judge(at: now, receivedAt: receivedAt) {
+        case .wait: break
+        case .ping:
             output.append(command: "PING")
             flush()
+        case .dead(let milliseconds): connection.endUnlessHeard(silentFor: milliseconds)
         }
         if state != .down { startTimer() }
     }

@@ -33,6 +33,15 @@ struct SilenceWatchTests {
         check(look(&watch, at: 2100, receivedAt: 1050) == .ping(next: instant(4100)))
     }
 
+    @Test("a bound of its own holds, and a new connection is asked anew")
+    func bound() {
+        var watch = SilenceWatch(max: 2_000_000_000)
+        check(look(&watch, at: 1000, receivedAt: 0) == .ping(next: instant(2000)))
+        check(look(&watch, at: 2000, receivedAt: 0) == .dead(milliseconds: 2000))
+        watch.reset()
+        check(look(&watch, at: 2500, receivedAt: 0) == .ping(next: instant(3500)))
+    }
+
     @Test("an agent that stood still asks before it judges")
     func standstill() {
         var watch = SilenceWatch()
