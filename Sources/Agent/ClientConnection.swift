@@ -70,6 +70,7 @@ final class ClientConnection: DescriptorHandler {
             return
         }
         read()
+        server.flushIfMany()
     }
 
     private func read() {

@@ -374,6 +374,9 @@ public final class CallTable {
         complete(batch)
     }
 
+    /// How many connections have output to send.
+    public var dirtyCount: Int { dirtyPeers.count }
+
     /// The connections that have output to send, each once; the next call gives those that got some since.
     public func takeDirtyPeers() -> [Peer] {
         for peer in dirtyPeers { peer.isDirty = false }
