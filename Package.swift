@@ -54,9 +54,11 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CMicroHTTPD"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CZstd"),
 
         // Ground: bytes, the kernel, JSON text, digests, logs.
         module("Bytes"),
+        module("Compression", ["Bytes", "CZstd"]),
         module("Crypto", ["Bytes", "COpenSSL"]),
         module("Linux", ["Bytes", "CLinux"]),
         module("JSON", ["Bytes", "CBytes", "CJansson"]),
@@ -93,13 +95,23 @@ let package = Package(
             ]
         ),
 
+        // Sealing: envelopes and master keys, for all features that keep secrets.
+        module("Sealing", ["Bytes", "Crypto", "Linux"]),
+
         // Features: one target for each family of methods; none imports another.
-        module("Cache", ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
+        module(
+            "Cache",
+            [
+                "Bytes", "Compression", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Sealing",
+                "Store",
+                "Valkey",
+            ]
+        ),
         module(
             "Sessions",
             [
-                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability", "Store",
-                "Valkey",
+                "Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Observability",
+                "Sealing", "Store", "Valkey",
             ]
         ),
         module("Channels", ["Bytes", "Contract", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]),
@@ -130,8 +142,7 @@ let package = Package(
             [
                 "Audit", "Bytes", "Cache", "Channels", "Configuration", "Contract", "Crypto", "EventLoop", "JSON",
                 "JSONRPC", "Leaders", "Leases", "Linux", "Locks", "Observability", "Policy", "Resilience",
-                "Responses", "Sessions", "Store",
-                "Telemetry", "Topics", "Valkey",
+                "Responses", "Sealing", "Sessions", "Store", "Telemetry", "Topics", "Valkey",
             ]
         ),
         module("RPCClient", ["Bytes", "JSON", "Linux"]),
@@ -177,6 +188,7 @@ let package = Package(
         tests("BytesTests", ["Bytes", "TestSupport"]),
         tests("JSONTests", ["Bytes", "JSON", "TestSupport"]),
         tests("JSONRPCTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport"]),
+        tests("CompressionTests", ["Bytes", "Compression", "TestSupport"]),
         tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
         tests("ObservabilityTests", ["Bytes", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
@@ -196,14 +208,18 @@ let package = Package(
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
         tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
-        tests("CacheTests", ["Bytes", "Cache", "EventLoop", "JSON", "Linux", "Store", "TestSupport"]),
+        tests(
+            "CacheTests",
+            ["Bytes", "Cache", "Crypto", "EventLoop", "JSON", "Linux", "Sealing", "Store", "TestSupport"]
+        ),
         tests("ChannelsTests", ["Bytes", "Channels", "JSON", "JSONRPC", "TestSupport", "Valkey"]),
         tests("ResponsesTests", ["Bytes", "Crypto", "JSON", "Responses", "TestSupport"]),
         tests("TopicsTests", ["Bytes", "JSON", "JSONRPC", "Linux", "Store", "Topics"]),
         tests("ValkeyTests", ["Bytes", "EventLoop", "Linux", "Resilience", "TestSupport", "Valkey"]),
+        tests("SealingTests", ["Bytes", "Crypto", "Sealing", "TestSupport"]),
         tests(
             "SessionsTests",
-            ["Bytes", "Crypto", "JSON", "Linux", "Sessions", "TestSupport"],
+            ["Bytes", "Crypto", "JSON", "Linux", "Sealing", "Sessions", "TestSupport"],
             exclude: ["Vectors/open_envelope.py"]
         ),
         tests(

@@ -4,6 +4,7 @@ import EventLoop
 import JSONRPC
 import Observability
 import Policy
+import Sealing
 import Sessions
 import Store
 import Valkey

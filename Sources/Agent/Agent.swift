@@ -11,6 +11,7 @@ import Linux
 import Locks
 import Observability
 import Policy
+import Sealing
 import Sessions
 import Store
 import Valkey
@@ -89,6 +90,7 @@ final class Agent {
             log: log
         )
         features.agent.server = server
+        features.session.onUnreadable = { event, fault in audit.record(event, ["cause": fault.name]) }
         telemetry = TelemetryServer(features.agent)
         service = ServiceManager(.current, log: log) { [stores] in stores.summary }
     }

@@ -17,8 +17,8 @@ extension DataClass {
         if isEncryptedAtRest, method.storesInPlainText {
             return RPCError(
                 .forbidden,
-                "the namespace is \(rawValue), and \(method.group.rawValue).* stores data as they are: keep them in a"
-                    + " session, which is sealed",
+                "the namespace is \(rawValue), and \(method.name) stores data as they are: keep them with cache.set or in"
+                    + " a session, which are encrypted",
                 outcome: .notApplied
             )
         }
@@ -38,10 +38,13 @@ extension DataClass {
 }
 
 extension Method {
-    /// Whether the method puts data into Valkey as they are.
+    /// Whether the method puts data into Valkey as they are, also where the class has entries encrypted.
     fileprivate var storesInPlainText: Bool {
-        guard idempotency != .read, ["cache", "hash", "response"].contains(group.rawValue) else { return false }
-        return !["delete", "invalidate", "fail", "touch"].contains { "\(name)".hasSuffix(".\($0)") }
+        switch group {
+        case .cache: self == .cacheIncrement
+        case .hash, .response: idempotency != .read && !["delete", "fail"].contains { "\(name)".hasSuffix(".\($0)") }
+        default: false
+        }
     }
 
     /// Parameters that are lives, with their defaults in milliseconds (`proto/session.create.json`).

@@ -31,7 +31,7 @@ extension Features {
         auth = Authorization(calls: calls)
         valkey = ValkeyMethods(calls: calls, stores: stores)
         rpc = Discovery(calls: calls)
-        cache = Cache(configuration.cache, link: stores.cacheLink, calls: calls, keyspace: keyspace)
+        cache = Cache(configuration.cache, keys: keys, link: stores.cacheLink, calls: calls, keyspace: keyspace)
         hash = Hashes(cache)
         session = Sessions(
             secrets: keys.secrets,
@@ -94,6 +94,7 @@ extension Features {
     func adopt(_ next: Configuration, _ keys: SessionKeys) {
         cache.namespaces = Namespaces(next.cache)
         cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
+        cache.setKeys(keys.secrets)
         session.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
         session.settings = SessionSettings(next.sessions)
         channel.settings = ChannelSettings(next.channels)

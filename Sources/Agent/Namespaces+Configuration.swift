@@ -8,7 +8,13 @@ import Valkey
 
 extension Cache {
     /// The cache that a configuration describes.
-    convenience init(_ configuration: Configuration.Cache, link: Link, calls: CallTable, keyspace: Keyspace) {
+    convenience init(
+        _ configuration: Configuration.Cache,
+        keys: SessionKeys,
+        link: Link,
+        calls: CallTable,
+        keyspace: Keyspace
+    ) {
         self.init(
             link: link,
             calls: calls,
@@ -18,6 +24,7 @@ extension Cache {
             localBytesMax: configuration.localBytes
         )
         sweepKeysPerSecond = configuration.sweepKeysPerSecond
+        setKeys(keys.secrets)
     }
 }
 
@@ -39,6 +46,9 @@ extension NamespaceSettings {
         self.init(defaultLifeMilliseconds: life?.wholeMilliseconds)
         self.tier = CacheTier(rawValue: tier) ?? .nearAndValkey
         missesWhileAway = degraded == "miss"
+        compressBytes = namespace.map { configuration[compressBytesIn: $0] } ?? configuration.common.compressBytes
+        isEncrypted = namespace.map { configuration[isEncryptedIn: $0] } ?? configuration.common.isEncrypted
+        lifeMaxMilliseconds = namespace.flatMap { configuration.classes[$0]?.lifeMax?.wholeMilliseconds }
         jitterPercent = namespace.map { configuration[jitterIn: $0] } ?? configuration.common.jitterPercent
     }
 }

@@ -7,6 +7,7 @@ import Glibc
 import Linux
 import Observability
 import Policy
+import Sealing
 import Sessions
 
 /// `squired` as a function: reads the command line, then serves until it is told to end.

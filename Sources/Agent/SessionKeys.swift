@@ -2,6 +2,7 @@ import Configuration
 import Crypto
 import Linux
 import Observability
+import Sealing
 import Sessions
 
 /// The keys of sessions, as an agent finds them at its start and at a reload.

@@ -18,6 +18,9 @@ extension Cache {
         guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
         else {
             if isLocal(namespace) { return getLocal(parameters, key, context) }
+            if namespaces.hasEncrypted, namespaces.settings(of: namespace).isEncrypted {
+                return getEncrypted(parameters, key, context, number)
+            }
             let detail = ReadDetail(namespace: number, deadline: context.deadline, at: EventLoop.reactor.now)
             return sendGet(parameters, key, context, parameters.withTTL ? .getWithLife : .get, detail.rawValue)
         }
@@ -53,6 +56,22 @@ extension Cache {
         near.fill(fill).isFresh = parameters.fresh
         near.fill(fill).isKept = namespaces.settings(of: parameters.namespace).tier.hasNear
         if !parameters.withTTL { askLife(of: fill, parameters.namespace, key, context) }
+        sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
+    }
+
+    /// Reads an encrypted entry of which no copy is kept: what it is bound to must be known when it comes.
+    private func getEncrypted(
+        _ parameters: CacheGetParameters,
+        _ key: ByteView,
+        _ context: CallContext,
+        _ number: UInt16
+    ) {
+        let name = near.name(parameters.namespace, key)
+        let fill = near.beginFill(name, near.hash(name), number)
+        near.fill(fill).wish = nil
+        near.fill(fill).isKept = false
+        near.fill(fill).deadline = context.deadline
+        near.fill(fill).isFresh = true
         sendGet(parameters, key, context, parameters.withTTL ? .fillWithLife : .fill, UInt32(fill))
     }
 
@@ -179,6 +198,10 @@ extension Cache {
             return answerMiss(call, fill.namespace)
         }
         defer { near.end(number) }
+        if mustBeEncrypted(fill.namespace) {
+            countUnreadable(fill.namespace)
+            return answerMiss(call, fill.namespace)
+        }
         countHit(fill.namespace)
         keep(entry, fill)
         calls.reply(call) { append(hit: entry, to: &$0) }
@@ -195,6 +218,10 @@ extension Cache {
         elements = reply.elements()
         if let life = elements.next(), let value = elements.next(), value.kind != .error {
             if let entry = StoredMark.entry(value) {
+                if mustBeEncrypted(fill.namespace) {
+                    countUnreadable(fill.namespace)
+                    return answerMiss(call, fill.namespace)
+                }
                 fill.life = life.integer
                 keep(entry, fill)
             } else if let wish = fill.wish {

@@ -50,7 +50,7 @@ extension Cache {
         var asked = 0
         for key in parameters.keys {
             let part: ReadBatch.Part
-            if usesNear {
+            if usesNear || mustBeEncrypted(batch.namespace) {
                 part = resolvedPart(key, parameters, batch, context)
             } else {
                 part = .valkey
@@ -85,7 +85,10 @@ extension Cache {
                 return .near(batch.copyStart..<batch.copies.count)
             }
             let fill = near.beginFill(name, hash, batch.namespace)
-            askLife(of: fill, parameters.namespace, key, context)
+            // Where no copy is kept, nobody needs to know.
+            if namespaces.settings(of: parameters.namespace).tier.hasNear {
+                askLife(of: fill, parameters.namespace, key, context)
+            }
             return .fill(fill)
         } catch {
             preconditionFailure("the keys were not checked")
@@ -155,17 +158,30 @@ extension Cache {
     ) {
         guard let stored, !stored.hasPrefix(StoredMark.lease) else { return appendMiss(namespace, to: &result) }
         guard stored.hasPrefix(EntryHead.mark) else {
+            if mustBeEncrypted(namespace) {
+                countUnreadable(namespace)
+                return appendMiss(namespace, to: &result)
+            }
             countHit(namespace)
             let value = StoredMark.content(of: stored)
             if let fill { keep(value, near.fill(fill)) }
             return append(hit: value, to: &result)
         }
-        guard let head = EntryHead(stored), life != -2 else { return appendMiss(namespace, to: &result) }
+        guard let head = EntryHead(stored), life != -2, isAsked(head, fill), let value = value(of: head, namespace)
+        else {
+            return appendMiss(namespace, to: &result)
+        }
         countHit(namespace)
         let isStale = head.isStale(life: life)
         if isStale { countStale(namespace) }
-        if let fill { keepGuarded(head, near.fill(fill)) }
-        append(headed: head, isStale: isStale, to: &result)
+        if let fill { keepGuarded(head, value, near.fill(fill)) }
+        append(headed: value, isStale: isStale, to: &result)
+    }
+
+    /// Whether an encrypted entry is that of the key that was asked for; others are what they say.
+    private func isAsked(_ head: EntryHead, _ fill: Int?) -> Bool {
+        guard let fill else { return !head.flags.contains(.encrypted) }
+        return head.name.equals(near.fill(fill).name.view)
     }
 
     private func appendMiss(_ namespace: UInt16, to result: inout ByteBuffer) {

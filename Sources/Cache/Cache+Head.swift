@@ -73,6 +73,7 @@ extension Cache {
     func answerHeaded(_ stored: ByteView, _ read: HeadedRead) {
         guard let head = EntryHead(stored), isInPlace(head, read) else {
             defer { end(read) }
+            countUnreadable(read.namespace)
             return answerMiss(read.call, read.namespace)
         }
         let needsLife = head.staleMilliseconds > 0 && read.life == nil
@@ -141,19 +142,20 @@ extension Cache {
     /// Answers a read of an entry whose tags are those of now.
     private func answer(_ head: EntryHead, _ read: HeadedRead) {
         defer { end(read) }
+        guard let value = value(of: head, read.namespace) else { return answerMiss(read.call, read.namespace) }
         let isStale = head.isStale(life: read.life)
         if isStale, let wish = read.wish {
-            return joinStale(head.name.copy(), read.namespace, wish) { answerHit(head, read, isStale: true) }
+            return joinStale(head.name.copy(), read.namespace, wish) { answerHit(head, value, read, isStale: true) }
         }
-        if let number = read.fill { keepGuarded(head, near.fill(number)) }
-        answerHit(head, read, isStale: isStale)
+        if let number = read.fill { keepGuarded(head, value, near.fill(number)) }
+        answerHit(head, value, read, isStale: isStale)
     }
 
-    private func answerHit(_ head: EntryHead, _ read: HeadedRead, isStale: Bool) {
+    private func answerHit(_ head: EntryHead, _ value: ByteView, _ read: HeadedRead, isStale: Bool) {
         countHit(read.namespace)
         if isStale { countStale(read.namespace) }
         calls.reply(read.call) { result in
-            append(headed: head, isStale: isStale, to: &result)
+            append(headed: value, isStale: isStale, to: &result)
             guard read.withLife else { return }
             result.truncate(to: result.count - 1)
             let life = read.life ?? -1
@@ -162,16 +164,15 @@ extension Cache {
     }
 
     /// Appends a hit in Valkey of an entry with a head.
-    func append(headed head: EntryHead, isStale: Bool, to result: inout ByteBuffer) {
-        append(hit: head.payload, to: &result)
+    func append(headed value: ByteView, isStale: Bool, to result: inout ByteBuffer) {
+        append(hit: value, to: &result)
         guard isStale else { return }
         result.truncate(to: result.count - 1)
         result.append(",\"stale\":true}")
     }
 
     /// Keeps a copy of an entry with a head, with what is to be checked before it is served.
-    func keepGuarded(_ head: EntryHead, _ fill: NearCache.Fill) {
-        let value = head.payload
+    func keepGuarded(_ head: EntryHead, _ value: ByteView, _ fill: NearCache.Fill) {
         guard near.mayStore(fill, value.count), let references = references(of: head), let life = fill.life else {
             return
         }

@@ -140,13 +140,6 @@ extension Cache {
         _ context: CallContext,
         _ encode: (inout ByteBuffer) -> Void
     ) async throws(RPCError) -> ReplyValue {
-        let reply: ReplyValue
-        do throws(LinkFailure) {
-            reply = try await link.call(effect, deadline: context.deadline, lane: context.lane, encode)
-        } catch {
-            throw RPCError(error)
-        }
-        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, effect) } }
-        return reply
+        try await link.result(effect, deadline: context.deadline, lane: context.lane, encode)
     }
 }

@@ -124,13 +124,16 @@ extension Cache {
 
     /// Takes the entry that was there in place of a lease, where its tags have not moved on.
     private func settle(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ stored: ByteView) {
-        guard stored.hasPrefix(EntryHead.mark) else { return deliver(key, token, word, StoredMark.content(of: stored)) }
+        guard stored.hasPrefix(EntryHead.mark) else {
+            guard !mustBeEncrypted(key.namespace) else { return unreadable(key) }
+            return deliver(key, token, word, StoredMark.content(of: stored))
+        }
         guard let head = EntryHead(stored), key.name.withByteView({ head.name.equals($0) }) else {
             key.holder = nil
             return answerAll(key) { answerMiss($0, key.namespace) }
         }
         let isKnown = settings(ofNumber: key.namespace).tier.hasNear
-        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, word, head.payload) }
+        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, word, head) }
         let copy = stored.copy()
         let lane = key.waiters.first?.lane ?? 0
         let deadline = key.waiters.first?.deadline ?? .now
@@ -143,13 +146,25 @@ extension Cache {
                 if isOutdated { return self.ask(key) }
                 copy.withByteView { stored in
                     guard let head = EntryHead(stored) else { return }
-                    self.deliver(key, token, word, head.payload)
+                    self.deliver(key, token, word, head)
                 }
             } catch {
                 key.asked = nil
                 self.leaseFailed(key, RPCError(error))
             }
         }
+    }
+
+    /// Answers those who wait for an entry that is there and cannot be read.
+    private func unreadable(_ key: LeasedKey) {
+        key.holder = nil
+        countUnreadable(key.namespace)
+        answerAll(key) { answerMiss($0, key.namespace) }
+    }
+
+    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ head: EntryHead) {
+        guard let value = value(of: head, key.namespace) else { return unreadable(key) }
+        deliver(key, token, word, value)
     }
 
     /// Answers those who wait with the entry that was there; with word 5, one of them is to compute it anew.

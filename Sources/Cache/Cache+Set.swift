@@ -44,7 +44,7 @@ extension Cache {
         if isLocal(parameters.namespace) { return try setLocal(parameters, value, key, life, context) }
         let isPlain =
             parameters.condition == nil && parameters.lease == nil && parameters.tags == nil
-            && parameters.staleMilliseconds == nil && parameters.fence == nil
+            && parameters.staleMilliseconds == nil && parameters.fence == nil && !isEncoded(parameters.namespace)
         guard isPlain else { return try setWhole(parameters, value, key, life, context) }
         sendWrite(.set, .idempotentWrite, context, parameters.namespace, key) { command in
             append(entry: value, key, parameters.namespace, life: life, to: &command)
@@ -63,7 +63,7 @@ extension Cache {
             name: name,
             namespace: register.number(of: parameters.namespace),
             life: life,
-            stale: life == nil ? 0 : parameters.staleMilliseconds ?? 0,
+            stale: life == nil ? 0 : namespaces.stale(parameters.staleMilliseconds, in: parameters.namespace),
             condition: parameters.condition,
             lease: parameters.lease?.raw.copy(),
             fence: parameters.fence
@@ -96,7 +96,7 @@ extension Cache {
         _ context: CallContext
     ) {
         var stored = ByteBuffer()
-        append(stored: value, name: write.name, stale: write.stale, tags: tags, to: &stored)
+        append(stored: value, name: write.name, stale: write.stale, tags: tags, write.namespace, to: &stored)
         let leased = write.lease == nil ? nil : leases[write.name]
         let isOwn = leased?.holder?.token == write.lease
         if isOwn { leases.ending[context.call] = leased }
@@ -117,20 +117,7 @@ extension Cache {
         }
     }
 
-    /// Appends an entry as it is stored: its value, with a head where it needs one.
-    func append(
-        stored value: ByteView,
-        name: [UInt8],
-        stale: Int64,
-        tags: [(name: [UInt8], generation: [UInt8])],
-        to stored: inout ByteBuffer
-    ) {
-        guard stale > 0 || !tags.isEmpty else { return StoredMark.append(plain: value, to: &stored) }
-        name.withByteView { EntryHead.append(name: $0, staleMilliseconds: stale, tags: tags, to: &stored) }
-        stored.append(value)
-    }
-
-    private func append(name: [UInt8], _ stored: ByteView, life: Int64?, to command: inout ByteBuffer) {
+    func append(name: [UInt8], _ stored: ByteView, life: Int64?, to command: inout ByteBuffer) {
         command.append(commandOf: life == nil ? 3 : 5)
         command.append(word: "SET")
         name.withByteView { command.append(word: $0) }

@@ -24,6 +24,8 @@ extension Cache {
             result.append(decimal: counts.staleHits)
             result.append(",\"misses\":")
             result.append(decimal: counts.misses)
+            result.append(",\"unreadable\":")
+            result.append(decimal: counts.unreadable)
             result.append(",\"sets\":")
             result.append(decimal: counts.sets)
             result.append(",\"invalidations\":")

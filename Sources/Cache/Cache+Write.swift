@@ -64,7 +64,11 @@ extension Cache {
             let value = try resolve(entry.value, entry.text, entry.base64)
             let key = try keyspace.resolve(entry.key, parameter: "entries")
             let life = namespaces.life(entry.ttlMilliseconds, in: namespace)
-            append(entry: value, key, namespace, life: life, to: &command)
+            guard isEncoded(namespace) else { return append(entry: value, key, namespace, life: life, to: &command) }
+            let name = keyspace.name(.cache, namespace, key)
+            var stored = ByteBuffer()
+            append(stored: value, name: name, stale: 0, tags: [], register.number(of: namespace), to: &stored)
+            append(name: name, stored.view, life: life, to: &command)
         } catch {
             preconditionFailure("the entries were not checked")
         }
@@ -153,7 +157,7 @@ extension Cache {
     /// - Throws: ``RPCError`` where the key is not usable.
     public func touch(_ parameters: CacheTouchParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        let life: Int64? = if case .value(let milliseconds) = parameters.ttlMilliseconds { milliseconds } else { nil }
+        let life = namespaces.exactLife(parameters.ttlMilliseconds, in: parameters.namespace)
         if isLocal(parameters.namespace) {
             let name = keyspace.name(.cache, parameters.namespace, key)
             return touchLocal(name, register.number(of: parameters.namespace), life, context)
@@ -177,6 +181,7 @@ extension Cache {
     public func increment(_ parameters: CacheIncrementParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         if isLocal(parameters.namespace) { return try incrementLocal(parameters, key, context) }
+        try refuseEncrypted(parameters.namespace, "counters are not kept in a namespace that is encrypted")
         let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
         let exactLife = namespaces.exactLife(parameters.ttlMilliseconds, in: parameters.namespace)
         let scope: StaticString = parameters.ttlMilliseconds == .absent ? "0" : "1"
@@ -209,6 +214,12 @@ extension Cache {
             command.append(word: scope)
             command.append(word: "")
         }
+    }
+
+    /// Refuses what cannot be encrypted where everything is to be.
+    func refuseEncrypted(_ namespace: JSONString?, _ reason: String) throws(RPCError) {
+        guard namespaces.hasEncrypted, namespaces.settings(of: namespace).isEncrypted else { return }
+        throw .invalidParams(reason + "; use another one", parameter: "namespace")
     }
 
     /// The record of a call that may be repeated, where it names its request.

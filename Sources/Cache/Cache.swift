@@ -1,4 +1,5 @@
 import Bytes
+import Crypto
 public import EventLoop
 import JSON
 public import JSONRPC
@@ -86,6 +87,8 @@ public final class Cache: ReplyReceiver {
     var tagLists: [[UInt32]] = []
     var freeTagLists: [Int] = []
     private var sweepStorage: TagSweep?
+    var secrets: [SecretBytes] = []
+    var coderStorage: EntryCoder?
     var batches: [ReadBatch] = []
     var freeBatches: [Int] = []
     var valueScratch = ByteBuffer()

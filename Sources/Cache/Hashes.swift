@@ -26,6 +26,7 @@ public struct Hashes {
             _ = try cache.keyspace.resolve(name, parameter: "fields")
             count += 1
         }
+        try cache.refuseEncrypted(parameters.namespace, "hashes are not kept in a namespace that is encrypted")
         let life = cache.namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
         let key = try cache.keyspace.resolve(parameters.key, parameter: "key")
         cache.send(.hashSet, .idempotentWrite, context) { command in
@@ -84,6 +85,7 @@ public struct Hashes {
     /// - Throws: ``RPCError`` where key or field is not usable.
     public func increment(_ parameters: HashIncrementParameters, _ context: CallContext) throws(RPCError) {
         _ = try cache.keyspace.resolve(parameters.field, parameter: "field")
+        try cache.refuseEncrypted(parameters.namespace, "hashes are not kept in a namespace that is encrypted")
         let life = cache.namespaces.life(.absent, in: parameters.namespace)
         let key = try cache.keyspace.resolve(parameters.key, parameter: "key")
         let remembered = try cache.remember(

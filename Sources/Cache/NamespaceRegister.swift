@@ -15,6 +15,8 @@ struct NamespaceRegister: ~Copyable {
         var staleHits: UInt64 = 0
         /// Reads that found none.
         var misses: UInt64 = 0
+        /// Entries that are there and cannot be read: damaged, of a newer version, or under another key.
+        var unreadable: UInt64 = 0
         /// Entries written.
         var sets: UInt64 = 0
         /// Entries removed by `cache.invalidate`.

@@ -9,6 +9,10 @@ extension Configuration {
             public var degraded = "miss"
             /// By how much lives may be shortened at random, in percent.
             public var jitterPercent = 0
+            /// Size in bytes from which values are compressed; 0 for never.
+            public var compressBytes = 0
+            /// Whether values are encrypted.
+            public var isEncrypted = false
         }
 
         /// What one namespace says otherwise; nil for what holds for all.
@@ -21,6 +25,10 @@ extension Configuration {
             public var dataClass: String?
             /// Instead of ``Behavior/jitterPercent``.
             public var jitterPercent: Int?
+            /// Instead of ``Behavior/compressBytes``.
+            public var compressBytes: Int?
+            /// Instead of ``Behavior/isEncrypted``.
+            public var isEncrypted: Bool?
         }
 
         /// Memory for copies of entries, in bytes; 0 for none.
@@ -76,6 +84,18 @@ extension Configuration {
             set { overrides[namespace, default: Overrides()].jitterPercent = newValue }
         }
 
+        /// Size in bytes from which values in a namespace are compressed; 0 for never.
+        public subscript(compressBytesIn namespace: String) -> Int {
+            get { overrides[namespace]?.compressBytes ?? common.compressBytes }
+            set { overrides[namespace, default: Overrides()].compressBytes = newValue }
+        }
+
+        /// Whether values in a namespace are encrypted.
+        public subscript(isEncryptedIn namespace: String) -> Bool {
+            get { overrides[namespace]?.isEncrypted ?? common.isEncrypted }
+            set { overrides[namespace, default: Overrides()].isEncrypted = newValue }
+        }
+
         /// The namespaces that are named.
         public var namespaces: Set<String> { Set(namespaceLives.keys).union(overrides.keys) }
 
@@ -84,7 +104,8 @@ extension Configuration {
             guard let own = overrides[namespace] else { return [] }
             let given = [
                 ("tier", own.tier != nil), ("degraded", own.degraded != nil), ("class", own.dataClass != nil),
-                ("ttl_jitter_percent", own.jitterPercent != nil),
+                ("ttl_jitter_percent", own.jitterPercent != nil), ("compress_bytes", own.compressBytes != nil),
+                ("encrypt", own.isEncrypted != nil),
             ]
             return Set(given.filter(\.1).map(\.0))
         }

@@ -1,19 +1,26 @@
 import Linux
 
 extension ConfigurationReader {
-    /// Finds what contradicts the classes of namespaces, and keeps copies of restricted data out of memory.
+    /// Finds what contradicts the classes of namespaces, encrypts what must be, and keeps copies of restricted data out
+    /// of memory.
     mutating func checkClasses() {
         for (namespace, dataClass) in configuration.cache.classes.sorted(by: { $0.key < $1.key }) {
             let level = "namespaces.\(namespace)"
             let because = "\(level).class is \(dataClass.rawValue)"
             if !dataClass.mayBeNear {
-                if configuration.cache.overrides[namespace]?.tier == "near+valkey" {
+                if let own = configuration.cache.overrides[namespace]?.tier, own != "valkey" {
                     contradict("\(level).tier must be \"valkey\": \(because)")
                 }
                 configuration.cache[tierIn: namespace] = "valkey"
             }
             if let limit = dataClass.lifeMax, (configuration.cache[lifeIn: namespace] ?? .seconds(Int64.max)) > limit {
                 contradict("\(level).ttl_ms must be at most \(limit.milliseconds): \(because)")
+            }
+            if dataClass.isEncryptedAtRest {
+                if configuration.cache.overrides[namespace]?.isEncrypted == false {
+                    contradict("\(level).encrypt must be true: \(because)")
+                }
+                configuration.cache[isEncryptedIn: namespace] = true
             }
             if dataClass.isEncryptedAtRest, configuration.sessions.keyFiles.isEmpty,
                 configuration.sources.environment["CREDENTIALS_DIRECTORY"] == nil

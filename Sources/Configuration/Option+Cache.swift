@@ -47,6 +47,19 @@ extension Option {
                 "By how much lives are shortened at random, at most, so that what was written together does not end together."
             ),
             Option(
+                "cache.compress_bytes",
+                \.cache.common.compressBytes,
+                .count(0...64 << 20),
+                "Size from which values are compressed (Zstandard) before they are sent to Valkey; 0 for never."
+            ),
+            Option(
+                "cache.encrypt",
+                \.cache.common.isEncrypted,
+                .boolean,
+                "Whether values are encrypted in Valkey, under the keys of `sessions.key_files`. Names of keys and tags are "
+                    + "not. What is not encrypted is then not read, and counters with `cache.increment` and hashes are refused."
+            ),
+            Option(
                 "cache.ttl_ms",
                 \.cache.life,
                 .life,
@@ -79,15 +92,27 @@ extension Option {
                 \.cache[classIn: name],
                 .choice(DataClass.allCases.map(\.rawValue)),
                 "How sensitive data in the namespace `\(name)` are, sessions included. `confidential`: nothing is stored "
-                    + "in plain text, so cache entries and hashes are refused and sessions are sealed under a configured "
-                    + "key; nothing lives longer than 30 days; changes are recorded. `restricted`: also no copy in the "
-                    + "agent's memory, one day, and reads are recorded too."
+                    + "in plain text, so cache entries are encrypted as sessions are, under a configured key, and counters, "
+                    + "hashes and stored responses are refused; nothing lives longer than 30 days; changes are recorded. "
+                    + "`restricted`: also no copy in the agent's memory, one day, and reads are recorded too."
             ),
             Option(
                 "namespaces.\(name).ttl_jitter_percent",
                 \.cache[jitterIn: name],
                 .count(0...50),
                 "By how much lives in the namespace `\(name)` are shortened at random, at most."
+            ),
+            Option(
+                "namespaces.\(name).compress_bytes",
+                \.cache[compressBytesIn: name],
+                .count(0...64 << 20),
+                "Size from which values in the namespace `\(name)` are compressed; 0 for never."
+            ),
+            Option(
+                "namespaces.\(name).encrypt",
+                \.cache[isEncryptedIn: name],
+                .boolean,
+                "Whether values in the namespace `\(name)` are encrypted in Valkey."
             ),
         ]
     }

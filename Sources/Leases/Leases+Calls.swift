@@ -277,13 +277,6 @@ extension Leases {
         until deadline: Instant,
         _ encode: (inout ByteBuffer) -> Void
     ) async throws(RPCError) -> ReplyValue {
-        let reply: ReplyValue
-        do throws(LinkFailure) {
-            reply = try await link.call(effect, deadline: deadline, lane: -1, encode)
-        } catch {
-            throw RPCError(error)
-        }
-        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, effect) } }
-        return reply
+        try await link.result(effect, deadline: deadline, lane: -1, encode)
     }
 }

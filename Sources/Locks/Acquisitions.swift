@@ -201,16 +201,4 @@ extension Acquisitions {
         guard let token = token(string) else { throw Leases.lost }
         leases.renew(token, kind, life: life, context, owner: self)
     }
-
-    /// Runs a call of several steps and answers it with the JSON that it makes.
-    func run(_ context: CallContext, _ body: @escaping @EventLoop () async throws(RPCError) -> [UInt8]) {
-        Task { @EventLoop in
-            do throws(RPCError) {
-                let result = try await body()
-                self.calls.reply(context.call) { $0.append(result) }
-            } catch {
-                self.calls.fail(context.call, error)
-            }
-        }
-    }
 }

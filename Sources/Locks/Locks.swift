@@ -52,7 +52,7 @@ public final class Locks {
     /// Answers `lock.inspect`: one round trip.
     public func inspect(_ parameters: LockInspectParameters, _ context: CallContext) throws(RPCError) {
         let place = try place(parameters.name)
-        acquisitions.run(context) { () async throws(RPCError) in
+        acquisitions.calls.answer(context.call) { () async throws(RPCError) in
             let state = try await self.leases.inspect(place, until: context.deadline)
             var result = ByteBuffer()
             state.append(asLock: place.name, to: &result)
@@ -63,7 +63,7 @@ public final class Locks {
     /// Answers `lock.break`: one round trip; the lock is free once its holder has let go, or its life is over.
     public func `break`(_ parameters: LockBreakParameters, _ context: CallContext) throws(RPCError) {
         let place = try place(parameters.name)
-        acquisitions.run(context) { () async throws(RPCError) in
+        acquisitions.calls.answer(context.call) { () async throws(RPCError) in
             let count = try await self.leases.revoke(place, until: context.deadline)
             self.leases.log.notice(
                 "a lock was broken by an operator",
@@ -88,7 +88,7 @@ public final class Locks {
         if let pattern = parameters.pattern {
             glob = try acquisitions.keyspace.resolve(pattern, parameter: "pattern").copy()
         }
-        acquisitions.run(context) { () async throws(RPCError) in
+        acquisitions.calls.answer(context.call) { () async throws(RPCError) in
             try await self.page(from: cursor, glob, context.deadline)
         }
     }

@@ -51,7 +51,7 @@ public final class Semaphores {
     /// Answers `semaphore.inspect`: one round trip.
     public func inspect(_ parameters: SemaphoreInspectParameters, _ context: CallContext) throws(RPCError) {
         let place = LeasePlace(.semaphore, try acquisitions.name(parameters.name), acquisitions.keyspace)
-        acquisitions.run(context) { () async throws(RPCError) in
+        acquisitions.calls.answer(context.call) { () async throws(RPCError) in
             let state = try await self.leases.inspect(place, until: context.deadline)
             var result = ByteBuffer()
             state.appendSemaphore(to: &result)

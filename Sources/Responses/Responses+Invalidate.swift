@@ -23,7 +23,7 @@ extension Responses {
             for tag in tags { names.append(generationName(ofTag: try keyspace.resolve(tag, parameter: "tags").copy())) }
         }
         let all = names
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             // A generation that is not there is nobody's: the next response makes a new one.
             _ = try await self.callAll(all.count, .idempotentWrite, context.deadline, lane: context.lane) {
                 index,
@@ -45,7 +45,7 @@ extension Responses {
             )
         }
         let name = name(fingerprint)
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let replies = try await self.callAll(1, .idempotentWrite, context.deadline, lane: context.lane) {
                 _,
                 command in
@@ -55,18 +55,6 @@ extension Responses {
             }
             self.flights[fingerprint]?.tellNews()
             return Array("{\"invalidated\":\(replies[0].integer ?? 0)}".utf8)
-        }
-    }
-
-    /// Runs a call of several steps and answers it with the JSON that it makes.
-    private func run(_ context: CallContext, _ body: @escaping @EventLoop () async throws(RPCError) -> [UInt8]) {
-        Task { @EventLoop in
-            do throws(RPCError) {
-                let result = try await body()
-                self.calls.reply(context.call) { $0.append(result) }
-            } catch {
-                self.calls.fail(context.call, error)
-            }
         }
     }
 

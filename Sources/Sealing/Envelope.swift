@@ -16,6 +16,8 @@ public struct Envelope {
         case outcome = 3
         /// The key by which subjects are hashed, wrapped under a master key.
         case indexKey = 4
+        /// The value of a cache entry.
+        case entry = 5
     }
 
     /// Where the fields begin, and how long the head is.
@@ -106,7 +108,7 @@ public struct Envelope {
     public var idleExpiresAt: Int64 { idleExpiresAt(ifSeenAt: seenAt) }
 
     /// When the session ends unless it is used after `instant`.
-    func idleExpiresAt(ifSeenAt instant: Int64) -> Int64 {
+    public func idleExpiresAt(ifSeenAt instant: Int64) -> Int64 {
         let (sum, overflow) = instant.addingReportingOverflow(idle)
         return overflow ? expiresAt : min(sum, expiresAt)
     }
@@ -166,12 +168,12 @@ public struct EnvelopeHead: Sendable {
 
 extension ByteBuffer {
     /// Appends a number of eight bytes, the most significant first.
-    mutating func append(bigEndian number: UInt64) {
+    public mutating func append(bigEndian number: UInt64) {
         for shift in stride(from: UInt64(56), through: 0, by: -8) { append(UInt8(truncatingIfNeeded: number >> shift)) }
     }
 
     /// Appends a number of eight bytes, the most significant first.
-    mutating func append(bigEndian number: Int64) {
+    public mutating func append(bigEndian number: Int64) {
         append(bigEndian: UInt64(bitPattern: number))
     }
 }

@@ -1,6 +1,6 @@
 /// Why what lies under a session's key is no session that can be read.
 ///
-/// Callers are told none of it: to them there is no session. Counters and the log tell the causes apart.
+/// Callers are told none of it: to them there is no session. Counters, the log and the audit tell the causes apart.
 public enum EnvelopeFault: Error, Equatable, Sendable, CaseIterable {
     /// It is shorter than the shortest envelope, or no string at all.
     case truncated

@@ -1,5 +1,5 @@
 public import Bytes
-import Crypto
+public import Crypto
 
 /// Seals records under the primary key and opens those of every key that is held.
 ///
@@ -7,7 +7,7 @@ import Crypto
 public final class EnvelopeSealer {
     /// Writes under one salt, after which a session gets another: far below the 2^32 at which random nonces of one key
     /// may meet (NIST SP 800-38D, section 8.3).
-    static let writesPerSalt: Int64 = 1 << 20
+    public static let writesPerSalt: Int64 = 1 << 20
 
     /// The keys; when they are replaced, derived keys are forgotten.
     public var keys: KeyRing {
@@ -18,7 +18,8 @@ public final class EnvelopeSealer {
     }
     /// The primary key's name.
     public private(set) var primaryID: UInt64
-    let hasher = SHA256()
+    /// Digests places and tokens.
+    public let hasher = SHA256()
     private let aead = AEAD()
     private let subkeys = SubkeyTable()
 

@@ -82,6 +82,7 @@ final class SubkeyTable {
         case .grace: ByteView("squire grace 1")
         case .outcome: ByteView("squire outcome 1")
         case .indexKey: ByteView("squire index key 1")
+        case .entry: ByteView("squire entry 1")
         }
     }
 }

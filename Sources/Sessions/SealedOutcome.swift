@@ -2,6 +2,7 @@ import Bytes
 import Contract
 import Crypto
 import JSONRPC
+import Sealing
 import Store
 
 /// The remembered outcome of a request, sealed because it holds a token.

@@ -1,4 +1,5 @@
 import EventLoop
+import Sealing
 import Store
 import Valkey
 

@@ -1,5 +1,6 @@
 public import Bytes
 import Crypto
+import Sealing
 
 /// The text by which a client shows that a session is its own, and the handle by which others may name it.
 ///

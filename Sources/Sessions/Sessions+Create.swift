@@ -5,6 +5,7 @@ import JSON
 public import JSONRPC
 import Linux
 import Observability
+import Sealing
 public import Store
 import Valkey
 
@@ -51,7 +52,7 @@ extension Sessions {
             lifetime: parameters.lifetimeMilliseconds,
             request: RequestName(parameters.requestID)
         )
-        run(context) { () async throws(RPCError) in try await self.create(session, context) }
+        calls.answer(context.call) { () async throws(RPCError) in try await self.create(session, context) }
     }
 
     /// The text of an object as it is kept; `{}` where it is not given.

@@ -4,6 +4,7 @@ import JSON
 public import JSONRPC
 import Linux
 import Observability
+import Sealing
 public import Store
 import Valkey
 
@@ -15,7 +16,7 @@ extension Sessions {
         guard let key = try target(parameters) else {
             return calls.reply(context.call) { $0.append("{\"destroyed\":false}") }
         }
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let isDestroyed = try await self.destroy(key, context.deadline)
             return Array("{\"destroyed\":\(isDestroyed)}".utf8)
         }
@@ -76,7 +77,7 @@ extension Sessions {
     public func list(_ parameters: SessionListParameters, _ context: CallContext) throws(RPCError) {
         guard let subject = try subject(parameters.subject) else { preconditionFailure("the contract demands it") }
         let namespace = parameters.namespace?.raw.copy()
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let secret = try await self.resolveSubjectKey(context.deadline)
             let (tag, index) = self.place(ofSubject: subject, namespace, secret)
             let key = SessionKey(tag: tag, digest: [], namespace: namespace)
@@ -130,7 +131,7 @@ extension Sessions {
             spared = key.member
         }
         let member = spared
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let secret = try await self.resolveSubjectKey(context.deadline)
             let (tag, index) = self.place(ofSubject: subject, namespace, secret)
             let key = SessionKey(tag: tag, digest: [], namespace: namespace)

@@ -4,6 +4,7 @@ import EventLoop
 import JSONRPC
 import Linux
 import Observability
+import Sealing
 public import Store
 import Valkey
 
@@ -53,7 +54,7 @@ extension Sessions {
 
     /// Answers `session.keys`: counts sessions by the key that seals them.
     public func keys(_ context: CallContext) {
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             var sessions: [UInt64: Int64] = [:]
             try await self.walk(context) { (_, head) async throws(RPCError) in
                 if head.kind == .session { sessions[head.keyID, default: 0] += 1 }

@@ -5,6 +5,7 @@ import EventLoop
 import JSON
 public import JSONRPC
 import Linux
+import Sealing
 public import Store
 import Valkey
 

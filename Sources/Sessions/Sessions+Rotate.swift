@@ -4,6 +4,7 @@ import Crypto
 import JSON
 public import JSONRPC
 import Linux
+import Sealing
 public import Store
 import Valkey
 
@@ -15,7 +16,7 @@ extension Sessions {
         guard let key = try key(ofToken: parameters.token, parameters.namespace) else { throw Sessions.notFound }
         let grace = parameters.graceMilliseconds
         let request = RequestName(parameters.requestID)
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let name = self.keyspace.name(.session, key)
             await self.turns.enter(name)
             defer { self.turns.leave(name) }

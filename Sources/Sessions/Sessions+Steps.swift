@@ -5,6 +5,7 @@ import EventLoop
 import JSON
 import JSONRPC
 import Linux
+import Sealing
 import Store
 import Valkey
 
@@ -25,18 +26,6 @@ struct LoadedSession {
 }
 
 extension Sessions {
-    /// Runs a call of several steps and answers it with the JSON that it makes.
-    func run(_ context: CallContext, _ body: @escaping @EventLoop () async throws(RPCError) -> [UInt8]) {
-        Task { @EventLoop in
-            do throws(RPCError) {
-                let result = try await body()
-                self.calls.reply(context.call) { $0.append(result) }
-            } catch {
-                self.calls.fail(context.call, error)
-            }
-        }
-    }
-
     /// The session that a token names, or nil where the text cannot be a token.
     ///
     /// - Throws: ``RPCError`` where it is longer than any key may be.
@@ -54,14 +43,7 @@ extension Sessions {
         _ deadline: Instant,
         _ encode: (inout ByteBuffer) -> Void
     ) async throws(RPCError) -> ReplyValue {
-        let reply: ReplyValue
-        do throws(LinkFailure) {
-            reply = try await link.call(effect, deadline: deadline, lane: -1, encode)
-        } catch {
-            throw RPCError(error)
-        }
-        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, effect) } }
-        return reply
+        try await link.result(effect, deadline: deadline, lane: -1, encode)
     }
 
     /// Reads and opens a session.

@@ -3,6 +3,7 @@ public import Contract
 import JSON
 public import JSONRPC
 import Linux
+import Sealing
 public import Store
 import Valkey
 
@@ -30,7 +31,7 @@ extension Sessions {
             replace: parameters.replace == nil ? nil : try oneLine(parameters.replace, parameter: "replace"),
             version: parameters.ifVersion
         )
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let name = self.keyspace.name(.session, key)
             await self.turns.enter(name)
             defer { self.turns.leave(name) }
@@ -102,7 +103,7 @@ extension Sessions {
     /// - Throws: ``RPCError`` where the token is not usable.
     public func touch(_ parameters: SessionTouchParameters, _ context: CallContext) throws(RPCError) {
         guard let key = try key(ofToken: parameters.token, parameters.namespace) else { throw Sessions.notFound }
-        run(context) { () async throws(RPCError) in try await self.touch(key, context.deadline) }
+        calls.answer(context.call) { () async throws(RPCError) in try await self.touch(key, context.deadline) }
     }
 
     private func touch(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> [UInt8] {

@@ -4,6 +4,7 @@ public import EventLoop
 public import JSONRPC
 import Linux
 public import Observability
+public import Sealing
 public import Store
 public import Valkey
 
@@ -24,6 +25,8 @@ public final class Sessions: ReplyReceiver {
     public internal(set) var counts = SessionCounts()
     /// How sessions behave; may be replaced while calls run.
     public var settings: SessionSettings
+    /// Told of records that cannot be read, as an audit has it: the event, and the cause.
+    public var onUnreadable: @EventLoop (_ event: StaticString, _ fault: EnvelopeFault) -> Void = { _, _ in }
     let link: Link
     let calls: CallTable
     let keyspace: Keyspace

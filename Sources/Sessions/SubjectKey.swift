@@ -5,6 +5,7 @@ import EventLoop
 import JSONRPC
 import Linux
 import Observability
+import Sealing
 import Store
 import Valkey
 

@@ -25,6 +25,18 @@ public struct NamespaceSettings: Equatable, Sendable {
     public var missesWhileAway = true
     /// By how much lives may be shortened at random, in percent, so that what was written together does not end together.
     public var jitterPercent = 0
+    /// Size in bytes from which values are compressed; 0 for never.
+    public var compressBytes = 0
+    /// Whether values are encrypted, and only those read that are.
+    public var isEncrypted = false
+
+    /// Longest life of an entry in milliseconds, by the class of the data; nil for no bound.
+    ///
+    /// Longer ones are shortened to it, and nothing is served stale.
+    public var lifeMaxMilliseconds: Int64?
+
+    /// Whether values are stored in another form than they are given in.
+    public var isEncoded: Bool { isEncrypted || compressBytes > 0 }
 
     /// Settings with a default life.
     public init(defaultLifeMilliseconds: Int64?) {
@@ -38,7 +50,12 @@ public struct Namespaces: Sendable {
     private let fallback: NamespaceSettings
     /// Whether the entries of any namespace lie in the agent's memory alone.
     public let hasLocal: Bool
+    /// Whether the values of any namespace are stored in another form than they are given in.
+    public let hasEncoded: Bool
+    /// Whether the values of any namespace are encrypted.
+    public let hasEncrypted: Bool
     private let hasJitter: Bool
+    private let hasLifeMax: Bool
 
     /// Takes the configured namespaces.
     ///
@@ -50,6 +67,9 @@ public struct Namespaces: Sendable {
         self.fallback = fallback
         let all = [fallback] + Array(named.values)
         hasLocal = all.contains { $0.tier == .near }
+        hasEncoded = all.contains { $0.isEncoded }
+        hasEncrypted = all.contains { $0.isEncrypted }
+        hasLifeMax = all.contains { $0.lifeMaxMilliseconds != nil }
         hasJitter = all.contains { $0.jitterPercent > 0 }
     }
 
@@ -88,12 +108,21 @@ public struct Namespaces: Sendable {
         return max(life - Int64.random(in: 0...most), 1)
     }
 
-    /// The life of an entry as it was given, or is configured.
+    /// The life of an entry as it was given, or is configured; no longer than the class of the data allows.
     public func exactLife(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
-        switch given {
-        case .absent: settings(of: namespace).defaultLifeMilliseconds
-        case .null: nil
-        case .value(let milliseconds): milliseconds
-        }
+        let life =
+            switch given {
+            case .absent: settings(of: namespace).defaultLifeMilliseconds
+            case .null: nil as Int64?
+            case .value(let milliseconds): milliseconds
+            }
+        guard hasLifeMax, let limit = settings(of: namespace).lifeMaxMilliseconds else { return life }
+        return min(life ?? limit, limit)
+    }
+
+    /// How long an entry may be served after its life, in milliseconds; not at all where the class bounds lives.
+    public func stale(_ given: Int64?, in namespace: JSONString?) -> Int64 {
+        guard let given else { return 0 }
+        return hasLifeMax && settings(of: namespace).lifeMaxMilliseconds != nil ? 0 : given
     }
 }

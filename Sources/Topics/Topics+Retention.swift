@@ -13,7 +13,7 @@ extension Topics {
     /// - Throws: ``RPCError`` where the topic is not usable.
     public func inspect(_ parameters: TopicInspectParameters, _ context: CallContext) throws(RPCError) {
         let topic = try TopicName(parameters.topic, keyspace)
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let reply = try await self.call(.read, context.deadline, lane: context.lane) { command in
                 command.append(callOf: TopicScripts.inspect, keys: 1, arguments: 3)
                 command.append(word: topic.stream(self.keyspace))
@@ -58,7 +58,7 @@ extension Topics {
         let isByLength = parameters.lengthMax != nil
         let bound = parameters.lengthMax ?? parameters.ageMaxMilliseconds ?? 0
         let isForced = parameters.force
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             var trimmed: Int64 = 0
             var isDone = false
             while !isDone {
@@ -105,7 +105,7 @@ extension Topics {
         let topic = try TopicName(parameters.topic, keyspace)
         let group = try keyspace.resolve(parameters.group, parameter: "group").copy()
         let keys = GroupKeys(topic, group, keyspace)
-        run(context) { () async throws(RPCError) in
+        calls.answer(context.call) { () async throws(RPCError) in
             let reply = try await self.call(.write, context.deadline, lane: context.lane) { command in
                 command.append(callOf: TopicScripts.deleteGroup, keys: 4, arguments: 2)
                 for name in keys.names.prefix(4) { command.append(word: name) }

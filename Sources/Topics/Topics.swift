@@ -143,18 +143,6 @@ public final class Topics {
         if case .error(let text) = reply { throw text.withByteView { RPCError(topicRefusal: $0, effect) } }
         return reply
     }
-
-    /// Runs a call of several steps and answers it with the JSON that it makes.
-    func run(_ context: CallContext, _ body: @escaping @EventLoop () async throws(RPCError) -> [UInt8]) {
-        Task { @EventLoop in
-            do throws(RPCError) {
-                let result = try await body()
-                self.calls.reply(context.call) { $0.append(result) }
-            } catch {
-                self.calls.fail(context.call, error)
-            }
-        }
-    }
 }
 
 /// Bounds on topics.

@@ -27,6 +27,9 @@ struct DataClassTests {
         #expect(configuration.cache.classes == ["a": .public, "b": .confidential, "c": .restricted, "d": .restricted])
         #expect(configuration.cache[tierIn: "b"] == "near+valkey")
         #expect(configuration.cache[tierIn: "c"] == "valkey")
+        for (name, isEncrypted) in [("a", false), ("b", true), ("c", true), ("other", false)] {
+            #expect(configuration.cache[isEncryptedIn: name] == isEncrypted, "\(name)")
+        }
         #expect(configuration.cache[classIn: "other"] == "internal")
     }
 
@@ -35,6 +38,8 @@ struct DataClassTests {
         let cases: [(members: String, word: String)] = [
             (#""namespaces": {"a": {"class": "secret"}}"#, "namespaces.a.class"),
             (#""namespaces": {"a": {"class": "restricted", "tier": "near+valkey"}}"#, "namespaces.a.tier"),
+            (#""namespaces": {"a": {"class": "restricted", "tier": "near"}}"#, "namespaces.a.tier"),
+            (#""namespaces": {"a": {"class": "confidential", "encrypt": false}}"#, "namespaces.a.encrypt"),
             (#""namespaces": {"a": {"class": "restricted", "ttl_ms": 86400001}}"#, "namespaces.a.ttl_ms"),
             (#""namespaces": {"a": {"class": "restricted", "ttl_ms": null}}"#, "namespaces.a.ttl_ms"),
             (#""namespaces": {"a": {"class": "confidential", "ttl_ms": 2592000001}}"#, "namespaces.a.ttl_ms"),

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import JSON
 import Linux
@@ -103,9 +104,17 @@ struct AuditTests {
             """#
         try await withAuditedAgent(members) { agent, directory in
             let client = try agent.connect()
-            let refused = try await client.error(of: "cache.set", #"{"key":"k","value":1,"namespace":"ward"}"#)
+            let refused = try await client.error(of: "cache.increment", #"{"key":"k","namespace":"ward"}"#)
             #expect(refused["code"] == 1004)
             #expect(try agent.server.command("EXISTS", "cache@ward:k").integer == 0)
+            let entry = #"{"key":"k","value":"in clear words","namespace":"ward","ttl_ms":null,"stale_ms":1000}"#
+            #expect(try await client.result(of: "cache.set", entry)["stored"] == true)
+            let life = try #require(try agent.server.command("PTTL", "cache@ward:k").integer)
+            #expect((1...86_400_000).contains(life))
+            guard case .bulk(let stored) = try agent.server.command("GET", "cache@ward:k") else { return }
+            #expect(!stored.withByteView { $0.contains("clear words") })
+            let read = try await client.result(of: "cache.get", #"{"key":"k","namespace":"ward"}"#)
+            #expect(read["value"] == "in clear words" && read["source"] == "valkey")
             let long = try await client.error(of: "session.create", #"{"namespace":"ward"}"#)
             #expect(long["data"]?["param"] == "lifetime_ms")
             let params = #"{"namespace":"ward","lifetime_ms":86400000,"data":{"a":1}}"#
@@ -118,10 +127,38 @@ struct AuditTests {
             let calls = try Self.records("\(directory)/audit.ndjson").filter { $0["event"] == "call" }
             #expect(
                 calls.compactMap { $0["method"]?.string } == [
-                    "cache.set", "session.create", "session.create", "session.get",
+                    "cache.increment", "cache.set", "cache.get", "session.create", "session.create", "session.get",
                 ]
             )
-            #expect(calls.compactMap { $0["outcome"]?.string } == ["forbidden", "invalid_params", "ok", "ok"])
+            #expect(
+                calls.compactMap { $0["outcome"]?.string } == [
+                    "forbidden", "ok", "ok", "invalid_params", "ok", "ok",
+                ]
+            )
+        }
+    }
+
+    @Test("why a session could not be read, which its caller is not told")
+    func unreadable() async throws {
+        try await withAuditedAgent("}, \"sessions\": {\"key_files\": [\"DIRECTORY/session.key\"]}") {
+            agent,
+            directory in
+            let client = try agent.connect()
+            let server = try agent.server.connect()
+            var names: Set<String> = []
+            for damage in [
+                "short", "a long text that is nothing that anybody sealed " + String(repeating: "x", count: 100),
+            ] {
+                let token = try #require(try await client.result(of: "session.create")["token"]?.string)
+                let keys = try server.command("KEYS", "session:{*").elements ?? []
+                let name = try #require(Set(keys.compactMap(\.text)).subtracting(names).first)
+                names.insert(name)
+                try server.command("SET", name, damage)
+                #expect(try await client.result(of: "session.get", #"["\#(token)"]"#)["found"] == false)
+            }
+            try await agent.daemon.terminate()
+            let records = try Self.records("\(directory)/audit.ndjson").filter { $0["event"] == "session_unreadable" }
+            #expect(records.compactMap { $0["cause"]?.string } == ["truncated", "newer_version"])
         }
     }
 

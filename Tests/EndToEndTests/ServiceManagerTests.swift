@@ -48,6 +48,40 @@ struct ServiceManagerTests {
         }
     }
 
+    @Test("the watchdog is not fed while the loop alone stands still, and is again once it goes on")
+    func wedgedLoop() async throws {
+        guard let strace = Executable.find("strace") else { try Test.cancel("strace is not installed") }
+        try await withTemporaryDirectory { directory in
+            let manager = try NotifyReceiver("\(directory)/notify")
+            let variables = ["NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "100000", "SQUIRE_CORE_FILES": "true"]
+            try await withDaemon(arguments: ["--valkey", "valkey://localhost:1"], environment: variables) { daemon in
+                try await waitUntil("the watchdog is fed") { manager.count(of: "WATCHDOG=1") > 2 }
+                let identifier = daemon.process.processID
+                // Its next wait for events does not begin for a minute; threads beside the loop go on.
+                let log = "\(directory)/strace.log"
+                var command = ChildProcess.Command(executable: strace)
+                command.arguments = ["-p", "\(identifier)", "-e", "trace=epoll_wait,epoll_pwait,epoll_pwait2"]
+                command.arguments += ["-e", "inject=epoll_wait,epoll_pwait,epoll_pwait2:delay_enter=60s"]
+                let tracer = try await LaunchedProcess.start(command, log: log)
+                defer { try? tracer.signal(SIGKILL) }
+                var samples = 0
+                try await waitUntil("the loop stands still") {
+                    guard try tracer.exitStatus == nil else { throw FixtureError(try File.text(log)) }
+                    // A stop for the attachment alone is over at once.
+                    let stat = try File.text("/proc/\(identifier)/task/\(identifier)/stat")
+                    samples = stat.contains(") t ") ? samples + 1 : 0
+                    return samples == 5
+                }
+                let before = manager.count(of: "WATCHDOG=1")
+                try await Task.sleep(for: .milliseconds(500))
+                #expect(manager.count(of: "WATCHDOG=1") == before)
+                try tracer.signal(SIGKILL)
+                try await waitUntil("the watchdog is fed again") { manager.count(of: "WATCHDOG=1") > before }
+                try await daemon.terminate()
+            }
+        }
+    }
+
     private func stopped(_ process: Int32) async throws -> Bool {
         try await waitUntil("the process stands still") {
             try File.text("/proc/\(process)/stat").contains(") T ")

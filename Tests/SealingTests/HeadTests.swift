@@ -1,14 +1,14 @@
 import Bytes
 import Testing
 
-@testable import Sessions
+@testable import Sealing
 
 @Suite("Heads of envelopes that anybody may have written")
 struct HeadTests {
     @Test("No value of the field that is not authenticated leads outside of the session's life")
     func seenAt() throws {
         for forged in [Int64.min, -1, 0, 1_600_000_000_000, .max] {
-            var envelope = Sealing().seal("a text")
+            var envelope = TestSealer().seal("a text")
             var field = ByteBuffer()
             field.append(bigEndian: forged)
             envelope.replaceSubrange(96..<104, with: field.view.copy())

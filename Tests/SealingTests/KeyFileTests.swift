@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Sessions
+@testable import Sealing
 
 @Suite("Files of keys")
 struct KeyFileTests {

@@ -1,15 +1,15 @@
 import Bytes
 import Crypto
 
-@testable import Sessions
+@testable import Sealing
 
 /// Seals and opens envelopes for a test.
-struct Sealing {
+struct TestSealer {
     let sealer: EnvelopeSealer
 
     /// A sealer with keys of one repeated sequence each, the primary one first.
     init(keys: [UInt8] = [1]) {
-        sealer = EnvelopeSealer(KeyRing(keys.map { Sealing.key($0) }))
+        sealer = EnvelopeSealer(KeyRing(keys.map { TestSealer.key($0) }))
     }
 
     /// The key of a number: 32 bytes that count up from it.
@@ -36,16 +36,16 @@ struct Sealing {
     }
 
     /// An envelope.
-    func seal(_ text: String, _ head: EnvelopeHead = Sealing.head, place: [UInt8] = Sealing.place()) -> [UInt8] {
+    func seal(_ text: String, _ head: EnvelopeHead = TestSealer.head, place: [UInt8] = TestSealer.place()) -> [UInt8] {
         var output = ByteBuffer()
         text.withByteView { text in
-            place.withByteView { sealer.seal(text, head, place: $0, salt: nil, to: &output) }
+            place.withByteView { self.sealer.seal(text, head, place: $0, salt: nil, to: &output) }
         }
         return output.view.copy()
     }
 
     /// What an envelope holds.
-    func open(_ envelope: [UInt8], place: [UInt8] = Sealing.place()) throws(EnvelopeFault) -> String {
+    func open(_ envelope: [UInt8], place: [UInt8] = TestSealer.place()) throws(EnvelopeFault) -> String {
         var output = ByteBuffer()
         try envelope.withByteView { (bytes) throws(EnvelopeFault) in
             let parsed = try Envelope(bytes)
@@ -57,7 +57,7 @@ struct Sealing {
     }
 
     /// Why an envelope does not open; nil where it does.
-    func fault(_ envelope: [UInt8], place: [UInt8] = Sealing.place()) -> EnvelopeFault? {
+    func fault(_ envelope: [UInt8], place: [UInt8] = TestSealer.place()) -> EnvelopeFault? {
         do throws(EnvelopeFault) {
             _ = try open(envelope, place: place)
             return nil

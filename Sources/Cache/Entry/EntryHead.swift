@@ -1,6 +1,6 @@
 import Bytes
 
-/// What stands before the value of an entry that needs more than a value: a stale period, tags.
+/// What stands before the value of an entry that needs more than a value: a stale period, tags, another form.
 ///
 /// The layout, byte by byte, is documented in `docs/reference/cache-entries.md`. The stale period has a fixed place,
 /// with room for a lease, so that scripts can read it and write the lease in place.
@@ -13,8 +13,12 @@ struct EntryHead {
         static let stale = Flags(rawValue: 1)
         /// Tags, with the generations that it was written under.
         static let tagged = Flags(rawValue: 2)
+        /// The value is compressed.
+        static let compressed = Flags(rawValue: 4)
+        /// The value is encrypted, after it was compressed.
+        static let encrypted = Flags(rawValue: 8)
         /// All that this agent can read.
-        static let known: Flags = [.stale, .tagged]
+        static let known: Flags = [.stale, .tagged, .compressed, .encrypted]
     }
 
     /// The tag and the generation that an entry was written under.
@@ -114,14 +118,16 @@ struct EntryHead {
     ///   - name: Full name of the entry's key.
     ///   - staleMilliseconds: How long the value may be served after its life; 0 for not at all.
     ///   - tags: Names and generations.
+    ///   - form: What is done to the value.
     ///   - buffer: Receives the head.
     static func append(
         name: ByteView,
         staleMilliseconds: Int64,
         tags: [(name: [UInt8], generation: [UInt8])],
+        _ form: Flags = [],
         to buffer: inout ByteBuffer
     ) {
-        var flags: Flags = []
+        var flags = form
         if staleMilliseconds > 0 { flags.insert(.stale) }
         if !tags.isEmpty { flags.insert(.tagged) }
         buffer.append(mark)

@@ -144,7 +144,14 @@ extension Cache {
                 throw RPCError(.leaseVoid, message, outcome: .notApplied)
             }
         }
-        try storeLocal(name, number, value, life: life, stale: parameters.staleMilliseconds ?? 0, tags)
+        try storeLocal(
+            name,
+            number,
+            value,
+            life: life,
+            stale: namespaces.stale(parameters.staleMilliseconds, in: parameters.namespace),
+            tags
+        )
         localChanged(name)
         countSets(1, number)
         calls.reply(context.call) { $0.append("{\"stored\":true}") }

@@ -79,17 +79,16 @@ extension Cache {
             return .set(
                 value: try resolve(write.value, write.text, write.base64).copy(),
                 life: life,
-                stale: write.staleMilliseconds ?? 0,
+                stale: namespaces.stale(write.staleMilliseconds, in: namespace),
                 tags: try write.tags.map { list throws(RPCError) in try tagNames(list, namespace) } ?? []
             )
         case .delete: return .delete
         case .increment: return .increment(by: write.by, life: life, isGiven: write.ttlMilliseconds != .absent)
         case .touch:
-            switch write.ttlMilliseconds {
-            case .absent: throw .invalidParams("writes: touch needs ttl_ms", parameter: "writes")
-            case .null: return .touch(life: nil)
-            case .value(let milliseconds): return .touch(life: milliseconds)
+            guard write.ttlMilliseconds != .absent else {
+                throw .invalidParams("writes: touch needs ttl_ms", parameter: "writes")
             }
+            return .touch(life: namespaces.exactLife(write.ttlMilliseconds, in: namespace))
         }
     }
 
@@ -106,7 +105,7 @@ extension Cache {
         for _ in 0..<Cache.attemptsMax {
             let look: Look
             do throws(LinkFailure) {
-                look = try await self.look(at: watched, context)
+                look = try await self.look(at: watched, namespace, context)
             } catch {
                 throw RPCError.unwritten(error)
             }
@@ -119,7 +118,7 @@ extension Cache {
             } catch {
                 throw RPCError(.conflict, "a stored value is no integer, or would be too large", outcome: .notApplied)
             }
-            guard try await write(plan, transaction, look, context) else { continue }
+            guard try await write(plan, transaction, look, namespace, context) else { continue }
             let sets = plan.steps.count { if case .set = $0 { true } else { false } }
             countSets(sets, namespace)
             return answer(plan, transaction, context.call)
@@ -172,7 +171,11 @@ extension Cache {
         var names: [[UInt8]] = []
     }
 
-    private func look(at names: [[UInt8]], _ context: CallContext) async throws(LinkFailure) -> Look {
+    private func look(
+        at names: [[UInt8]],
+        _ namespace: UInt16,
+        _ context: CallContext
+    ) async throws(LinkFailure) -> Look {
         guard !names.isEmpty else { return Look() }
         let reply = try await link.call(.read, deadline: context.deadline, lane: context.lane) { command in
             command.append(commandOf: 1 + names.count)
@@ -189,20 +192,23 @@ extension Cache {
                 continue
             }
             look.digests.append(bytes.withByteView { Digest.sha1Hexadecimal($0) })
-            look.present[name] = bytes.withByteView { present($0) }
+            look.present[name] = bytes.withByteView { present($0, name, namespace) }
         }
         return look
     }
 
     /// What stored bytes are; nil for what is no entry, such as a lease.
-    private func present(_ stored: ByteView) -> Transaction.Present? {
+    private func present(_ stored: ByteView, _ name: [UInt8], _ namespace: UInt16) -> Transaction.Present? {
         if stored.hasPrefix(StoredMark.lease) { return nil }
         guard stored.hasPrefix(EntryHead.mark) else {
+            if mustBeEncrypted(namespace) { return nil }
             return Transaction.Present(value: StoredMark.content(of: stored).copy(), stale: 0, tags: [])
         }
-        guard let head = EntryHead(stored) else { return nil }
+        guard let head = EntryHead(stored), name.withByteView({ head.name.equals($0) }),
+            let value = value(of: head, namespace)
+        else { return nil }
         return Transaction.Present(
-            value: head.payload.copy(),
+            value: value.copy(),
             stale: head.staleMilliseconds,
             tags: head.tags.map { Transaction.Present.Tag(name: $0.name.copy(), generation: $0.generation.copy()) }
         )
@@ -215,44 +221,39 @@ extension Cache {
         _ plan: Transaction.Plan,
         _ transaction: Transaction,
         _ look: Look,
+        _ namespace: UInt16,
         _ context: CallContext
     ) async throws(RPCError) -> Bool {
         let fenced = transaction.writes.compactMap { write in write.fence.map { (name: write.name, fence: $0) } }
         let list = near.beginWrites()
         defer { near.endWrites(list) }
         for step in plan.steps { step.name.withByteView { near.addWrite($0, to: list) } }
-        let reply: ReplyValue
-        do throws(LinkFailure) {
-            reply = try await link.call(.write, deadline: context.deadline, lane: context.lane) { command in
-                let keys = look.names.count + fenced.count + plan.steps.count
-                let arguments = 3 + look.names.count + fenced.count + 3 * plan.steps.count
-                command.append(callOf: CacheScripts.transact, keys: keys, arguments: arguments)
-                for name in look.names { name.withByteView { command.append(word: $0) } }
-                for one in fenced { keyspace.fenceName(of: one.name).withByteView { command.append(word: $0) } }
-                for step in plan.steps { step.name.withByteView { command.append(word: $0) } }
-                command.append(word: Int64(look.names.count))
-                command.append(word: Int64(fenced.count))
-                command.append(word: Cache.fenceLifeMilliseconds)
-                for digest in look.digests { digest.withByteView { command.append(word: $0) } }
-                for one in fenced { command.append(word: one.fence) }
-                for step in plan.steps { append(step, to: &command) }
-            }
-        } catch {
-            throw RPCError(error)
+        let reply = try await link.result(.write, deadline: context.deadline, lane: context.lane) { command in
+            let keys = look.names.count + fenced.count + plan.steps.count
+            let arguments = 3 + look.names.count + fenced.count + 3 * plan.steps.count
+            command.append(callOf: CacheScripts.transact, keys: keys, arguments: arguments)
+            for name in look.names { name.withByteView { command.append(word: $0) } }
+            for one in fenced { keyspace.fenceName(of: one.name).withByteView { command.append(word: $0) } }
+            for step in plan.steps { step.name.withByteView { command.append(word: $0) } }
+            command.append(word: Int64(look.names.count))
+            command.append(word: Int64(fenced.count))
+            command.append(word: Cache.fenceLifeMilliseconds)
+            for digest in look.digests { digest.withByteView { command.append(word: $0) } }
+            for one in fenced { command.append(word: one.fence) }
+            for step in plan.steps { append(step, namespace, to: &command) }
         }
-        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, .write) } }
         return reply.integer == 1
     }
 
-    private func append(_ step: Transaction.Step, to command: inout ByteBuffer) {
+    private func append(_ step: Transaction.Step, _ namespace: UInt16, to command: inout ByteBuffer) {
         switch step {
         case .set(let name, let entry, let life):
             command.append(word: "set")
-            append(entry, name, to: &command)
+            append(entry, name, namespace, to: &command)
             append(life: life, to: &command)
         case .keep(let name, let entry):
             command.append(word: "keep")
-            append(entry, name, to: &command)
+            append(entry, name, namespace, to: &command)
             command.append(word: "")
         case .delete:
             command.append(word: "delete")
@@ -265,7 +266,12 @@ extension Cache {
         }
     }
 
-    private func append(_ entry: Transaction.Present, _ name: [UInt8], to command: inout ByteBuffer) {
+    private func append(
+        _ entry: Transaction.Present,
+        _ name: [UInt8],
+        _ namespace: UInt16,
+        to command: inout ByteBuffer
+    ) {
         var stored = ByteBuffer()
         entry.value.withByteView { value in
             append(
@@ -273,6 +279,7 @@ extension Cache {
                 name: name,
                 stale: entry.stale,
                 tags: entry.tags.map { ($0.name, $0.generation) },
+                namespace,
                 to: &stored
             )
         }

@@ -796,30 +796,33 @@ extension OpenRPC {
         "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
         gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result",\#
         "description":"Counts of this agent.","schema":{"type":"object","required":["hits","near_hits","stale_hits",\#
-        "misses","sets","invalidations","evictions","near","leases"],"properties":{"hits":{"description":"Reads that \#
-        found an entry, wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those \#
-        that the agent's memory answered.","type":"integer","minimum":0},"stale_hits":{"description":"Of the hits, \#
-        those whose life was over.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.",\#
-        "type":"integer","minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
-        "invalidations":{"description":"Entries and hashes removed, and tags invalidated, by cache.invalidate.",\#
-        "type":"integer","minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of \#
-        room.","type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.",\#
-        "type":"object","required":["entries","bytes"],"properties":{"entries":{"description":"Copies of entries.",\#
-        "type":"integer","minimum":0},"bytes":{"description":"Their memory.","type":"integer","minimum":0}}},\#
-        "leases":{"description":"Leases of this agent, over all namespaces.","type":"object","required":["granted",\#
-        "running","waiting"],"properties":{"granted":{"description":"Leases given since the start.","type":"integer",\#
-        "minimum":0},"running":{"description":"Leases that run.","type":"integer","minimum":0},\#
-        "waiting":{"description":"Calls that wait for a value.","type":"integer","minimum":0}}}}}},\#
-        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
-        agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
-        the agent drains."}}],"examples":[{"name":"a namespace that nobody has used","params":[{"name":"namespace",\#
-        "value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,"stale_hits":0,"misses":0,\#
-        "sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,"running":0,\#
+        "misses","unreadable","sets","invalidations","evictions","near","leases"],\#
+        "properties":{"hits":{"description":"Reads that found an entry, wherever it was.","type":"integer",\#
+        "minimum":0},"near_hits":{"description":"Of these, those that the agent's memory answered.","type":"integer",\#
+        "minimum":0},"stale_hits":{"description":"Of the hits, those whose life was over.","type":"integer",\#
+        "minimum":0},"misses":{"description":"Reads that found none.","type":"integer","minimum":0},\#
+        "unreadable":{"description":"Reads that found what cannot be read: damaged, of a newer version, or encrypted \#
+        under another key; they are misses.","type":"integer","minimum":0},"sets":{"description":"Entries written.",\#
+        "type":"integer","minimum":0},"invalidations":{"description":"Entries and hashes removed, and tags \#
+        invalidated, by cache.invalidate.","type":"integer","minimum":0},"evictions":{"description":"Entries that \#
+        left the agent's memory for want of room.","type":"integer","minimum":0},"near":{"description":"What the \#
+        agent's memory holds now.","type":"object","required":["entries","bytes"],\#
+        "properties":{"entries":{"description":"Copies of entries.","type":"integer","minimum":0},\#
+        "bytes":{"description":"Their memory.","type":"integer","minimum":0}}},"leases":{"description":"Leases of \#
+        this agent, over all namespaces.","type":"object","required":["granted","running","waiting"],\#
+        "properties":{"granted":{"description":"Leases given since the start.","type":"integer","minimum":0},\#
+        "running":{"description":"Leases that run.","type":"integer","minimum":0},"waiting":{"description":"Calls \#
+        that wait for a value.","type":"integer","minimum":0}}}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a namespace that nobody has used","params":[{"name":"namespace","value":"quiet"}],\#
+        "result":{"name":"result","value":{"hits":0,"near_hits":0,"stale_hits":0,"misses":0,"unreadable":0,"sets":0,\#
+        "invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},"leases":{"granted":0,"running":0,\#
         "waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace","value":"counted"}],\#
-        "result":{"name":"result","value":{"hits":1,"near_hits":0,"stale_hits":0,"misses":1,"sets":1,\#
+        "result":{"name":"result","value":{"hits":1,"near_hits":0,"stale_hits":0,"misses":1,"unreadable":0,"sets":1,\#
         "invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,\#
         "waiting":0}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#

@@ -417,12 +417,14 @@ public enum OpenRPC {
         counted as one.","paramStructure":"either","params":[{"name":"namespace","description":"Namespace that the \#
         name belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Counts of this \#
-        agent.","schema":{"type":"object","required":["hits","near_hits","stale_hits","misses","sets","invalidations",\#
-        "evictions","near","leases"],"properties":{"hits":{"description":"Reads that found an entry, wherever it \#
-        was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's memory \#
-        answered.","type":"integer","minimum":0},"stale_hits":{"description":"Of the hits, those whose life was \#
-        over.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.","type":"integer",\#
-        "minimum":0},"sets":{"description":"Entries written.","type":"integer","minimum":0},\#
+        agent.","schema":{"type":"object","required":["hits","near_hits","stale_hits","misses","unreadable","sets",\#
+        "invalidations","evictions","near","leases"],"properties":{"hits":{"description":"Reads that found an entry, \#
+        wherever it was.","type":"integer","minimum":0},"near_hits":{"description":"Of these, those that the agent's \#
+        memory answered.","type":"integer","minimum":0},"stale_hits":{"description":"Of the hits, those whose life \#
+        was over.","type":"integer","minimum":0},"misses":{"description":"Reads that found none.","type":"integer",\#
+        "minimum":0},"unreadable":{"description":"Reads that found what cannot be read: damaged, of a newer version, \#
+        or encrypted under another key; they are misses.","type":"integer","minimum":0},\#
+        "sets":{"description":"Entries written.","type":"integer","minimum":0},\#
         "invalidations":{"description":"Entries and hashes removed, and tags invalidated, by cache.invalidate.",\#
         "type":"integer","minimum":0},"evictions":{"description":"Entries that left the agent's memory for want of \#
         room.","type":"integer","minimum":0},"near":{"description":"What the agent's memory holds now.",\#
@@ -435,47 +437,48 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a namespace that nobody has used",\#
         "params":[{"name":"namespace","value":"quiet"}],"result":{"name":"result","value":{"hits":0,"near_hits":0,\#
-        "stale_hits":0,"misses":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,"bytes":0},\#
-        "leases":{"granted":0,"running":0,"waiting":0}}}},{"name":"a hit and a miss","params":[{"name":"namespace",\#
-        "value":"counted"}],"result":{"name":"result","value":{"hits":1,"near_hits":0,"stale_hits":0,"misses":1,\#
-        "sets":1,"invalidations":0,"evictions":0,"near":{"entries":1,"bytes":64},"leases":{"granted":0,"running":0,\#
-        "waiting":0}}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.touch",\#
-        "summary":"Gives an entry another life.","description":"One round trip. The value stays as it is.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
-        {"name":"ttl_ms","description":"The new life in milliseconds from now, at most 100 years; null for no end.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace \#
-        that the name belongs to; without it, the one that has no name. Its class gives the default life.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result",\#
-        "description":"Whether there was an entry.","schema":{"type":"object","required":["found"],\#
-        "properties":{"found":{"type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"another minute","params":[{"name":"key","value":"user:42"},{"name":"ttl_ms",\#
-        "value":60000}],"result":{"name":"result","value":{"found":true}}},{"name":"no end","params":[{"name":"key",\#
-        "value":"user:42"},{"name":"ttl_ms","value":null}],"result":{"name":"result","value":{"found":true}}},\#
-        {"name":"not there","params":[{"name":"key","value":"user:43"},{"name":"ttl_ms","value":60000}],\#
-        "result":{"name":"result","value":{"found":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.transact","summary":"Writes several entries at once, where all checks \#
-        hold.","description":"All of the writes take effect at one moment at which all of the checks hold, or none \#
-        does; then `applied` is false. Two round trips, or one where no write and no check needs to know what is \#
-        there; more where others change the keys meanwhile, and three where there are `tags`. Writes take effect in \#
-        the order given, and a key may stand in several. `set` takes what cache.set takes, beside conditions and \#
-        leases; `increment` takes `by`, and `ttl_ms` which a new entry gets, and an existing one where it is given; \#
-        `touch` takes `ttl_ms`, and does nothing to an entry that is not there. An error has changed nothing, unless \#
-        `data.outcome` is unknown.","paramStructure":"either","params":[{"name":"writes","description":"What to write,\#
-         1 to 1000 times.","required":true,"schema":{"description":"What to write, 1 to 1000 times.","type":"array",\#
-        "minItems":1,"maxItems":1000,"items":{"type":"object","required":["op","key"],\#
-        "properties":{"op":{"description":"What to do.","type":"string","enum":["set","delete","increment","touch"]},\#
-        "key":{"$ref":"#/components/schemas/key"},"value":{"$ref":"#/components/schemas/value"},\#
-        "text":{"$ref":"#/components/schemas/text"},"base64":{"$ref":"#/components/schemas/base64"},\#
-        "ttl_ms":{"$ref":"#/components/schemas/ttl_ms"},"stale_ms":{"$ref":"#/components/schemas/stale_ms"},\#
-        "tags":{"$ref":"#/components/schemas/tags"},"fence":{"$ref":"#/components/schemas/fence"},\#
-        "by":{"$ref":"#/components/schemas/by"}},"additionalProperties":false}}},{"name":"checks","description":"What \#
-        must hold, up to 1000 times.","required":false,"schema":{"description":"What must hold, up to 1000 times.",\#
-        "type":"array","minItems":0,"maxItems":1000,"items":{"type":"object","required":["key"],\#
+        "stale_hits":0,"misses":0,"unreadable":0,"sets":0,"invalidations":0,"evictions":0,"near":{"entries":0,\#
+        "bytes":0},"leases":{"granted":0,"running":0,"waiting":0}}}},{"name":"a hit and a miss",\#
+        "params":[{"name":"namespace","value":"counted"}],"result":{"name":"result","value":{"hits":1,"near_hits":0,\#
+        "stale_hits":0,"misses":1,"unreadable":0,"sets":1,"invalidations":0,"evictions":0,"near":{"entries":1,\#
+        "bytes":64},"leases":{"granted":0,"running":0,"waiting":0}}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.touch","summary":"Gives an entry another life.","description":"One round \#
+        trip. The value stays as it is.","paramStructure":"either","params":[{"name":"key","description":"Name of an \#
+        entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"ttl_ms","description":"The new life in milliseconds \#
+        from now, at most 100 years; null for no end.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether there \#
+        was an entry.","schema":{"type":"object","required":["found"],"properties":{"found":{"type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"another minute","params":[{"name":"key",\#
+        "value":"user:42"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":true}}},\#
+        {"name":"no end","params":[{"name":"key","value":"user:42"},{"name":"ttl_ms","value":null}],\#
+        "result":{"name":"result","value":{"found":true}}},{"name":"not there","params":[{"name":"key",\#
+        "value":"user:43"},{"name":"ttl_ms","value":60000}],"result":{"name":"result","value":{"found":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"cache.transact",\#
+        "summary":"Writes several entries at once, where all checks hold.","description":"All of the writes take \#
+        effect at one moment at which all of the checks hold, or none does; then `applied` is false. Two round trips, \#
+        or one where no write and no check needs to know what is there; more where others change the keys meanwhile, \#
+        and three where there are `tags`. Writes take effect in the order given, and a key may stand in several. \#
+        `set` takes what cache.set takes, beside conditions and leases; `increment` takes `by`, and `ttl_ms` which a \#
+        new entry gets, and an existing one where it is given; `touch` takes `ttl_ms`, and does nothing to an entry \#
+        that is not there. An error has changed nothing, unless `data.outcome` is unknown.","paramStructure":"either",\#
+        "params":[{"name":"writes","description":"What to write, 1 to 1000 times.","required":true,\#
+        "schema":{"description":"What to write, 1 to 1000 times.","type":"array","minItems":1,"maxItems":1000,\#
+        "items":{"type":"object","required":["op","key"],"properties":{"op":{"description":"What to do.",\#
+        "type":"string","enum":["set","delete","increment","touch"]},"key":{"$ref":"#/components/schemas/key"},\#
+        "value":{"$ref":"#/components/schemas/value"},"text":{"$ref":"#/components/schemas/text"},\#
+        "base64":{"$ref":"#/components/schemas/base64"},"ttl_ms":{"$ref":"#/components/schemas/ttl_ms"},\#
+        "stale_ms":{"$ref":"#/components/schemas/stale_ms"},"tags":{"$ref":"#/components/schemas/tags"},\#
+        "fence":{"$ref":"#/components/schemas/fence"},"by":{"$ref":"#/components/schemas/by"}},\#
+        "additionalProperties":false}}},{"name":"checks","description":"What must hold, up to 1000 times.",\#
+        "required":false,"schema":{"description":"What must hold, up to 1000 times.","type":"array","minItems":0,\#
+        "maxItems":1000,"items":{"type":"object","required":["key"],\#
         "properties":{"key":{"$ref":"#/components/schemas/key"},"exists":{"description":"Whether the entry must be \#
         there; a stale one is.","type":"boolean"},"equals":{"description":"The JSON that the entry must have as its \#
         value, however it is written: order of members, white space and ways of writing a number do not count."}},\#
