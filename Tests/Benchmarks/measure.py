@@ -170,15 +170,20 @@ class LoadRow:
 
 @dataclass(frozen=True)
 class OpenLoopRow:
-    """The same calls a second on schedule for both: half of what the agent can do at most."""
+    """The same calls a second on schedule for both: half of what the agent can do at most.
 
-    name: str = "open-loop"
-    title: str = "near hit, half the peak on schedule, 50 connections: p99.9"
+    On schedule each call is sent for itself. The peak is that of calls sent so (`pipeline` 1), or of calls that come in
+    batches (16), which no server reaches with calls that come one by one.
+    """
+
+    name: str
+    title: str
+    pipeline: int
 
     def run(self, stage: Stage, settings: Settings) -> Outcome:
         demand = Demand("near", "<=", 1.5, "lines")
         outcome = Outcome(self.name, self.title, "µs", {"near": [], "lines": []}, [demand])
-        load = Load(50, 16)
+        load = Load(50, self.pipeline)
         prepare(stage, "near", load)
         peak = statistics.median(measure(stage, settings, "near", load)["calls_per_second"] for _ in range(3))
         load = Load(50, 1024, rate=peak / 2)
