@@ -105,9 +105,10 @@ extension Cache {
         let word = elements.next()?.integer
         switch word {
         case 1:
-            grant(key, token, isLocal: false)
+            grant(key, token, begun: elements.next()?.integer ?? 0)
         case 2, 5, 6:
-            settle(key, token, word ?? 2, elements.next()?.bytes ?? .empty)
+            let stored = elements.next()?.bytes ?? .empty
+            settle(key, token, LeaseReply(word: word ?? 2, begun: elements.next()?.integer ?? 0), stored)
         case 3:
             let left = elements.next()?.integer ?? 0
             let holder = elements.next()?.bytes.copy()
@@ -123,17 +124,17 @@ extension Cache {
     }
 
     /// Takes the entry that was there in place of a lease, where its tags have not moved on.
-    private func settle(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ stored: ByteView) {
+    private func settle(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ stored: ByteView) {
         guard stored.hasPrefix(EntryHead.mark) else {
             guard !mustBeEncrypted(key.namespace) else { return unreadable(key) }
-            return deliver(key, token, word, StoredMark.content(of: stored))
+            return deliver(key, token, answer, StoredMark.content(of: stored))
         }
         guard let head = EntryHead(stored), key.name.withByteView({ head.name.equals($0) }) else {
             key.holder = nil
             return answerAll(key) { answerMiss($0, key.namespace) }
         }
         let isKnown = settings(ofNumber: key.namespace).tier.hasNear
-        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, word, head) }
+        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, answer, head) }
         let copy = stored.copy()
         let lane = key.waiters.first?.lane ?? 0
         let deadline = key.waiters.first?.deadline ?? .now
@@ -146,7 +147,7 @@ extension Cache {
                 if isOutdated { return self.ask(key) }
                 copy.withByteView { stored in
                     guard let head = EntryHead(stored) else { return }
-                    self.deliver(key, token, word, head)
+                    self.deliver(key, token, answer, head)
                 }
             } catch {
                 key.asked = nil
@@ -162,21 +163,21 @@ extension Cache {
         answerAll(key) { answerMiss($0, key.namespace) }
     }
 
-    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ head: EntryHead) {
+    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ head: EntryHead) {
         guard let value = value(of: head, key.namespace) else { return unreadable(key) }
-        deliver(key, token, word, value)
+        deliver(key, token, answer, value)
     }
 
     /// Answers those who wait with the entry that was there; with word 5, one of them is to compute it anew.
-    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ word: Int64, _ value: ByteView) {
-        if word == 2 {
+    private func deliver(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ value: ByteView) {
+        if answer.word == 2 {
             key.holder = nil
             return answerAll(key) { call in
                 countHit(key.namespace)
                 calls.reply(call) { append(hit: value, to: &$0) }
             }
         }
-        if word == 5 { grant(key, token, isLocal: false, stale: value) }
+        if answer.word == 5 { grant(key, token, begun: answer.begun, stale: value) }
         defer { arm(key) }
         answerAll(key) { call in
             countHit(key.namespace)
@@ -195,7 +196,7 @@ extension Cache {
         key.foreignEnd = .distantFuture
         if failure.code == .unavailable, settings(ofNumber: key.namespace).missesWhileAway {
             // One at a time on this host still, while Valkey is away.
-            if key.holder == nil { return grant(key, token, isLocal: true) }
+            if key.holder == nil { return grant(key, token, begun: nil) }
             dismissLate(key)
             return arm(key)
         }
@@ -207,7 +208,14 @@ extension Cache {
     }
 
     /// Gives the lease to whoever has waited longest, with the value that it is to compute anew where there is one.
-    private func grant(_ key: LeasedKey, _ token: [UInt8], isLocal: Bool, stale: ByteView? = nil) {
+    ///
+    /// - Parameters:
+    ///   - key: The entry.
+    ///   - token: The lease.
+    ///   - begun: When Valkey gave it, by its clock; nil for one that Valkey, which is away, does not know of.
+    ///   - stale: What is there.
+    private func grant(_ key: LeasedKey, _ token: [UInt8], begun: Int64?, stale: ByteView? = nil) {
+        let isLocal = begun == nil
         key.waiters.removeAll { !calls.isWaiting($0.call) }
         guard !key.waiters.isEmpty else {
             if !isLocal { release(key, token) }
@@ -219,6 +227,7 @@ extension Cache {
         key.holder = LeasedKey.Holder(
             token: token,
             peer: first.peer,
+            begun: begun ?? 0,
             end: Instant.now.advanced(milliseconds: first.leaseMilliseconds),
             isLocal: isLocal
         )
@@ -278,10 +287,15 @@ extension Cache {
         for key in leases.all {
             guard let holder = key.holder, holder.peer === peer else { continue }
             key.waiters.removeAll { !calls.isWaiting($0.call) }
-            key.holder = nil
-            if !holder.isLocal { release(key, holder.token) }
-            renew(key)
+            pass(key, holder)
         }
+    }
+
+    /// Takes a lease from its holder, for whoever waits.
+    func pass(_ key: LeasedKey, _ holder: LeasedKey.Holder) {
+        key.holder = nil
+        if !holder.isLocal { release(key, holder.token) }
+        renew(key)
     }
 
     // MARK: Waiting
@@ -357,6 +371,14 @@ extension Cache {
         key.timer = nil
         leases.remove(key)
     }
+}
+
+/// What Valkey answered who asked for a lease and found an entry.
+struct LeaseReply {
+    /// As ``CacheScripts/lease`` says: 2, 5 or 6.
+    let word: Int64
+    /// When the lease was given, for 5.
+    let begun: Int64
 }
 
 /// The names of leases: 128 random bits in hexadecimal.

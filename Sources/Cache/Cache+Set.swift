@@ -31,6 +31,12 @@ struct EntryWrite {
 extension Cache {
     /// The error by which a script says that a lease has ended.
     static let voidMark: StaticString = "SQUIREVOID"
+    /// What the write of an entry is answered whose lease has ended.
+    static let voidLease = RPCError(
+        .leaseVoid,
+        "the lease has ended: its time passed, or the entry was written or invalidated",
+        outcome: .notApplied
+    )
     /// How long the highest fence of a key is kept after its last write, in milliseconds.
     static let fenceLifeMilliseconds: Int64 = 86_400_000
 
@@ -80,12 +86,23 @@ extension Cache {
                     context.deadline,
                     context.lane
                 )
+                if let leased = self.leases[write.name], let holder = leased.holder, holder.token == write.lease,
+                    generations.contains(where: { self.wasInvalidated($0, since: holder.begun) })
+                {
+                    return self.endVoidLease(leased, holder, context.call)
+                }
                 let granted = zip(tags, generations).map { (name: Array($0.dropFirst(stem)), generation: $1) }
                 owned.withByteView { self.send(write, $0, tags: granted, context) }
             } catch {
                 self.calls.fail(context.call, error)
             }
         }
+    }
+
+    /// Ends a lease during which a tag of the entry was invalidated: what was computed may be of before.
+    private func endVoidLease(_ leased: LeasedKey, _ holder: LeasedKey.Holder, _ call: CallID) {
+        calls.fail(call, Cache.voidLease)
+        pass(leased, holder)
     }
 
     /// Sends the write of an entry whose tags have their generations.
@@ -155,14 +172,7 @@ extension Cache {
         leaseEnded(call, isReleased: reply.kind != .error || reply.isError(Cache.voidMark))
         guard reply.kind == .error else { return answerSet(call, reply, namespace) }
         guard reply.isError(Cache.voidMark) else { return calls.fail(call, RPCError(refusal: reply, .write)) }
-        calls.fail(
-            call,
-            RPCError(
-                .leaseVoid,
-                "the lease has ended: its time passed, or the entry was written or invalidated",
-                outcome: .notApplied
-            )
-        )
+        calls.fail(call, Cache.voidLease)
     }
 
     func countSets(_ count: Int, _ namespace: UInt16) {

@@ -107,7 +107,7 @@ extension Cache {
         _ deadline: Instant,
         _ lane: Int
     ) async throws(RPCError) -> [[UInt8]] {
-        let proposals = names.map { _ in RandomBytes.make(EntryHead.generationBytes) }
+        let proposals = names.map { _ in TagGeneration.make() }
         let double = life.map { min($0, Int64.max / 4) * 2 }
         let reply: ReplyValue
         do throws(LinkFailure) {
@@ -203,6 +203,31 @@ extension Cache {
             command.append(word: "UNLINK")
             for name in names { name.withByteView { command.append(word: $0) } }
         }
+        // Behind it, over the same connection: a server that takes no more data still invalidates.
+        for name in names { rememberInvalidation(of: name, context.lane) }
+    }
+
+    /// Has a tag tell when it was invalidated, to whoever computes a value for it meanwhile.
+    private func rememberInvalidation(of name: [UInt8], _ lane: Int) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: Operation.unattended.rawValue),
+            effect: .idempotentWrite,
+            deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
+        )
+        link.send(request, lane: lane) { command in
+            command.append(callOf: CacheScripts.rememberInvalidation, keys: 1, arguments: 2)
+            name.withByteView { command.append(word: $0) }
+            RandomBytes.make(8).withByteView { command.append(word: $0) }
+            command.append(word: TagGeneration.memoryMilliseconds)
+        }
+    }
+
+    /// Whether a tag was invalidated since a lease began, by its generation.
+    ///
+    /// Both were timed by the server, so nothing depends on the clocks of hosts.
+    func wasInvalidated(_ generation: [UInt8], since begun: Int64) -> Bool {
+        TagGeneration.invalidatedAt(generation).map { $0 >= begun } ?? false
     }
 
     func answerInvalidateTags(_ call: CallID) {

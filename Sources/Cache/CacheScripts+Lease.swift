@@ -18,6 +18,9 @@ extension CacheScripts {
         local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
         """
 
+    /// Lua for Unix time in microseconds.
+    private static let luaMicroseconds = "clock[1] * 1000000 + clock[2]"
+
     /// Lua that tells whether `head`, the beginning of an entry, has room for a lease.
     private static let luaHasStale = "string.sub(head, 1, 2) == '\\1E' and string.byte(head, 3) % 2 == 1"
 
@@ -38,16 +41,18 @@ extension CacheScripts {
 
     /// Asks for the entry at KEYS[1], or else for the lease ARGV[1] of ARGV[2] milliseconds.
     ///
-    /// Answers `{1}` where the lease was given, `{2, value}`, `{3, milliseconds, lease}` where another runs, or
-    /// `{4, milliseconds}` where nobody is to try. Of an entry whose life is over, but not its stale period: `{5, value}`
-    /// where the lease was given, `{6, value}` where another runs. Asking twice for the same lease is as asking once.
+    /// Answers `{1, microseconds}` where the lease was given, with the time by the server's clock, `{2, value}`,
+    /// `{3, milliseconds, lease}` where another runs, or `{4, milliseconds}` where nobody is to try. Of an entry whose life
+    /// is over, but not its stale period: `{5, value, microseconds}` where the lease was given, `{6, value}` where another
+    /// runs. Asking twice for the same lease is as asking once.
     static let lease = Script(
         """
-        -- squire cache.lease 2
+        -- squire cache.lease 3
         local value = redis.call('GET', KEYS[1])
         if not value then
           redis.call('SET', KEYS[1], '\\1L' .. ARGV[1], 'PX', ARGV[2])
-          return {1}
+          local clock = redis.call('TIME')
+          return {1, \(luaMicroseconds)}
         end
         local head = string.sub(value, 1, 51)
         if \(luaHasStale) then
@@ -56,12 +61,12 @@ extension CacheScripts {
             \(luaNow)
             if struct.unpack('>I8', head, 12) > now and string.sub(head, 20, 51) ~= ARGV[1] then return {6, value} end
             redis.call('SETRANGE', KEYS[1], 11, struct.pack('>I8', now + ARGV[2]) .. ARGV[1])
-            return {5, value}
+            return {5, value, \(luaMicroseconds)}
           end
         end
         if string.sub(value, 1, 2) ~= '\\1L' then return {2, value} end
         local holder = string.sub(value, 3)
-        if holder == ARGV[1] then return {1} end
+        if holder == ARGV[1] then return {1, 0} end
         if holder == '!' then return {4, redis.call('PTTL', KEYS[1])} end
         return {3, redis.call('PTTL', KEYS[1]), holder}
         """
@@ -104,6 +109,17 @@ extension CacheScripts {
         if KEYS[2] then redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7]) end
         if ARGV[2] ~= '' then return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
         return redis.call('SET', KEYS[1], ARGV[1])
+        """
+    )
+
+    /// Gives the tag at KEYS[1] a generation that tells the time (``TagGeneration``), ending in the 8 bytes of ARGV[1], for
+    /// ARGV[2] milliseconds.
+    static let rememberInvalidation = Script(
+        """
+        -- squire cache.rememberInvalidation 1
+        local clock = redis.call('TIME')
+        local time = '\\128' .. string.sub(struct.pack('>I8', \(luaMicroseconds)), 2)
+        return redis.call('SET', KEYS[1], time .. ARGV[1], 'PX', ARGV[2])
         """
     )
 

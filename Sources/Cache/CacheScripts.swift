@@ -8,7 +8,7 @@ import Valkey
 @EventLoop
 enum CacheScripts {
     static let all = [
-        increment, hashSet, hashIncrement, lease, store, fail, exists, touch, purge, transact,
+        increment, hashSet, hashIncrement, lease, store, fail, exists, touch, purge, rememberInvalidation, transact,
     ]
 
     /// Adds ARGV[3] to the number at KEYS[1].

@@ -27,6 +27,9 @@ final class LeasedKey {
     struct Holder {
         let token: [UInt8]
         let peer: Peer
+        /// When the lease was given, and so before anything was read to compute the entry: microseconds by the server's
+        /// clock, for an entry of this host alone nanoseconds by the host's own; 0 where nobody knows.
+        let begun: Int64
         let end: Instant
         /// Whether the lease was given while Valkey was away, and is unknown there.
         let isLocal: Bool

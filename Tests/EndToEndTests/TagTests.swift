@@ -56,6 +56,48 @@ struct TagTests {
         }
     }
 
+    @Test(
+        "are not written by whoever computed them while a tag was invalidated, on this host or another",
+        arguments: ["near+valkey", "valkey", "near"]
+    )
+    func leases(tier: String) async throws {
+        let configuration = #"{"cache":{"tier":"\#(tier)"}}"#
+        try await withTwoAgents(configuration: configuration) { first, second in
+            let client = try first.connect()
+            let other = try (tier == "near" ? first : second).connect()
+            func lease(_ key: String) async throws -> String {
+                let get = #"{"key":"\#(key)","lease_ms":60000}"#
+                return try #require(try await client.result(of: "cache.get", get)["lease"]?.string)
+            }
+            func store(_ key: String, _ lease: String, _ tags: String) async throws -> Document {
+                let set = #"{"key":"\#(key)","value":1,"lease":"\#(lease)","tags":\#(tags)}"#
+                return try Document.parse(try await client.reply(to: "cache.set", set))
+            }
+            func invalidate(_ tag: String) async throws {
+                _ = try await other.result(of: "cache.invalidate", #"{"tags":["\#(tag)"]}"#)
+            }
+            // Of tags that nobody has used, of those that somebody has, and of one among several.
+            try await invalidate("old")
+            for (key, tags, invalidated) in [
+                ("a", #"["new"]"#, "new"), ("b", #"["new"]"#, "new"), ("c", #"["x","y","z"]"#, "y"),
+            ] {
+                let void = try await lease(key)
+                try await invalidate(invalidated)
+                #expect(try await store(key, void, tags)["error"]?["code"] == 1101, "\(key)")
+                #expect(try await isHit(client, key) == false)
+                // The lease is given back, and what is computed from now on counts.
+                let next = try await lease(key)
+                #expect(try await store(key, next, tags)["result"] == ["stored": true], "\(key)")
+                #expect(try await isHit(client, key))
+            }
+            // An invalidation before the lease began, and one of another tag, do no harm.
+            let good = try await lease("d")
+            try await invalidate("other")
+            #expect(try await store("d", good, #"["old","fresh"]"#)["result"] == ["stored": true])
+            #expect(try await isHit(client, "d"))
+        }
+    }
+
     @Test("are not there for whatever asks whether they are")
     func conditions() async throws {
         try await withAgent(configuration: #"{"cache":{"sweep_keys_per_second":0}}"#) { agent in
@@ -172,8 +214,13 @@ struct TagTests {
             let before = try server.command("DBSIZE").integer ?? 0
             _ = try await client.result(of: "cache.invalidate", #"{"tags":["t"]}"#)
             try await waitUntil("what had the tag is gone") {
-                try server.command("DBSIZE").integer == before - 101
+                // The tag itself stays for an hour, to tell when it was invalidated.
+                try server.command("DBSIZE").integer == before - 100
             }
+            #expect(try server.command("STRLEN", "cache-tag:t") == .integer(16))
+            #expect(try server.command("GETBIT", "cache-tag:t", "0") == .integer(1))
+            let life = try server.command("PTTL", "cache-tag:t").integer ?? 0
+            #expect((3_500_000...3_600_000).contains(life))
             #expect(try await isHit(client, "k1"))
             #expect(try server.command("EXISTS", "cached:k", "cache:hash") == .integer(2))
         }

@@ -139,9 +139,10 @@ extension Cache {
         }
         if let lease = parameters.lease {
             let holder = leases[name]?.holder
-            guard let holder, holder.token == lease.raw.copy(), holder.end > .now else {
-                let message = "the lease has ended: its time passed, or the entry was written or invalidated"
-                throw RPCError(.leaseVoid, message, outcome: .notApplied)
+            guard let holder, holder.token == lease.raw.copy(), holder.end > .now else { throw Cache.voidLease }
+            if local.wasInvalidated(tags, since: holder.begun) {
+                localChanged(name)
+                throw Cache.voidLease
             }
         }
         try storeLocal(
@@ -318,7 +319,7 @@ extension Cache {
         _ context: CallContext
     ) throws(RPCError) {
         let names = try tagNames(tags, parameters.namespace)
-        for name in names { local.invalidate(tag: name) }
+        for name in names { local.invalidate(tag: name, isRemembered: !leases.isEmpty) }
         register.counts[Int(register.number(of: parameters.namespace))].invalidations += UInt64(names.count)
         calls.reply(context.call) { $0.append("{}") }
     }

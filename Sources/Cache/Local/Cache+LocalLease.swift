@@ -48,6 +48,7 @@ extension Cache {
         key.holder = LeasedKey.Holder(
             token: token,
             peer: first.peer,
+            begun: Instant.now.nanoseconds,
             end: Instant.now.advanced(milliseconds: first.leaseMilliseconds),
             isLocal: true
         )

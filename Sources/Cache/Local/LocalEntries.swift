@@ -26,6 +26,11 @@ final class LocalEntries {
 
     private var table: NearTable
     private var tags = TagTable()
+    /// When tags were invalidated last, while entries were being computed, in nanoseconds by the host's monotonic clock.
+    private var invalidations: [[UInt8]: Int64] = [:]
+    /// When a tag was invalidated last for which there was no room.
+    private var invalidationsUnknown = Int64.min
+    private static let invalidationsMax = 10_000
     private var scratch = ByteBuffer()
     /// Until when nobody is to compute an entry, by its key's full name.
     private var pauses: [[UInt8]: Instant] = [:]
@@ -129,8 +134,25 @@ final class LocalEntries {
     }
 
     /// Has all entries be gone that have a tag.
-    func invalidate(tag name: [UInt8]) {
+    ///
+    /// - Parameters:
+    ///   - name: The tag's full name.
+    ///   - isRemembered: Whether anybody computes a value, who may be told with ``wasInvalidated(_:since:)``.
+    func invalidate(tag name: [UInt8], isRemembered: Bool) {
         tags.changed(name)
+        if !isRemembered {
+            invalidations.removeAll()
+        } else if invalidations.count < LocalEntries.invalidationsMax || invalidations[name] != nil {
+            invalidations[name] = Instant.now.nanoseconds
+        } else {
+            invalidationsUnknown = Instant.now.nanoseconds
+        }
+    }
+
+    /// Whether a tag was invalidated since a lease began.
+    func wasInvalidated(_ names: [[UInt8]], since begun: Int64) -> Bool {
+        guard !names.isEmpty else { return false }
+        return invalidationsUnknown >= begun || names.contains { invalidations[$0].map { $0 >= begun } ?? false }
     }
 
     /// Goes through the names of some pages' entries, and removes those that are sought.
