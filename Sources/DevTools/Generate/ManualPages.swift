@@ -86,7 +86,8 @@ struct ManualPages {
         }
         page.section("environment")
         page.paragraph(
-            "Every option has a variable: `SQUIRE_` and its name in capitals with `_` for each dot, such as "
+            "Every option has a variable, lists with commas between their words and `SQUIRE_SOCKETS` as JSON: `SQUIRE_` and its "
+                + "name in capitals with `_` for each dot, such as "
                 + "`SQUIRE_LIMITS_DEPTH_MAX`. An empty variable is none. Others that are read:"
         )
         page.definition(
