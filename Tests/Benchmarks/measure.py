@@ -50,6 +50,7 @@ class Demand:
 
 NAMES = {
     "near": "Squire, near hit",
+    "channel": "Squire",
     "pass": "Squire, pass-through",
     "valkey": "Valkey, TCP",
     "valkey-unix": "Valkey, Unix socket",
@@ -192,6 +193,36 @@ class OpenLoopRow:
                 outcome.figures[subject].append(measure(stage, settings, subject, load)["p99_9_us"])
         outcome.notes.append(f"{peak / 2:,.0f} calls/s of a peak of {peak:,.0f}".replace(",", " "))
         return outcome
+
+
+@dataclass(frozen=True)
+class FanoutRow:
+    """One publisher, a hundred subscribers: deliveries, all in order, beside subscribers straight at Valkey."""
+
+    name: str = "fan-out"
+    title: str = "a channel's deliveries to 100 subscribers, messages of 200 bytes"
+
+    def run(self, stage: Stage, settings: Settings) -> Outcome:
+        subjects = ("channel", "valkey", "valkey-unix")
+        demands = [Demand("channel", ">=", 1.5, "valkey"), Demand("channel", ">=", 0.8, "valkey-unix")]
+        outcome = Outcome(self.name, self.title, "deliveries/s", {subject: [] for subject in subjects}, demands)
+        for number in range(settings.rounds):
+            for subject in subjects if number % 2 == 0 else reversed(subjects):
+                outcome.figures[subject].append(self.deliveries(stage, settings, subject))
+        return outcome
+
+    @staticmethod
+    def deliveries(stage: Stage, settings: Settings, subject: str) -> float:
+        """Deliveries a second of one round."""
+        if subject == "channel":
+            words = ["calls", str(stage.agent("near"))]
+        else:
+            words = ["commands", stage.url(subject).removeprefix("unix://").split(":")[-1]]
+        command = [str(stage.programs.fanout), *words, "100", f"{settings.seconds:.1f}", "200"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RuntimeError(f"{subject}: {result.stderr}")
+        return float(result.stdout)
 
 
 @dataclass(frozen=True)
