@@ -84,7 +84,8 @@ struct ManualPages {
             section = name
             page.definition(option.name, describe(option))
             // What any namespace may have of its own stands behind the lives of those that are known by name.
-            guard name == "namespaces", option.name == Option.all.last(where: { $0.name.hasPrefix("namespaces.") })?.name
+            guard name == "namespaces",
+                option.name == Option.all.last(where: { $0.name.hasPrefix("namespaces.") })?.name
             else { continue }
             for own in Option.all(ofNamespace: "<name>") { page.definition(own.name, describe(own)) }
         }
