@@ -166,7 +166,19 @@ class LoadRow:
             for subject in order if number % 2 == 0 else reversed(order):
                 result = measure(stage, settings, subject, self.load)
                 outcome.figures[subject].append(result[self.metric] * self.scale)
+        self.note_ceiling(outcome)
         return outcome
+
+    def note_ceiling(self, outcome: Outcome) -> None:
+        """Says where a demand asks for more than Valkey itself does, whom every call of the row has to pass."""
+        if "pass" not in outcome.figures or "valkey" not in outcome.figures or self.metric != "calls_per_second":
+            return
+        ceiling = statistics.median(outcome.figures["valkey"])
+        for demand in outcome.demands:
+            if demand.peer in outcome.figures and demand.factor > 1:
+                ratio = ceiling / statistics.median(outcome.figures[demand.peer])
+                if ratio < demand.factor:
+                    outcome.notes.append(f"a client straight to Valkey over TCP is {ratio:.2f} × {NAMES[demand.peer]}")
 
 
 @dataclass(frozen=True)
