@@ -104,9 +104,13 @@ int main(int count, char **words) {
     char *filler = malloc(bytes), *message = malloc((bytes + 128) * BATCH);
     memset(filler, 'x', bytes);
     int poll = epoll_create1(0);
-    const char *subscribe =
-        calls ? "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"channel.subscribe\",\"params\":{\"channel\":\"fan\"}}\n"
-              : "*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\nfan\r\n";
+    // A channel of this process' own: what an earlier one published may still be on its way. Always 8 characters.
+    char channel[16], subscribe[128];
+    snprintf(channel, sizeof channel, "f%07d", (int)(getpid() % 10000000));
+    snprintf(subscribe, sizeof subscribe,
+        calls ? "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"channel.subscribe\",\"params\":{\"channel\":\"%s\"}}\n"
+              : "*2\r\n$9\r\nSUBSCRIBE\r\n$8\r\n%s\r\n",
+        channel);
     for (int index = 0; index < subscribers; index++) {
         all[index].socket = connect_to(words[2]);
         send_all(all[index].socket, subscribe, strlen(subscribe));
@@ -126,12 +130,12 @@ int main(int count, char **words) {
             for (int index = 0; index < BATCH; index++) {
                 if (calls) {
                     length += (size_t)sprintf(message + length,
-                        "{\"jsonrpc\":\"2.0\",\"method\":\"channel.publish\",\"params\":{\"channel\":\"fan\",\"message\":"
+                        "{\"jsonrpc\":\"2.0\",\"method\":\"channel.publish\",\"params\":{\"channel\":\"%s\",\"message\":"
                         "\"#%010ld%.*s\"}}\n",
-                        published, (int)(bytes - DIGITS - 3), filler);
+                        channel, published, (int)(bytes - DIGITS - 3), filler);
                 } else {
-                    length += (size_t)sprintf(message + length, "*3\r\n$7\r\nPUBLISH\r\n$3\r\nfan\r\n$%zu\r\n\"#%010ld%.*s\"\r\n",
-                        bytes, published, (int)(bytes - DIGITS - 3), filler);
+                    length += (size_t)sprintf(message + length, "*3\r\n$7\r\nPUBLISH\r\n$8\r\n%s\r\n$%zu\r\n\"#%010ld%.*s\"\r\n",
+                        channel, bytes, published, (int)(bytes - DIGITS - 3), filler);
                 }
                 published++;
             }
