@@ -83,7 +83,17 @@ extension Cache {
     private func extendTags(of head: EntryHead, _ life: [UInt8], _ lane: Int) {
         guard let stem = keyspace.stem(.cacheTag, besides: head.name, of: .cache) else { return }
         let number = life.withByteView { $0.integer }.map { min($0, Int64.max / 4) + head.staleMilliseconds }
-        for tag in head.tags {
+        extendTags(head.tags.map { stem + $0.name.copy() }, life: number, lane)
+    }
+
+    /// Has tags live as long as an entry.
+    ///
+    /// - Parameters:
+    ///   - names: Full names of their keys.
+    ///   - life: How long the entry lies in Valkey, in milliseconds; nil for no end.
+    ///   - lane: The lane of the command that gives the entry that life, before which they go.
+    func extendTags(_ names: [[UInt8]], life: Int64?, _ lane: Int) {
+        for name in names {
             let request = CommandRequest(
                 receiver: self,
                 completion: Completion(operation: Operation.unattended.rawValue),
@@ -91,11 +101,11 @@ extension Cache {
                 deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
             )
             link.send(request, lane: lane) { command in
-                command.append(commandOf: number == nil ? 2 : 4)
-                command.append(word: number == nil ? "PERSIST" : "PEXPIRE")
-                (stem + tag.name.copy()).withByteView { command.append(word: $0) }
-                guard let number else { return }
-                command.append(word: number)
+                command.append(commandOf: life == nil ? 2 : 4)
+                command.append(word: life == nil ? "PERSIST" : "PEXPIRE")
+                name.withByteView { command.append(word: $0) }
+                guard let life else { return }
+                command.append(word: life)
                 command.append(word: "GT")
             }
         }

@@ -58,9 +58,10 @@ struct TransactionTests {
         let name = bytes("k")
         #expect(
             plan.steps == [
-                .set(name: name, first, lifeInStore: 105), .keep(name: name, second), .life(name: name, 55),
+                .set(name: name, first, lifeInStore: 105), .keep(name: name, second),
+                .life(name: name, second, lifeInStore: 55),
                 .delete(name: name), .set(name: name, third, lifeInStore: 9), .keep(name: name, fourth),
-                .life(name: name, nil),
+                .life(name: name, fourth, lifeInStore: nil),
             ]
         )
         #expect(plan.values == [nil, 42, nil, nil, nil, -3, -2])

@@ -122,4 +122,26 @@ struct TransactTests {
             #expect(try await client.result(of: "cache.get", #"["l"]"#)["value"] == 1)
         }
     }
+
+    @Test(
+        "has the tags of an entry live as long as the life that it gives it",
+        arguments: [#"{"op":"touch","key":"k","ttl_ms":900000}"#, #"{"op":"increment","key":"k","ttl_ms":900000}"#]
+    )
+    func tags(write: String) async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            func life() throws -> Int64 { try agent.server.command("PTTL", "cache-tag:t").integer ?? 0 }
+            let set = #"{"key":"k","value":1,"tags":["t"],"ttl_ms":60000,"stale_ms":1000}"#
+            _ = try await client.result(of: "cache.set", set)
+            #expect(try life() <= 122_000)
+            #expect(try await client.result(of: "cache.transact", #"{"writes":[\#(write)]}"#)["applied"] == true)
+            #expect((800_000...901_000).contains(try life()))
+            #expect(try await client.result(of: "cache.transact", #"{"writes":[\#(write)]}"#)["applied"] == true)
+            let endless = #"{"writes":[{"op":"touch","key":"k","ttl_ms":null}]}"#
+            #expect(try await client.result(of: "cache.transact", endless) == ["applied": true])
+            #expect(try life() == -1)
+            #expect(try await client.result(of: "cache.transact", #"{"writes":[\#(write)]}"#)["applied"] == true)
+            #expect(try life() == -1)
+        }
+    }
 }

@@ -44,13 +44,13 @@ extension Cache {
             append(found, to: &result)
             guard withLife else { return }
             result.truncate(to: result.count - 1)
-            let left = found.staleAt.milliseconds(since: EventLoop.reactor.now)
-            append(life: found.staleAt == .distantFuture ? -1 : max(left, 0), to: &result)
+            let left = found.life.staleAt.milliseconds(since: EventLoop.reactor.now)
+            append(life: found.life.staleAt == .distantFuture ? -1 : max(left, 0), to: &result)
         }
     }
 
     private func append(_ found: LocalEntries.Found, to result: inout ByteBuffer) {
-        append(NearHit(value: found.value, form: found.form, expiry: found.end), to: &result)
+        append(NearHit(value: found.value, form: found.form, expiry: found.life.end), to: &result)
         guard found.isStale else { return }
         result.truncate(to: result.count - 1)
         result.append(",\"stale\":true}")
@@ -145,14 +145,20 @@ extension Cache {
                 throw Cache.voidLease
             }
         }
-        try storeLocal(
-            name,
-            number,
-            value,
-            life: life,
-            stale: namespaces.stale(parameters.staleMilliseconds, in: parameters.namespace),
-            tags
-        )
+        do throws(RPCError) {
+            try storeLocal(
+                name,
+                number,
+                value,
+                life: life,
+                stale: namespaces.stale(parameters.staleMilliseconds, in: parameters.namespace),
+                tags
+            )
+        } catch {
+            // Whoever cannot store it does not keep the others waiting.
+            if parameters.lease != nil, let leased = leases[name], let holder = leased.holder { pass(leased, holder) }
+            throw error
+        }
         localChanged(name)
         countSets(1, number)
         calls.reply(context.call) { $0.append("{\"stored\":true}") }
@@ -172,7 +178,6 @@ extension Cache {
         let form = StoredValue.form(value, depthMax: depthMax)
         copyScratch.removeAll(keepingCapacityUpTo: 64 << 10)
         StoredValue.append(value, as: form, to: &copyScratch)
-        let staleAt = life.map { EventLoop.reactor.now.advanced(milliseconds: $0) } ?? .distantFuture
         let references = local.references(to: tags)
         let isHeld = name.withByteView {
             local.store(
@@ -180,12 +185,16 @@ extension Cache {
                 number,
                 copyScratch.view,
                 NearForm(form),
-                staleAt: staleAt,
-                end: staleAt.advanced(milliseconds: stale),
+                LocalEntries.Life(milliseconds: life, stale: Cache.localStale(stale, life)),
                 references
             )
         }
         guard isHeld else { throw .tooLarge("the entry", limitBytes: local.entryBytesMax) }
+    }
+
+    /// The stale period of an entry of this host, in nanoseconds; what is written without an end has none.
+    static func localStale(_ milliseconds: Int64, _ life: Int64?) -> Int64 {
+        life == nil ? 0 : Instant(nanoseconds: 0).advanced(milliseconds: milliseconds).nanoseconds
     }
 
     /// Takes note that an entry was written or removed: whoever computes it does so no more, and who waits is answered.
@@ -202,7 +211,7 @@ extension Cache {
             return calls.reply(context.call) { $0.append("{\"released\":false}") }
         }
         leased.holder = nil
-        if let pause = parameters.retryAfterMilliseconds { local.pause(name, milliseconds: pause) }
+        if let pause = parameters.retryAfterMilliseconds { local.pause(name, leased.namespace, milliseconds: pause) }
         ask(leased)
         calls.reply(context.call) { $0.append("{\"released\":true}") }
     }
@@ -296,13 +305,14 @@ extension Cache {
         let (sum, overflow) = present.addingReportingOverflow(by)
         guard !overflow else { throw RPCError(.conflict, "the sum would be too large", outcome: .notApplied) }
         let tags = found?.tags ?? []
-        let (staleAt, end) = (found?.staleAt, found?.end)
         let text = Array(String(sum).utf8)
-        if let staleAt, let end {
-            name.withByteView { name in
-                text.withByteView { _ = local.store(name, number, $0, .json, staleAt: staleAt, end: end, tags) }
+        if let present = found?.life {
+            let isHeld = name.withByteView { name in
+                guard text.withByteView({ local.store(name, number, $0, .json, present, tags) }) else { return false }
                 if isGiven { _ = local.touch(name, number, life: life) }
+                return true
             }
+            guard isHeld else { throw .tooLarge("the entry", limitBytes: local.entryBytesMax) }
         } else {
             try text.withByteView { text throws(RPCError) in
                 try storeLocal(name, number, text, life: life, stale: 0, [])
@@ -324,10 +334,15 @@ extension Cache {
         calls.reply(context.call) { $0.append("{}") }
     }
 
-    /// Removes entries, some pages of them in each turn of the loop.
+    /// Removes entries, some pages of them in each turn of the loop, and ends the leases of those that are not there.
     ///
-    /// - Returns: How many.
+    /// - Returns: How many were removed.
     func sweepLocal(_ isSought: (UInt16, ByteView) -> Bool) async -> Int {
+        // What is given from now on is computed from what is there after the change.
+        for key in leases.all where key.holder != nil && isLocal(key.namespace) {
+            if key.name.withByteView({ isSought(key.namespace, $0) }) { localChanged(key.name) }
+        }
+        local.endPauses(isSought)
         var done = 0
         var page: Int? = 0
         while let start = page {

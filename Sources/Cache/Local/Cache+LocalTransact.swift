@@ -28,9 +28,11 @@ extension Cache {
             throw RPCError(.conflict, "a stored value is no integer, or would be too large", outcome: .notApplied)
         }
         for step in plan.steps {
-            guard case .set(let name, let entry, _) = step else { continue }
-            let size = name.count + entry.value.count * 2
-            guard size <= local.entryBytesMax else { throw .tooLarge("an entry", limitBytes: local.entryBytesMax) }
+            guard fitsLocally(step) else {
+                var error = RPCError.tooLarge("an entry", limitBytes: local.entryBytesMax)
+                error.outcome = .notApplied
+                throw error
+            }
         }
         for step in plan.steps { try apply(step, namespace) }
         countSets(plan.steps.count { if case .set = $0 { true } else { false } }, namespace)
@@ -44,6 +46,30 @@ extension Cache {
             // Text and bytes are no JSON, so they equal none: what they are does not matter here.
             let value = found.form == .json ? found.value.copy() : Array("\u{1}".utf8)
             return Transaction.Present(value: value, stale: 0, tags: [])
+        }
+    }
+
+    /// Whether an entry that a step writes is small enough, so that all steps can be made where one is.
+    private func fitsLocally(_ step: Transaction.Step) -> Bool {
+        switch step {
+        case .set(let name, let entry, _):
+            return local.fits(name.count, localCount(entry.value), hasStale: entry.stale > 0, tags: entry.tags.count)
+        case .keep(let name, let entry):
+            // The number keeps what else there is of the entry, or what the transaction writes of it.
+            let found = name.withByteView { local.find($0) }
+            let hasStale = entry.stale > 0 || found.map { $0.life.stale > 0 } == true
+            let tags = max(entry.tags.count, found?.tags.count ?? 0)
+            return local.fits(name.count, entry.value.count, hasStale: hasStale, tags: tags)
+        case .delete, .life: return true
+        }
+    }
+
+    /// Length of a value in memory: JSON text of one line, in which escapes are longer than what they stand for.
+    private func localCount(_ value: [UInt8]) -> Int {
+        value.withByteView { value in
+            copyScratch.removeAll(keepingCapacityUpTo: 64 << 10)
+            StoredValue.append(value, as: StoredValue.form(value, depthMax: depthMax), to: &copyScratch)
+            return copyScratch.count
         }
     }
 
@@ -63,13 +89,12 @@ extension Cache {
         case .keep(let name, let entry):
             name.withByteView { name in
                 guard let found = local.find(name) else { return }
-                let (staleAt, end, tags) = (found.staleAt, found.end, found.tags)
-                entry.value.withByteView {
-                    _ = local.store(name, namespace, $0, .json, staleAt: staleAt, end: end, tags)
-                }
+                let (life, tags) = (found.life, found.tags)
+                entry.value.withByteView { _ = local.store(name, namespace, $0, .json, life, tags) }
             }
         case .delete(let name): _ = name.withByteView { local.remove($0) }
-        case .life(let name, let life): _ = name.withByteView { local.touch($0, namespace, life: life) }
+        case .life(let name, let entry, let life):
+            _ = name.withByteView { local.touch($0, namespace, life: life.map { $0 - entry.stale }) }
         }
         localChanged(step.name)
     }

@@ -7,21 +7,51 @@ import Linux
 /// They are kept like copies, within a bound of their own, and are as little promised to stay as those of any cache.
 @EventLoop
 final class LocalEntries {
+    /// How long an entry is served.
+    struct Life {
+        /// When its life is over; ``Instant/distantFuture`` for never.
+        let staleAt: Instant
+        /// When it ends; ``Instant/distantFuture`` for never.
+        let end: Instant
+        /// How long it may be served after its life, in nanoseconds; kept for the next life where this one has no end.
+        let stale: Int64
+
+        /// A life from now on, of some milliseconds or without an end.
+        @EventLoop
+        init(milliseconds: Int64?, stale: Int64) {
+            staleAt = milliseconds.map { EventLoop.reactor.now.advanced(milliseconds: $0) } ?? .distantFuture
+            end = staleAt.advanced(nanoseconds: stale)
+            self.stale = stale
+        }
+
+        /// The life that a block tells.
+        init(staleAt: Instant, end: Instant) {
+            let isEndless = end == .distantFuture && staleAt.nanoseconds < 0
+            self.staleAt = isEndless ? .distantFuture : min(staleAt, end)
+            self.end = end
+            stale = isEndless ? -staleAt.nanoseconds : max(end.nanoseconds(since: min(staleAt, end)), 0)
+        }
+
+        /// What a block tells beside its end: when the life is over, or less than zero by the stale period of the next.
+        fileprivate var mark: Instant {
+            if stale > 0, staleAt == .distantFuture { return Instant(nanoseconds: -stale) }
+            return staleAt == end ? .distantFuture : staleAt
+        }
+    }
+
     /// An entry that was found, lent until the next call.
     struct Found {
         /// The value as JSON text of one line.
         let value: ByteView
         /// Under which name it is handed out.
         let form: NearForm
-        /// When its life is over; ``Instant/distantFuture`` for never.
-        let staleAt: Instant
-        /// When it ends; ``Instant/distantFuture`` for never.
-        let end: Instant
+        /// How long it is served.
+        let life: Life
         /// The tags that it was written under.
         let tags: [TagTable.Reference]
 
         /// Whether its life is over.
-        @EventLoop var isStale: Bool { staleAt <= EventLoop.reactor.now && staleAt < end }
+        @EventLoop var isStale: Bool { life.staleAt <= EventLoop.reactor.now && life.staleAt < life.end }
     }
 
     private var table: NearTable
@@ -33,7 +63,7 @@ final class LocalEntries {
     private static let invalidationsMax = 10_000
     private var scratch = ByteBuffer()
     /// Until when nobody is to compute an entry, by its key's full name.
-    private var pauses: [[UInt8]: Instant] = [:]
+    private var pauses: [[UInt8]: (end: Instant, namespace: UInt16)] = [:]
     /// Most pauses; beyond, those that are over are forgotten, and one more is not taken.
     private static let pausesMax = 10_000
 
@@ -62,14 +92,16 @@ final class LocalEntries {
         let hash = table.hash(name)
         guard let hit = table.find(name, hash, at: EventLoop.reactor.now) else { return nil }
         guard hit.form == .guarded else {
-            return Found(value: hit.value, form: hit.form, staleAt: hit.expiry, end: hit.expiry, tags: [])
+            let life = Life(staleAt: hit.expiry, end: hit.expiry)
+            return Found(value: hit.value, form: hit.form, life: life, tags: [])
         }
         let copy = NearGuard(hit.value)
         guard copy.tags.allSatisfy({ tags.stands($0) }) else {
             table.remove(name, hash)
             return nil
         }
-        return Found(value: copy.value, form: copy.form, staleAt: copy.staleAt, end: hit.expiry, tags: copy.tags)
+        let life = Life(staleAt: copy.staleAt, end: hit.expiry)
+        return Found(value: copy.value, form: copy.form, life: life, tags: copy.tags)
     }
 
     /// Writes an entry.
@@ -79,28 +111,40 @@ final class LocalEntries {
     ///   - namespace: Number of the namespace.
     ///   - value: The value as JSON text of one line, which must not be of this object.
     ///   - form: Under which name it is handed out.
-    ///   - staleAt: When its life is over.
-    ///   - end: When it ends.
+    ///   - life: How long it is served.
     ///   - references: What ``references(to:)`` gave for its tags.
-    /// - Returns: Whether it is held; it is not where it is too large.
+    /// - Returns: Whether it is held. Where it is too large what was there stays.
     @discardableResult
     func store(
         _ name: ByteView,
         _ namespace: UInt16,
         _ value: ByteView,
         _ form: NearForm,
-        staleAt: Instant,
-        end: Instant,
+        _ life: Life,
         _ references: [TagTable.Reference]
     ) -> Bool {
+        guard fits(name.count, value.count, hasStale: life.stale > 0, tags: references.count) else { return false }
         let hash = table.hash(name)
-        if staleAt == end, references.isEmpty {
-            return table.store(name, hash, namespace: namespace, value, form, expiry: end)
+        if life.stale == 0, references.isEmpty {
+            return table.store(name, hash, namespace: namespace, value, form, expiry: life.end)
         }
         scratch.removeAll(keepingCapacityUpTo: 64 << 10)
-        NearGuard.append(form, staleAt: staleAt == end ? .distantFuture : staleAt, references, to: &scratch)
+        NearGuard.append(form, staleAt: life.mark, references, to: &scratch)
         scratch.append(value)
-        return table.store(name, hash, namespace: namespace, scratch.view, .guarded, expiry: end)
+        return table.store(name, hash, namespace: namespace, scratch.view, .guarded, expiry: life.end)
+    }
+
+    /// Whether an entry is small enough.
+    ///
+    /// - Parameters:
+    ///   - nameCount: Length of its name in bytes.
+    ///   - valueCount: Length of its value as JSON text of one line.
+    ///   - hasStale: Whether it has a stale period.
+    ///   - tags: Number of its tags.
+    /// - Returns: Whether ``store(_:_:_:_:_:_:)`` holds it.
+    func fits(_ nameCount: Int, _ valueCount: Int, hasStale: Bool, tags: Int) -> Bool {
+        let guardCount = hasStale || tags > 0 ? NearGuard.count(tags: tags) : 0
+        return nameCount <= NearTable.nameBytesMax && nameCount + guardCount + valueCount <= entryBytesMax
     }
 
     /// Gives an entry another life.
@@ -109,10 +153,8 @@ final class LocalEntries {
     func touch(_ name: ByteView, _ namespace: UInt16, life: Int64?) -> Bool {
         guard let found = find(name) else { return false }
         let value = found.value.copy()
-        let period = found.staleAt < found.end ? found.end.nanoseconds(since: found.staleAt) : 0
-        let staleAt = life.map { EventLoop.reactor.now.advanced(milliseconds: $0) } ?? .distantFuture
-        let end = staleAt.advanced(nanoseconds: found.end == .distantFuture ? 0 : period)
-        return value.withByteView { store(name, namespace, $0, found.form, staleAt: staleAt, end: end, found.tags) }
+        let next = Life(milliseconds: life, stale: found.life.stale)
+        return value.withByteView { store(name, namespace, $0, found.form, next, found.tags) }
     }
 
     /// Removes an entry.
@@ -170,17 +212,17 @@ final class LocalEntries {
     // MARK: Pauses
 
     /// Has nobody compute an entry for a while.
-    func pause(_ name: [UInt8], milliseconds: Int64) {
+    func pause(_ name: [UInt8], _ namespace: UInt16, milliseconds: Int64) {
         let now = EventLoop.reactor.now
-        if pauses.count >= LocalEntries.pausesMax { pauses = pauses.filter { $0.value > now } }
+        if pauses.count >= LocalEntries.pausesMax { pauses = pauses.filter { $0.value.end > now } }
         guard pauses.count < LocalEntries.pausesMax else { return }
-        pauses[name] = now.advanced(milliseconds: milliseconds)
+        pauses[name] = (now.advanced(milliseconds: milliseconds), namespace)
     }
 
     /// Whether nobody is to compute an entry now.
     func isPaused(_ name: [UInt8]) -> Bool {
-        guard let end = pauses[name] else { return false }
-        if end > EventLoop.reactor.now { return true }
+        guard let pause = pauses[name] else { return false }
+        if pause.end > EventLoop.reactor.now { return true }
         pauses[name] = nil
         return false
     }
@@ -188,5 +230,11 @@ final class LocalEntries {
     /// Lets an entry be computed again.
     func endPause(_ name: [UInt8]) {
         if !pauses.isEmpty { pauses[name] = nil }
+    }
+
+    /// Lets those entries be computed again that are sought.
+    func endPauses(_ isSought: (UInt16, ByteView) -> Bool) {
+        guard !pauses.isEmpty else { return }
+        pauses = pauses.filter { name, pause in !name.withByteView { isSought(pause.namespace, $0) } }
     }
 }

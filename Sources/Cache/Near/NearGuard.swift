@@ -15,6 +15,9 @@ struct NearGuard {
     /// The value as JSON text of one line.
     let value: ByteView
 
+    /// Length of what stands in front of the value, in bytes.
+    static func count(tags: Int) -> Int { 10 + 16 * tags }
+
     /// Reads a copy of form ``NearForm/guarded``.
     init(_ copy: ByteView) {
         form = NearForm(rawValue: copy[0]) ?? .json
@@ -31,7 +34,7 @@ struct NearGuard {
             )
         }
         self.tags = tags
-        value = copy.dropFirst(10 + 16 * count)
+        value = copy.dropFirst(NearGuard.count(tags: count))
     }
 
     /// Appends what stands in front of the value.

@@ -25,7 +25,7 @@ struct NearTable: ~Copyable {
     }
 
     /// Longest name that is held, in bytes.
-    private static let nameBytesMax = Int(UInt16.max)
+    static let nameBytesMax = Int(UInt16.max)
     /// The part of the memory that the small queue may take, as a divisor.
     static let smallDivisor = 10
     /// The part of the memory that one entry may take at most, as a divisor.

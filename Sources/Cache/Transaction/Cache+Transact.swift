@@ -118,6 +118,7 @@ extension Cache {
             } catch {
                 throw RPCError(.conflict, "a stored value is no integer, or would be too large", outcome: .notApplied)
             }
+            extendTags(plan, context.lane)
             guard try await write(plan, transaction, look, namespace, context) else { continue }
             let sets = plan.steps.count { if case .set = $0 { true } else { false } }
             countSets(sets, namespace)
@@ -214,6 +215,14 @@ extension Cache {
         )
     }
 
+    /// Has the tags of entries live as long as the lives that the entries are given.
+    private func extendTags(_ plan: Transaction.Plan, _ lane: Int) {
+        for case .life(let name, let entry, let life) in plan.steps where !entry.tags.isEmpty {
+            guard let stem = name.withByteView({ keyspace.stem(.cacheTag, besides: $0, of: .cache) }) else { continue }
+            extendTags(entry.tags.map { stem + $0.name }, life: life, lane)
+        }
+    }
+
     /// Has the script write.
     ///
     /// - Returns: Whether it did; else something had changed.
@@ -259,7 +268,7 @@ extension Cache {
             command.append(word: "delete")
             command.append(word: "")
             command.append(word: "")
-        case .life(_, let life):
+        case .life(_, _, let life):
             command.append(word: "life")
             command.append(word: "")
             append(life: life, to: &command)
@@ -291,7 +300,7 @@ extension Transaction.Step {
     /// Full name of the key that the step changes.
     var name: [UInt8] {
         switch self {
-        case .set(let name, _, _), .keep(let name, _), .delete(let name), .life(let name, _): name
+        case .set(let name, _, _), .keep(let name, _), .delete(let name), .life(let name, _, _): name
         }
     }
 }

@@ -56,8 +56,8 @@ struct Transaction {
         /// Writes an entry that keeps its life.
         case keep(name: [UInt8], Present)
         case delete(name: [UInt8])
-        /// Gives an entry this life in the store, in milliseconds; nil for no end.
-        case life(name: [UInt8], Int64?)
+        /// Gives an entry, which its tags must not end before, this life in the store, in milliseconds; nil for no end.
+        case life(name: [UInt8], Present, lifeInStore: Int64?)
     }
 
     /// Why it cannot be.
@@ -153,7 +153,7 @@ struct Transaction {
                 add(sum, write.name, life: life, isGiven: isGiven, &present, &plan)
             case .touch(let life):
                 guard let entry = present[write.name] else { break }
-                plan.steps.append(.life(name: write.name, life.map { $0 + entry.stale }))
+                plan.steps.append(.life(name: write.name, entry, lifeInStore: life.map { $0 + entry.stale }))
             }
             plan.values.append(number)
         }
@@ -173,7 +173,7 @@ struct Transaction {
             entry.value = text
             present[name] = entry
             plan.steps.append(.keep(name: name, entry))
-            if isGiven { plan.steps.append(.life(name: name, life.map { $0 + entry.stale })) }
+            if isGiven { plan.steps.append(.life(name: name, entry, lifeInStore: life.map { $0 + entry.stale })) }
         } else {
             let entry = Present(value: text, stale: 0, tags: [])
             present[name] = entry
