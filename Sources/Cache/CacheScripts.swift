@@ -15,10 +15,11 @@ enum CacheScripts {
     ///
     /// ARGV[1] and ARGV[2] belong to ``RememberedRequest``. ARGV[4] is a life in milliseconds, or nothing for no end; it
     /// is given to a new entry, and to an existing one where ARGV[5] is `1`. What stands before the number stays there,
-    /// and its stale period begins behind the life. The last argument is as ``luaVerify`` says.
+    /// but for the lease of whoever computes it anew, which is over; its stale period begins behind the life. The last
+    /// argument is as ``luaVerify`` says.
     static let increment = Script(
         """
-        -- squire cache.increment 3
+        -- squire cache.increment 4
         \(RememberedRequest.luaRecall)
         if \(luaIsLease) then redis.call('UNLINK', KEYS[1]) end
         local created = redis.call('EXISTS', KEYS[1]) == 0
@@ -63,6 +64,7 @@ enum CacheScripts {
           for _ = 1, count do position = position + 2 + struct.unpack('>I2', whole, position) + 16 end
         end
         head = string.sub(whole, 1, position - 1)
+        if flags % 2 == 1 then head = string.sub(head, 1, 11) .. string.rep('\\0', 40) .. string.sub(head, 52) end
         redis.call('SET', KEYS[1], string.sub(whole, position), 'KEEPTTL')
         """
 

@@ -169,4 +169,28 @@ struct StaleTests {
             #expect(try await computer.error(of: "cache.set", set)["data"]?["kind"] == "lease_void")
         }
     }
+
+    @Test(
+        "and its lease is void once a number was added to it, in Valkey and in the agent's memory",
+        arguments: ["near+valkey", "valkey", "near"],
+        [true, false]
+    )
+    func increment(tier: String, isTransaction: Bool) async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"\#(tier)"}}"#) { agent in
+            let (computer, other) = (try agent.connect(), try agent.connect())
+            try await writeStale(computer, 5, more: #","tags":["t"]"#)
+            let lease = try #require(try await computer.result(of: "cache.get", Self.get)["lease"]?.string)
+            if isTransaction {
+                let writes = #"{"writes":[{"op":"increment","key":"k","by":10}]}"#
+                #expect(try await other.result(of: "cache.transact", writes)["values"] == [15])
+            } else {
+                #expect(try await other.result(of: "cache.increment", #"{"key":"k","by":10}"#) == ["value": 15])
+            }
+            let set = #"{"key":"k","value":6,"lease":"\#(lease)"}"#
+            #expect(try await computer.error(of: "cache.set", set)["data"]?["kind"] == "lease_void")
+            let read = try await other.result(of: "cache.get", #"{"key":"k","fresh":true}"#)
+            #expect(read["value"] == 15 && read["stale"] == true)
+            #expect(try await other.result(of: "cache.get", Self.get)["lease"] != nil)
+        }
+    }
 }
