@@ -207,7 +207,7 @@ let package = Package(
         tests("PolicyTests", ["Contract", "JSON", "JSONRPC", "Linux", "Policy"]),
         tests("ResilienceTests", ["Linux", "Resilience"]),
         tests("LeasesTests", ["Bytes", "Leases", "Linux", "Store"]),
-        tests("StoreTests", ["Bytes", "JSON", "JSONRPC", "Store"]),
+        tests("StoreTests", ["Bytes", "Contract", "JSON", "JSONRPC", "Store"]),
         tests(
             "CacheTests",
             ["Bytes", "Cache", "Crypto", "EventLoop", "JSON", "Linux", "Sealing", "Store", "TestSupport"]

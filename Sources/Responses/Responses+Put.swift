@@ -28,7 +28,7 @@ extension Responses {
         let lease = parameters.lease.map { $0.raw.copy() }
         guard isComplete(parameters) else { return refuse(identity, lease, context) }
         let draft = StoredResponse.Draft(content(parameters, tags), id: Hexadecimal.random(words: 1))
-        let life = namespaces.life(parameters.ttlMilliseconds, in: nil)
+        let life = namespaces.life(parameters.ttlMilliseconds, inNamed: Responses.namespace)
         Task { @EventLoop in await self.store(draft, identity, tags, life: life, lease, context) }
     }
 

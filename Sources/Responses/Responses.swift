@@ -35,10 +35,14 @@ public final class Responses {
         public var chunks: UInt64 = 0
     }
 
+    /// The namespace by whose settings responses live.
+    static let namespace = Array("response".utf8)
     /// What a generation lives longer than the entries under it.
     static let generationMarginMilliseconds: Int64 = 60_000
     /// How long ending a lease may take whose holder has gone.
     static let releaseTimeout = Duration.seconds(5)
+    /// How often Valkey is asked by those who wait and are told of most ends of a lease.
+    static let toldInterval = Duration.seconds(1)
     /// How often Valkey is asked by those who wait and cannot be told.
     static let untoldInterval = Duration.milliseconds(250)
     /// How long those who wait for a response have Valkey confirm that they will be told of it.

@@ -102,7 +102,17 @@ public struct Namespaces: Sendable {
     public func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
         let life = exactLife(given, in: namespace)
         guard hasJitter, let life else { return life }
-        let percent = Int64(settings(of: namespace).jitterPercent)
+        return Namespaces.shortened(life, settings(of: namespace))
+    }
+
+    /// The life of an entry in the namespace that is called so, as ``life(_:in:)`` tells it.
+    public func life(_ given: NullableInteger, inNamed name: [UInt8]) -> Int64? {
+        let settings = name.withByteView { self.settings(named: $0) }
+        return Namespaces.exactLife(given, settings).map { Namespaces.shortened($0, settings) }
+    }
+
+    private static func shortened(_ life: Int64, _ settings: NamespaceSettings) -> Int64 {
+        let percent = Int64(settings.jitterPercent)
         // In this order it neither overflows nor loses short lives.
         let most = life / 100 * percent + life % 100 * percent / 100
         return max(life - Int64.random(in: 0...most), 1)
@@ -110,13 +120,18 @@ public struct Namespaces: Sendable {
 
     /// The life of an entry as it was given, or is configured; no longer than the class of the data allows.
     public func exactLife(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
+        if !hasLifeMax, case .value(let milliseconds) = given { return milliseconds }
+        return Namespaces.exactLife(given, settings(of: namespace))
+    }
+
+    private static func exactLife(_ given: NullableInteger, _ settings: NamespaceSettings) -> Int64? {
         let life =
             switch given {
-            case .absent: settings(of: namespace).defaultLifeMilliseconds
+            case .absent: settings.defaultLifeMilliseconds
             case .null: nil as Int64?
             case .value(let milliseconds): milliseconds
             }
-        guard hasLifeMax, let limit = settings(of: namespace).lifeMaxMilliseconds else { return life }
+        guard let limit = settings.lifeMaxMilliseconds else { return life }
         return min(life ?? limit, limit)
     }
 

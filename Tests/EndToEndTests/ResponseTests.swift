@@ -193,4 +193,29 @@ struct ResponseTests {
             #expect(error["data"]?["kind"] == "unavailable")
         }
     }
+
+    @Test(
+        "lives as the namespace `response` says where its writer does not",
+        arguments: [
+            (#"{}"#, 3_500_000...3_600_000), (#"{"cache":{"ttl_ms":1000}}"#, 3_500_000...3_600_000),
+            (#"{"namespaces":{"response":{"ttl_ms":500000}}}"#, 400_000...500_000),
+            (#"{"namespaces":{"response":{"ttl_ms":null}}}"#, (-1)...(-1)),
+            (#"{"namespaces":{"response":{"ttl_ms":1000000,"ttl_jitter_percent":50}}}"#, 400_000...1_000_000),
+        ] as [(String, ClosedRange<Int64>)]
+    )
+    func defaultLife(configuration: String, bounds: ClosedRange<Int64>) async throws {
+        try await withAgent(configuration: configuration) { agent in
+            let client = try agent.connect()
+            var lives: Set<Int64> = []
+            for number in 0..<20 {
+                let put = #"{"model":"m","scope":"s","prompt":"\#(number)","response":1}"#
+                let fingerprint = try await client.result(of: "response.put", put)["fingerprint"]?.string ?? ""
+                let life = try #require(try agent.server.command("PTTL", "response:\(fingerprint)").integer)
+                #expect(bounds.contains(life))
+                lives.insert(life)
+            }
+            let spread = (lives.max() ?? 0) - (lives.min() ?? 0)
+            #expect(!configuration.contains("jitter") || spread > 20_000)
+        }
+    }
 }

@@ -1890,15 +1890,15 @@ extension OpenRPC {
         unit of the application's choice; counted to nine decimal places.","required":false,\#
         "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
         counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
-        most 100 years; null for no end. Without it, the default of the cache.","required":false,\#
-        "schema":{"description":"Life in milliseconds, at most 100 years; null for no end. Without it, the default of \#
-        the namespace's class.","type":["integer","null"],"minimum":1,"maximum":3153600000000}},{"name":"tags",\#
-        "description":"Names by which response.invalidate can remove it, 1 to 32 of them.","required":false,\#
-        "schema":{"description":"Names by which response.invalidate can remove it, 1 to 32 of them.","type":"array",\#
-        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},{"name":"lease","description":"The lease \#
-        that response.get gave for this request.","required":false,"schema":{"description":"The lease that \#
-        response.get gave for this request.","type":"string","minLength":1,"maxLength":128}}],\#
-        "result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
+        most 100 years; null for no end. Without it, the default of the namespace `response`, one hour unless it is \#
+        configured.","required":false,"schema":{"description":"Life in milliseconds, at most 100 years; null for no \#
+        end. Without it, the default of the namespace's class.","type":["integer","null"],"minimum":1,\#
+        "maximum":3153600000000}},{"name":"tags","description":"Names by which response.invalidate can remove it, 1 \#
+        to 32 of them.","required":false,"schema":{"description":"Names by which response.invalidate can remove it, 1 \#
+        to 32 of them.","type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},\#
+        {"name":"lease","description":"The lease that response.get gave for this request.","required":false,\#
+        "schema":{"description":"The lease that response.get gave for this request.","type":"string","minLength":1,\#
+        "maxLength":128}}],"result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
         "required":["stored","fingerprint"],"properties":{"stored":{"description":"False where the response is \#
         incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.","type":"string",\#
         "enum":["incomplete"]},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in canonical \#

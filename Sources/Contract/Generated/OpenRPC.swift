@@ -1007,17 +1007,17 @@ public enum OpenRPC {
          from 0 to 1000000 in a unit of the application's choice; counted to nine decimal places.","required":false,\#
         "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
         counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
-        most 100 years; null for no end. Without it, the default of the cache.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"tags","description":"Names by which \#
-        response.invalidate can remove it, 1 to 32 of them.","required":false,"schema":{"description":"Names by which \#
-        response.invalidate can remove it, 1 to 32 of them.","type":"array","items":{"type":"string","minLength":1},\#
-        "minItems":1,"maxItems":32}},{"name":"lease","description":"The lease that response.get gave for this \#
-        request.","required":false,"schema":{"description":"The lease that response.get gave for this request.",\#
-        "type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Whether it was \#
-        stored.","schema":{"type":"object","required":["stored","fingerprint"],\#
-        "properties":{"stored":{"description":"False where the response is incomplete.","type":"boolean"},\#
-        "reason":{"description":"Why it was not stored.","type":"string","enum":["incomplete"]},\#
-        "fingerprint":{"$ref":"#/components/schemas/fingerprint"}}}},\#
+        most 100 years; null for no end. Without it, the default of the namespace `response`, one hour unless it is \#
+        configured.","required":false,"schema":{"$ref":"#/components/schemas/ttl_ms"}},{"name":"tags",\#
+        "description":"Names by which response.invalidate can remove it, 1 to 32 of them.","required":false,\#
+        "schema":{"description":"Names by which response.invalidate can remove it, 1 to 32 of them.","type":"array",\#
+        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},{"name":"lease","description":"The lease \#
+        that response.get gave for this request.","required":false,"schema":{"description":"The lease that \#
+        response.get gave for this request.","type":"string","minLength":1,"maxLength":128}}],\#
+        "result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
+        "required":["stored","fingerprint"],"properties":{"stored":{"description":"False where the response is \#
+        incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.","type":"string",\#
+        "enum":["incomplete"]},"fingerprint":{"$ref":"#/components/schemas/fingerprint"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#

@@ -32,7 +32,7 @@ public struct ResponsePutParameters {
     public let cost: JSONValue?
     /// Life in milliseconds, at most 100 years; null for no end.
     ///
-    /// Without it, the default of the cache.
+    /// Without it, the default of the namespace `response`, one hour unless it is configured.
     public let ttlMilliseconds: NullableInteger
     /// Names by which response.invalidate can remove it, 1 to 32 of them.
     public let tags: StringList?
