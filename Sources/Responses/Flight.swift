@@ -33,7 +33,8 @@ struct HeldLease {
 ///
 /// One task asks Valkey on behalf of all of them: for the response, or for the lease of the one who has waited longest.
 /// It asks again when it is told, over the channel of the response's name, that the response was stored or its lease
-/// ended; when the lease's time is over; and when messages may have been missed.
+/// ended; when the lease's time is over; when messages may have been missed; and every second, as a lease also ends with
+/// the generations that it was given under.
 @EventLoop
 final class Flight: SubscriptionHandler {
     /// What is waited for.

@@ -23,7 +23,9 @@ extension Responses {
     /// What a call wishes for that would compute; nil where it would not, or nobody waits for its answer.
     func wish(_ parameters: ResponseGetParameters, _ request: ResponseRequest) -> FlightWish? {
         let context = request.context
-        guard let lease = parameters.leaseMilliseconds, let peer = calls.peer(of: context.call) else { return nil }
+        guard let lease = parameters.leaseMilliseconds, calls.isAnswered(context.call),
+            let peer = calls.peer(of: context.call)
+        else { return nil }
         let wait = parameters.waitMilliseconds
         return FlightWish(
             request: request,
@@ -143,7 +145,9 @@ extension Responses {
     ///
     /// - Returns: Whether there is nothing to do but to wait.
     private func listen(_ flight: Flight, _ left: Int64) async -> Bool {
-        flight.nextQuestion = Instant.now.advanced(milliseconds: max(left, 1))
+        // Nobody tells of a lease that went with its generations, or with everything that Valkey held.
+        let end = Instant.now.advanced(milliseconds: max(left, 1))
+        flight.nextQuestion = min(end, Instant.now.advanced(by: Responses.toldInterval))
         let (isTold, wasTold) = await flight.listen(
             link.subscriber,
             name(flight.identity.fingerprint),

@@ -19,6 +19,7 @@ extension Responses {
         if let scope = parameters.scope {
             names.append(keyspace.stem(.responseScope, nil) + (try keyspace.resolve(scope, parameter: "scope").copy()))
         }
+        let untagged = names.count
         if let tags = parameters.tags {
             for tag in tags { names.append(generationName(ofTag: try keyspace.resolve(tag, parameter: "tags").copy())) }
         }
@@ -28,6 +29,12 @@ extension Responses {
             _ = try await self.callAll(all.count, .idempotentWrite, context.deadline, lane: context.lane) {
                 index,
                 command in
+                guard index < untagged else {
+                    command.append(callOf: ResponseScripts.invalidateTag, keys: 1, arguments: 2)
+                    all[index].withByteView { command.append(word: $0) }
+                    Array(Hexadecimal.random(words: 1).prefix(2)).withByteView { command.append(word: $0) }
+                    return command.append(word: TagInvalidation.memoryMilliseconds)
+                }
                 command.append("*2\r\n$6\r\nUNLINK\r\n")
                 all[index].withByteView { command.append(word: $0) }
             }

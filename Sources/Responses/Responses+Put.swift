@@ -89,7 +89,7 @@ extension Responses {
                 lane: context.lane
             )
             let entry = draft.entry(under: generations)
-            try await write(entry, identity, generations[0] + generations[1], life: life, lease, context)
+            try await write(entry, identity, generations, life: life, lease, context)
             counts.stored += 1
             leaseEnded(identity.fingerprint, lease)
             calls.reply(context.call) { result in
@@ -104,10 +104,11 @@ extension Responses {
         }
     }
 
+    /// Writes an entry under the generations of its scope, its model and its tags.
     private func write(
         _ entry: [UInt8],
         _ identity: RequestIdentity,
-        _ generations: [UInt8],
+        _ generations: [[UInt8]],
         life: Int64?,
         _ lease: [UInt8]?,
         _ context: CallContext
@@ -115,13 +116,14 @@ extension Responses {
         let name = name(identity.fingerprint)
         let effect: CommandEffect = lease == nil ? .idempotentWrite : .write
         _ = try await callAll(1, effect, context.deadline, lane: context.lane) { _, command in
-            command.append(callOf: ResponseScripts.put, keys: 1, arguments: 5)
+            command.append(callOf: ResponseScripts.put, keys: 1, arguments: 6)
             name.withByteView { command.append(word: $0) }
             entry.withByteView { command.append(word: $0) }
             command.append(life: life)
             (lease ?? []).withByteView { command.append(word: $0) }
-            generations.withByteView { command.append(word: $0) }
+            (generations[0] + generations[1]).withByteView { command.append(word: $0) }
             name.withByteView { command.append(word: $0) }
+            TagInvalidation.latest(of: generations.dropFirst(2)).withByteView { command.append(word: $0) }
         }
     }
 }
