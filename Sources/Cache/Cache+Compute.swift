@@ -33,7 +33,9 @@ extension Cache {
 
     /// What a call of `cache.get` wishes for that would compute; nil where it would not, or nobody waits for it.
     func wish(_ parameters: CacheGetParameters, _ context: CallContext) -> LeaseWish? {
-        guard let lease = parameters.leaseMilliseconds, let peer = calls.peer(of: context.call) else { return nil }
+        guard let lease = parameters.leaseMilliseconds, calls.isAnswered(context.call),
+            let peer = calls.peer(of: context.call)
+        else { return nil }
         let until = EventLoop.reactor.now.advanced(milliseconds: parameters.waitMilliseconds)
         return LeaseWish(
             call: context.call,

@@ -358,11 +358,13 @@ public final class CallTable {
         }
     }
 
+    /// Whether somebody waits for the call's answer and can be given it: a notification's is sent to nobody.
+    public func isAnswered(_ call: CallID) -> Bool { unsafe isWaiting(call) && !slots[call.slot].id.isAbsent }
+
     /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
     public func identifier(of call: CallID) -> [UInt8]? {
-        guard isWaiting(call) else { return nil }
+        guard isAnswered(call) else { return nil }
         let id = unsafe slots[call.slot].id
-        if id.isAbsent { return nil }
         if id.isLong { return longIDs[call.slot] }
         var buffer = ByteBuffer()
         id.append(to: &buffer)

@@ -224,4 +224,14 @@ struct ComputeOnceTests {
             }
         }
     }
+
+    @Test("and a notification, whose answer nobody gets, takes no lease", arguments: ["near+valkey", "near"])
+    func notification(tier: String) async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"\#(tier)"}}"#) { agent in
+            let client = try agent.connect()
+            try await client.send(#"{"jsonrpc":"2.0","method":"cache.get","params":\#(Self.get)}"#)
+            // Over the same connection, and so behind it.
+            #expect(try await client.result(of: "cache.get", Self.get)["lease"] != nil)
+        }
+    }
 }

@@ -227,6 +227,66 @@ struct ResponseComputeTests {
         }
     }
 
+    @Test("and a notification, whose answer nobody gets, takes no lease")
+    func notification() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            try await client.send(#"{"jsonrpc":"2.0","method":"response.get","params":\#(Self.get)}"#)
+            #expect(try await client.result(of: "response.get", Self.get)["lease"] != nil)
+        }
+    }
+
+    @Test("and with a tag that was invalidated since it was asked for it is not stored, through whichever agent")
+    func tags() async throws {
+        try await withTwo { first, second in
+            let (computer, other) = (try first.connect(), try second.connect())
+            let next = try second.connect()
+            let lease = try await computer.result(of: "response.get", Self.get)["lease"]?.string ?? ""
+            try await begin(next)
+            try await waitUntil("the next waits") { try await waiting(second) == 1 }
+            #expect(try await other.result(of: "response.invalidate", #"{"tags":["u","t"]}"#) == [:])
+            let error = try await other.error(
+                of: "response.put",
+                put("1", lease: lease, more: #","tags":["other","t"]"#)
+            )
+            #expect(error["data"]?["kind"] == "lease_void" && error["data"]?["outcome"] == "not_applied")
+            let granted = try await result(next)
+            let token = try #require(granted["lease"]?.string)
+            let tagged = put("2", lease: token, more: #","tags":["t"]"#)
+            #expect(try await next.result(of: "response.put", tagged)["stored"] == true)
+            #expect(try await other.result(of: "response.get", "{\(Self.identity)}")["response"] == 2)
+            // What is stored without a lease is of its writer's own knowledge.
+            _ = try await other.result(of: "response.invalidate", #"{"tags":["t"]}"#)
+            #expect(try await other.result(of: "response.get", "{\(Self.identity)}")["hit"] == false)
+            let plain = #"{\#(Self.identity),"response":3,"tags":["t"]}"#
+            #expect(try await other.result(of: "response.put", plain)["stored"] == true)
+            #expect(try await computer.result(of: "response.get", "{\(Self.identity)}")["response"] == 3)
+        }
+    }
+
+    @Test(
+        "by the next who waits, also where nobody tells that the lease is over",
+        arguments: [
+            ["FLUSHALL"], ["response.invalidate", #"{"model":"m"}"#], ["response.invalidate", #"{"scope":"s"}"#],
+        ]
+    )
+    func silentEnd(end: [String]) async throws {
+        try await withTwo { first, second in
+            let computer = try first.connect()
+            let next = try second.connect()
+            #expect(try await computer.result(of: "response.get", Self.get)["lease"] != nil)
+            try await begin(next)
+            try await waitUntil("the next waits") { try await waiting(second) == 1 }
+            if end.count == 1 {
+                try first.server.command(end[0])
+            } else {
+                #expect(try await computer.result(of: end[0], end[1]) == [:])
+            }
+            // It would wait for a minute.
+            #expect(try await result(next)["lease"] != nil)
+        }
+    }
+
     @Test("also where Valkey refuses to tell of news: then those who wait look from time to time")
     func untold() async throws {
         try await withAgent { agent in
