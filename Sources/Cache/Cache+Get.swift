@@ -14,6 +14,7 @@ extension Cache {
     public func get(_ parameters: CacheGetParameters, _ context: CallContext) throws(RPCError) {
         let key = try keyspace.resolve(parameters.key, parameter: "key")
         let namespace = parameters.namespace
+        if parameters.withTags, !isLocal(namespace) { return getWhole(parameters, key, context) }
         let number = register.number(of: namespace)
         guard parameters.leaseMilliseconds != nil || near.isUsable && namespaces.settings(of: namespace).tier.hasNear
         else {

@@ -14,8 +14,8 @@ struct CacheDump {
     static let help = """
         rpc cache.dump [FILE] [namespace=NAME] [pattern=GLOB] [cursor=CURSOR]
 
-        Writes cache entries with the life they have left, one JSON object a line, to FILE or
-        to standard output. A FILE of a dump that was interrupted is gone on with; to standard
+        Writes cache entries with their tags and the life they have left, one JSON object a
+        line, to FILE or to standard output. A FILE of a dump that was interrupted is gone on with; to standard
         output, cursor=CURSOR goes on where the message said. rpc cache.load FILE reads it.
         Keys that are not UTF-8 are left out.
 
@@ -134,7 +134,7 @@ struct CacheDump {
 
     private func params(_ key: JSONFragment, _ namespace: JSONFragment?) -> JSONFragment? {
         let scope = namespace.map { ",\"namespace\":\($0.text)" } ?? ""
-        return JSONFragment("{\"key\":\(key.text)\(scope),\"with_ttl\":true}")
+        return JSONFragment("{\"key\":\(key.text)\(scope),\"with_ttl\":true,\"with_tags\":true}")
     }
 
     private func result(of id: Int64, _ method: String, _ client: RPCClient) throws(CommandError) -> JSONFragment {

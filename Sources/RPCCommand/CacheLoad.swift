@@ -6,24 +6,26 @@ import RPCUsage
 
 /// `rpc cache.load FILE`: writes the entries of a file into the cache.
 ///
-/// Entries go in batches, a few of which are under way at once, so memory does not grow with the file. Writing an entry
-/// twice is writing it once: after an interruption the same command may begin anew, or go on with `from`.
+/// Entries go in batches, a few of which are under way at once, and those with tags or a stale period one by one, so
+/// memory does not grow with the file. Writing an entry twice is writing it once: after an interruption the same command
+/// may begin anew, or go on with `from`.
 struct CacheLoad {
     static let help = """
         rpc cache.load FILE [namespace=NAME] [from=LINE]
 
         Writes the entries of FILE, one JSON object a line, as rpc cache.dump writes them; - is
         standard input. An entry has a key, one of value, text and base64, and where they are
-        wanted ttl_ms (null for no end) and namespace. namespace=NAME is for entries that name
-        none. from=LINE goes on with that line, the first being 1.
+        wanted ttl_ms (null for no end), stale_ms, tags and namespace. namespace=NAME is for
+        entries that name none. from=LINE goes on with that line, the first being 1.
 
         """
 
     /// Most entries of a batch, and of their bytes.
     private static let batchCount = 500
     private static let batchBytes = 1 << 20
-    /// Most batches under way.
+    /// Most batches under way, and most entries that go one by one.
     private static let batchesMax = 4
+    private static let singlesMax = 64
     /// How long one reply may take.
     private static let patience = Duration.seconds(60)
 
@@ -32,9 +34,13 @@ struct CacheLoad {
         var namespace: [UInt8]?
         var lines: [Int] = []
         var entries: [UInt8] = []
+        /// Whether it is one entry that is more than value and life.
+        var isSingle = false
+
+        var method: String { isSingle ? "cache.set" : "cache.set_many" }
 
         var params: JSONFragment? {
-            var bytes = [UInt8]("{\"entries\":[".utf8) + entries + [UInt8(ascii: "]")]
+            var bytes = isSingle ? entries.dropLast() : [UInt8]("{\"entries\":[".utf8) + entries + [UInt8(ascii: "]")]
             if let namespace { bytes += [UInt8](",\"namespace\":".utf8) + namespace }
             return JSONFragment(bytes + [UInt8(ascii: "}")])
         }
@@ -138,12 +144,14 @@ struct CacheLoad {
                 try finish()
                 throw CommandError.usage("\(load.path): line \(number) \(error.reason)")
             }
-            guard case .entry(let own, let entry) = content else { return }
+            guard case .entry(let own, let entry, let hasMore) = content else { return }
             let namespace = own ?? load.namespace
             let isFull =
-                batch.lines.count >= CacheLoad.batchCount || batch.entries.count + entry.count > CacheLoad.batchBytes
+                hasMore || batch.isSingle || batch.lines.count >= CacheLoad.batchCount
+                || batch.entries.count + entry.count > CacheLoad.batchBytes
             if !batch.lines.isEmpty, isFull || namespace != batch.namespace { try send() }
             batch.namespace = namespace
+            batch.isSingle = hasMore
             batch.add(entry, line: number)
         }
 
@@ -153,8 +161,16 @@ struct CacheLoad {
         }
 
         private mutating func send() throws(CommandError) {
-            while sent.count >= CacheLoad.batchesMax { try awaitFirst() }
-            sent.append((client.send("cache.set_many", params: batch.params), batch))
+            let most = batch.isSingle ? CacheLoad.singlesMax : CacheLoad.batchesMax
+            let bytesMax = CacheLoad.batchesMax * CacheLoad.batchBytes
+            // What takes more than one step may be overtaken by what follows, which may be the same entry.
+            while let last = sent.last,
+                last.batch.isSingle != batch.isSingle || sent.count >= most
+                    || sent.reduce(batch.entries.count, { $0 + $1.batch.entries.count }) > bytesMax
+            {
+                try awaitFirst()
+            }
+            sent.append((client.send(batch.method, params: batch.params), batch))
             batch = Batch()
         }
 
@@ -165,7 +181,7 @@ struct CacheLoad {
                 let patience = load.invocation.timeout ?? CacheLoad.patience
                 reply = try client.reply(to: id, until: .now.advanced(by: patience))
             } catch {
-                throw CommandError(error, calling: "cache.set_many")
+                throw CommandError(error, calling: batch.method)
             }
             if let error = reply.error { throw refusal(error, batch) }
             progress.add(entries: batch.lines.count, bytes: batch.entries.count)
@@ -174,7 +190,7 @@ struct CacheLoad {
 
         /// The agent's error, with the line that it speaks of, where it names one.
         private func refusal(_ error: RPCErrorReply, _ batch: Batch) -> CommandError {
-            let explained = ErrorExplanation.explain(error, method: "cache.set_many")
+            let explained = ErrorExplanation.explain(error, method: batch.method)
             let place: String
             if let index = CacheLoad.index(error.data?["param"]?.string), batch.lines.indices.contains(index) {
                 place = "line \(batch.lines[index])"

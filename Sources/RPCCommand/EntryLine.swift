@@ -2,16 +2,16 @@ import Bytes
 import JSON
 import RPCClient
 
-/// One line of a file of cache entries: an entry as `cache.set_many` takes it, with its namespace.
+/// One line of a file of cache entries: an entry as `cache.set` takes it, with its namespace.
 ///
-/// `{"key":"k","namespace":"n","value":…,"ttl_ms":1000}`; `text` or `base64` may stand for `value`, `ttl_ms` is null for
-/// an entry without end. A file that `rpc cache.dump FILE` writes has lines with a `cursor` too, which say how far it
+/// `{"key":"k","namespace":"n","value":…,"ttl_ms":1000,"stale_ms":500,"tags":["t"]}`; `text` or `base64` may stand for
+/// `value`, `ttl_ms` is null for an entry without end. A file that `rpc cache.dump FILE` writes has lines with a `cursor` too, which say how far it
 /// came.
 enum EntryLine {
     /// What a line is.
     enum Content {
-        /// An entry: the namespace as written, and the entry without it.
-        case entry(namespace: [UInt8]?, entry: [UInt8])
+        /// An entry: the namespace as written, the entry without it, and whether it is more than value and life.
+        case entry(namespace: [UInt8]?, entry: [UInt8], hasMore: Bool)
         /// How far a dump came.
         case checkpoint(DumpCheckpoint)
     }
@@ -38,6 +38,7 @@ enum EntryLine {
         let members = object.members
         if let checkpoint = DumpCheckpoint(members) { return .checkpoint(checkpoint) }
         var namespace: [UInt8]?
+        var hasMore = false
         var entry: [UInt8] = [UInt8(ascii: "{")]
         for (index, member) in members.enumerated() {
             guard !members[..<index].contains(where: { $0.name == member.name }) else {
@@ -51,6 +52,7 @@ enum EntryLine {
             case "key":
                 guard member.value.kind == .string else { throw Fault(reason: "has a key that is no string") }
             case "value", "text", "base64", "ttl_ms": break
+            case "stale_ms", "tags": hasMore = true
             default: throw Fault(reason: "has the member \(member.name), which entries do not have")
             }
             if entry.count > 1 { entry.append(UInt8(ascii: ",")) }
@@ -63,25 +65,30 @@ enum EntryLine {
             throw Fault(reason: "must have exactly one of value, text and base64")
         }
         entry.append(UInt8(ascii: "}"))
-        return .entry(namespace: namespace, entry: entry)
+        return .entry(namespace: namespace, entry: entry, hasMore: hasMore)
     }
 
-    /// The line of an entry that `cache.get` returned; nil where there was none, or its life ends now.
+    /// The line of an entry that `cache.get` returned; nil where there was none, or it ends now.
     ///
     /// - Parameters:
-    ///   - result: What `cache.get` answered, with `ttl_ms`.
+    ///   - result: What `cache.get` answered, with `ttl_ms`, `stale_ms` and `tags`.
     ///   - key: The entry's key, as JSON.
     ///   - namespace: Its namespace, as JSON.
     /// - Returns: The line with its end.
     static func text(of result: JSONFragment, key: JSONFragment, namespace: JSONFragment?) -> [UInt8]? {
         let members = result.members
         guard let value = members.first(where: { values.contains($0.name) }),
-            let life = members.first(where: { $0.name == "ttl_ms" })?.value, life.integer != 0
+            let life = members.first(where: { $0.name == "ttl_ms" })?.value
         else { return nil }
+        let rest = members.filter { $0.name == "stale_ms" || $0.name == "tags" }
+        let isOver = life.integer == 0
+        guard !isOver || rest.contains(where: { $0.name == "stale_ms" }) else { return nil }
         var line = [UInt8]("{\"key\":".utf8) + key.bytes
         if let namespace { line += [UInt8](",\"namespace\":".utf8) + namespace.bytes }
         line += [UInt8](",\"\(value.name)\":".utf8) + value.value.bytes
-        line += [UInt8](",\"ttl_ms\":".utf8) + life.bytes
+        // A life that is over is the shortest that there is.
+        line += [UInt8](",\"ttl_ms\":".utf8) + (isOver ? [UInt8(ascii: "1")] : [UInt8](life.bytes))
+        for member in rest { line += [UInt8](",\"\(member.name)\":".utf8) + member.value.bytes }
         line += [UInt8]("}\n".utf8)
         return line
     }

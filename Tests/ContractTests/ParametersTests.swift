@@ -132,8 +132,8 @@ struct ParametersTests {
 
     @Test("beyond the last position are refused, even when they are null", arguments: ["1", "null"])
     func tooMany(last: String) throws {
-        let fault = try CallText.fault(of: #"["a",null,true,true,1,1,\#(last)]"#, CacheGetParameters.init)
-        #expect(fault == InvalidParameters("[6]", "is one too many: this method has 6 parameters"))
+        let fault = try CallText.fault(of: #"["a",null,true,true,1,1,true,\#(last)]"#, CacheGetParameters.init)
+        #expect(fault == InvalidParameters("[7]", "is one too many: this method has 7 parameters"))
     }
 
     @Test("are missing where the request has none", arguments: [nil, "{}", "[]"])

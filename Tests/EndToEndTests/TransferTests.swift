@@ -150,4 +150,68 @@ struct TransferTests {
             }
         }
     }
+
+    @Test("carry tags, stale periods and what is left of them, from and to Valkey and the agent's memory")
+    func whole() async throws {
+        let configuration = #"{"namespaces":{"host":{"tier":"near"},"small":{"compress_bytes":64}}}"#
+        let namespaces = ["plain", "small", "host"]
+        let long = String(repeating: "v", count: 500)
+        func over(_ client: AgentClient, _ namespace: String) async throws {
+            try await waitUntil("its life is over") {
+                let get = #"{"key":"over","namespace":"\#(namespace)","fresh":true}"#
+                return try await client.result(of: "cache.get", get)["stale"] == true
+            }
+        }
+        try await withTemporaryDirectory { directory in
+            try await withAgent(configuration: configuration) { agent in
+                let client = try agent.connect()
+                for namespace in namespaces {
+                    for entry in [
+                        #""key":"tagged","value":"\#(long)","ttl_ms":600000,"tags":["t","é \" "]"#,
+                        #""key":"stale","value":2,"ttl_ms":600000,"stale_ms":70000,"tags":["t"]"#,
+                        #""key":"over","value":3,"ttl_ms":1,"stale_ms":800000"#,
+                        #""key":"endless","value":4,"ttl_ms":null,"tags":["u"]"#,
+                        #""key":"gone","value":5,"ttl_ms":600000,"tags":["gone"]"#,
+                        #""key":"simple","value":6,"ttl_ms":600000"#,
+                    ] {
+                        _ = try await client.result(of: "cache.set", #"{"namespace":"\#(namespace)",\#(entry)}"#)
+                    }
+                    let gone = #"{"namespace":"\#(namespace)","tags":["gone"]}"#
+                    _ = try await client.result(of: "cache.invalidate", gone)
+                    try await over(client, namespace)
+                    let file = "\(directory)/\(namespace)"
+                    let dump = try await agent.daemon.rpc("cache.dump", file, "namespace=\(namespace)")
+                    #expect(dump.status == .exited(0), "\(dump.standardError)")
+                }
+            }
+            try await withAgent(configuration: configuration) { agent in
+                let client = try agent.connect()
+                for namespace in namespaces {
+                    let load = try await agent.daemon.rpc("cache.load", "\(directory)/\(namespace)")
+                    #expect(load.standardOutput == "{\"loaded\":5}\n", "\(load.standardError)")
+                    func get(_ key: String) async throws -> Document {
+                        let params = #"{"key":"\#(key)","namespace":"\#(namespace)","with_ttl":true,"with_tags":true}"#
+                        return try await client.result(of: "cache.get", params)
+                    }
+                    let tagged = try await get("tagged")
+                    #expect(tagged["value"]?.string == long && tagged["tags"] == ["t", "é \" "])
+                    #expect((500_000...600_000).contains(tagged["ttl_ms"]?.integer ?? 0))
+                    let stale = try await get("stale")
+                    #expect(stale["stale_ms"] == 70_000 && stale["tags"] == ["t"] && stale["stale"] == nil)
+                    try await over(client, namespace)
+                    let late = try await get("over")
+                    #expect(late["value"] == 3 && late["ttl_ms"] == 0 && late["stale"] == true)
+                    #expect((700_000...800_000).contains(late["stale_ms"]?.integer ?? 0))
+                    let endless = try await get("endless")
+                    #expect(endless["ttl_ms"] == .null && endless["tags"] == ["u"] && endless["stale_ms"] == nil)
+                    let simple = try await get("simple")
+                    #expect(simple["value"] == 6 && simple["tags"] == nil && simple["stale_ms"] == nil)
+                    _ = try await client.result(of: "cache.invalidate", #"{"namespace":"\#(namespace)","tags":["t"]}"#)
+                    #expect(try await get("tagged") == ["hit": false])
+                    #expect(try await get("stale") == ["hit": false])
+                    #expect(try await get("endless")["hit"] == true)
+                }
+            }
+        }
+    }
 }

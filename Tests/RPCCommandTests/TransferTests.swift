@@ -245,4 +245,30 @@ struct TransferTests {
     private func text(of path: String) throws -> String {
         String(decoding: try FileDescriptor.open(path, flags: O_RDONLY).readAll(limit: 1 << 24), as: UTF8.self)
     }
+
+    @Test("with tags or a stale period are written one by one, in the order of the file")
+    func whole() throws {
+        try withTemporaryDirectory { directory in
+            let lines = [
+                #"{"key":"a","value":1}"#, #"{"key":"b","value":1}"#,
+                #"{"key":"a","value":2,"ttl_ms":5,"stale_ms":7,"namespace":"n"}"#,
+                #"{"key":"c","value":3,"tags":["t"]}"#, #"{"key":"a","value":4}"#,
+            ]
+            try write(lines.joined(separator: "\n"), to: "\(directory)/file")
+            try Self.sink.serve { agent in
+                let run = try CommandRun(["cache.load", "\(directory)/file"], socket: agent.path)
+                #expect(run.output == "{\"loaded\":5}\n", "\(run.complaint)")
+                let expected = [
+                    #"{"entries":[{"key":"a","value":1},{"key":"b","value":1}]}"#,
+                    #"{"key":"a","value":2,"ttl_ms":5,"stale_ms":7,"namespace":"n"}"#,
+                    #"{"key":"c","value":3,"tags":["t"]}"#, #"{"entries":[{"key":"a","value":4}]}"#,
+                ]
+                #expect(agent.lines.count == 4)
+                for (line, params) in zip(agent.lines, expected) {
+                    #expect(line.contains(#""method":"cache.set\#(params.contains("entries") ? "_many" : "")""#))
+                    #expect(line.contains(params), "\(line)")
+                }
+            }
+        }
+    }
 }

@@ -34,18 +34,34 @@ extension Cache {
             key.waiters.append(wish)
             return askLocal(key)
         }
-        answerLocal(found, number, context.call, withLife: parameters.withTTL)
+        answerLocal(found, number, parameters, context.call)
     }
 
-    private func answerLocal(_ found: LocalEntries.Found, _ number: UInt16, _ call: CallID, withLife: Bool) {
+    private func answerLocal(
+        _ found: LocalEntries.Found,
+        _ number: UInt16,
+        _ parameters: CacheGetParameters,
+        _ call: CallID
+    ) {
         countNearHit(number)
         if found.isStale { countStale(number) }
+        let now = EventLoop.reactor.now
+        let isEndless = found.life.staleAt == .distantFuture
+        let life = isEndless ? -1 : max(found.life.staleAt.milliseconds(since: now), 0)
         calls.reply(call) { result in
             append(found, to: &result)
-            guard withLife else { return }
+            if parameters.withTags {
+                let stem = keyspace.stem(.cacheTag, parameters.namespace?.raw.copy()).count
+                return appendRest(
+                    stale: found.isStale ? found.life.end.milliseconds(since: now) : found.life.stale / 1_000_000,
+                    tags: local.tagNames(of: found).map { Array($0.dropFirst(stem)) },
+                    life: parameters.withTTL ? .some(life) : nil,
+                    to: &result
+                )
+            }
+            guard parameters.withTTL else { return }
             result.truncate(to: result.count - 1)
-            let left = found.life.staleAt.milliseconds(since: EventLoop.reactor.now)
-            append(life: found.life.staleAt == .distantFuture ? -1 : max(left, 0), to: &result)
+            append(life: life, to: &result)
         }
     }
 

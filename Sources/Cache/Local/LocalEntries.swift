@@ -166,6 +166,9 @@ final class LocalEntries {
         return isThere
     }
 
+    /// Full names of the tags of an entry that was found.
+    func tagNames(of found: Found) -> [[UInt8]] { found.tags.compactMap { tags.name(of: $0) } }
+
     /// What an entry with these tags records of them.
     func references(to names: [[UInt8]]) -> [TagTable.Reference] {
         names.compactMap { name in

@@ -45,6 +45,11 @@ struct TagTable {
         return (Reference(number: number, version: slots[Int(number)].version), generation)
     }
 
+    /// The full name of a tag; nil where the reference does not stand any more.
+    func name(of reference: Reference) -> [UInt8]? {
+        stands(reference) ? slots[Int(reference.number)].name : nil
+    }
+
     /// Whether what a reference says is still what is known.
     func stands(_ reference: Reference) -> Bool {
         let index = Int(reference.number)

@@ -19,18 +19,23 @@ public struct CacheGetParameters {
     public let leaseMilliseconds: Int64?
     /// Only with `lease_ms`: how long to wait for the value while another one computes it.
     public let waitMilliseconds: Int64
+    /// Return `tags` and `stale_ms` too, where the entry has them, as cache.set takes them.
+    ///
+    /// Valkey is asked, as with `fresh`, and no copy is kept.
+    public let withTags: Bool
 
     /// Decodes the parameters of a call, by name or by position.
     ///
     /// - Throws: ``InvalidParameters`` that names the parameter at fault.
     public init(_ arguments: Arguments) throws(InvalidParameters) {
-        try arguments.checkCount(atMost: 6)
+        try arguments.checkCount(atMost: 7)
         var key: JSONString?
         var namespace: JSONString?
         var fresh: Bool?
         var withTTL: Bool?
         var leaseMilliseconds: Int64?
         var waitMilliseconds: Int64?
+        var withTags: Bool?
         for index in 0..<arguments.count {
             let argument = arguments[index]
             let position = arguments.form == .named ? Self.position(of: argument.name) : index
@@ -42,16 +47,19 @@ public struct CacheGetParameters {
             case 3: try argument.value.decode(into: &withTTL, named: "with_ttl")
             case 4: try argument.value.decode(into: &leaseMilliseconds, named: "lease_ms", in: 1...3_600_000)
             case 5: try argument.value.decode(into: &waitMilliseconds, named: "wait_ms", in: 0...3_600_000)
+            case 6: try argument.value.decode(into: &withTags, named: "with_tags")
             default: try argument.checkMetadata()
             }
         }
         guard let key else { throw .missing("key") }
+        if withTags == true, leaseMilliseconds != nil { throw .notTogether("with_tags", "and lease_ms") }
         self.key = key
         self.namespace = namespace
         self.fresh = fresh ?? false
         self.withTTL = withTTL ?? false
         self.leaseMilliseconds = leaseMilliseconds
         self.waitMilliseconds = waitMilliseconds ?? 0
+        self.withTags = withTags ?? false
     }
 
     /// Position of the parameter called `name`, or -1.
@@ -62,6 +70,7 @@ public struct CacheGetParameters {
         if name.equals("with_ttl") { return 3 }
         if name.equals("lease_ms") { return 4 }
         if name.equals("wait_ms") { return 5 }
+        if name.equals("with_tags") { return 6 }
         return -1
     }
 }

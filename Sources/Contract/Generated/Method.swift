@@ -532,7 +532,7 @@ public enum Method: UInt8, CaseIterable, Sendable {
         case .cacheDelete: ["key", "keys", "namespace"]
         case .cacheExists: ["key", "namespace"]
         case .cacheFail: ["key", "lease", "namespace", "retry_after_ms"]
-        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms"]
+        case .cacheGet: ["key", "namespace", "fresh", "with_ttl", "lease_ms", "wait_ms", "with_tags"]
         case .cacheGetMany: ["keys", "namespace", "fresh"]
         case .cacheIncrement: ["key", "by", "namespace", "ttl_ms", "request_id"]
         case .cacheInvalidate: ["pattern", "namespace", "all", "tags"]

@@ -415,7 +415,9 @@ extension OpenRPC {
         "default":false}},{"name":"lease_ms","description":"Ask to be the one who computes a missing entry, for at \#
         most so long.","required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms",\#
         "description":"Only with `lease_ms`: how long to wait for the value while another one computes it.",\#
-        "required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}}],\#
+        "required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}},{"name":"with_tags",\#
+        "description":"Return `tags` and `stale_ms` too, where the entry has them, as cache.set takes them. Valkey is \#
+        asked, as with `fresh`, and no copy is kept.","required":false,"schema":{"type":"boolean","default":false}}],\#
         "result":{"name":"result","description":"The entry, or `hit` false.","schema":{"description":"What was found \#
         under a key. A value that is JSON comes as `value`; other bytes come as `text` where they are UTF-8, else as \#
         `base64`.","type":"object","required":["hit"],"properties":{"hit":{"description":"Whether the entry exists.",\#
@@ -426,11 +428,14 @@ extension OpenRPC {
         null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
         "stale":{"description":"True where the value's life is over and it is served nevertheless. Beside a `lease` \#
         it is what was there, for whoever would rather answer at once and compute afterwards.","type":"boolean"},\#
-        "lease":{"description":"The lease of whoever is to compute the missing entry: for cache.set, or cache.fail.",\#
-        "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
-        "type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
-        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "stale_ms":{"description":"How long the value may be served after its life, in milliseconds; from now on \#
+        where that is over. Only where it was asked for and is so.","type":"integer","minimum":1},\#
+        "tags":{"description":"The entry's tags, only where they were asked for and it has any.","type":"array",\#
+        "items":{"type":"string"}},"lease":{"description":"The lease of whoever is to compute the missing entry: for \#
+        cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not be asked: \#
+        the entry may exist.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
         "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
         open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
         passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
@@ -455,15 +460,18 @@ extension OpenRPC {
         "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
         "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
         "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
-        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
-        "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
-        JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
-        "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}},\#
-        {"name":"an entry of a tag that was invalidated","params":[{"name":"key","value":"page"}],\#
-        "result":{"name":"result","value":{"hit":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000}
+        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"with all that it takes to write it anew \#
+        elsewhere","params":[{"name":"key","value":"page"},{"name":"with_tags","value":true}],\#
+        "result":{"name":"result","value":{"hit":true,"value":1,"source":"valkey","stale_ms":30000,"tags":["news",\#
+        "user:42"]}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},{"name":"with_ttl",\#
+        "value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve","source":"valkey",\#
+        "ttl_ms":null}}},{"name":"bytes that are text, but not JSON","params":[{"name":"key","value":"page"}],\#
+        "result":{"name":"result","value":{"hit":true,"text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that \#
+        are not text","params":[{"name":"key","value":"image"}],"result":{"name":"result","value":{"hit":true,\#
+        "base64":"/9j/4A==","source":"valkey"}}},{"name":"an entry of a tag that was invalidated",\#
+        "params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":false}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_most_one":["with_tags",\#
+        "lease_ms"]}]}
         """#
 
     private static let cacheGetMany: StaticString = #"""
@@ -490,11 +498,14 @@ extension OpenRPC {
         null for no end; only where it was asked for.","type":["integer","null"],"minimum":0},\#
         "stale":{"description":"True where the value's life is over and it is served nevertheless. Beside a `lease` \#
         it is what was there, for whoever would rather answer at once and compute afterwards.","type":"boolean"},\#
-        "lease":{"description":"The lease of whoever is to compute the missing entry: for cache.set, or cache.fail.",\#
-        "type":"string"},"degraded":{"description":"True where Valkey could not be asked: the entry may exist.",\#
-        "type":"boolean"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it \#
-        must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
-        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "stale_ms":{"description":"How long the value may be served after its life, in milliseconds; from now on \#
+        where that is over. Only where it was asked for and is so.","type":"integer","minimum":1},\#
+        "tags":{"description":"The entry's tags, only where they were asked for and it has any.","type":"array",\#
+        "items":{"type":"string"}},"lease":{"description":"The lease of whoever is to compute the missing entry: for \#
+        cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not be asked: \#
+        the entry may exist.","type":"boolean"}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
         "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
         open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
         passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#

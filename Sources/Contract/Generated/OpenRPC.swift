@@ -212,32 +212,37 @@ public enum OpenRPC {
         "description":"Ask to be the one who computes a missing entry, for at most so long.","required":false,\#
         "schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with \#
         `lease_ms`: how long to wait for the value while another one computes it.","required":false,\#
-        "schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}}],"result":{"name":"result",\#
-        "description":"The entry, or `hit` false.","schema":{"$ref":"#/components/schemas/entry"}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
-        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
-        {"name":"a miss for the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms",\#
-        "value":10000},{"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
-        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
-        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
-        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
-        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"an entry without an end",\#
-        "params":[{"name":"key","value":"motto"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":"serve","source":"valkey","ttl_ms":null}}},{"name":"bytes that are text, but not \#
-        JSON","params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":true,\#
-        "text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that are not text","params":[{"name":"key",\#
-        "value":"image"}],"result":{"name":"result","value":{"hit":true,"base64":"/9j/4A==","source":"valkey"}}},\#
-        {"name":"an entry of a tag that was invalidated","params":[{"name":"key","value":"page"}],\#
-        "result":{"name":"result","value":{"hit":false}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.get_many","summary":"Reads several entries.","description":"One round \#
-        trip for all that the agent's memory does not hold. The answers come in the order of the keys; a key may \#
-        stand more than once. While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
+        "schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}},{"name":"with_tags",\#
+        "description":"Return `tags` and `stale_ms` too, where the entry has them, as cache.set takes them. Valkey is \#
+        asked, as with `fresh`, and no copy is kept.","required":false,"schema":{"type":"boolean","default":false}}],\#
+        "result":{"name":"result","description":"The entry, or `hit` false.",\#
+        "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
+        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
+        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for the one who is to compute",\#
+        "params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":5000}],\#
+        "result":{"name":"result","value":{"hit":false,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss",\#
+        "params":[{"name":"key","value":"user:43"}],"result":{"name":"result","value":{"hit":false}}},{"name":"by \#
+        position, in a namespace","params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],\#
+        "result":{"name":"result","value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left",\#
+        "params":[{"name":"key","value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":"running","source":"valkey","ttl_ms":60000}}},{"name":"with all that it takes to \#
+        write it anew elsewhere","params":[{"name":"key","value":"page"},{"name":"with_tags","value":true}],\#
+        "result":{"name":"result","value":{"hit":true,"value":1,"source":"valkey","stale_ms":30000,"tags":["news",\#
+        "user:42"]}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},{"name":"with_ttl",\#
+        "value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve","source":"valkey",\#
+        "ttl_ms":null}}},{"name":"bytes that are text, but not JSON","params":[{"name":"key","value":"page"}],\#
+        "result":{"name":"result","value":{"hit":true,"text":"<p>hello</p>","source":"valkey"}}},{"name":"bytes that \#
+        are not text","params":[{"name":"key","value":"image"}],"result":{"name":"result","value":{"hit":true,\#
+        "base64":"/9j/4A==","source":"valkey"}}},{"name":"an entry of a tag that was invalidated",\#
+        "params":[{"name":"key","value":"page"}],"result":{"name":"result","value":{"hit":false}}}],\#
+        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"at_most_one":["with_tags",\#
+        "lease_ms"]}]},{"name":"cache.get_many","summary":"Reads several entries.","description":"One round trip for \#
+        all that the agent's memory does not hold. The answers come in the order of the keys; a key may stand more \#
+        than once. While Valkey is away every answer is a miss with `degraded`.","paramStructure":"either",\#
         "params":[{"name":"keys","description":"Names of entries, 1 to 1000 of them.","required":true,\#
         "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
@@ -1667,13 +1672,16 @@ public enum OpenRPC {
         "valkey"]},"ttl_ms":{"description":"Life left in milliseconds, null for no end; only where it was asked for.",\#
         "type":["integer","null"],"minimum":0},"stale":{"description":"True where the value's life is over and it is \#
         served nevertheless. Beside a `lease` it is what was there, for whoever would rather answer at once and \#
-        compute afterwards.","type":"boolean"},"lease":{"description":"The lease of whoever is to compute the missing \#
-        entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True where Valkey could not \#
-        be asked: the entry may exist.","type":"boolean"}}},"token":{"description":"What a client shows to be let \#
-        into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
-        "minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it changes with \#
-        the token.","type":"string","minLength":1},"subject":{"description":"Whose session it is: text of the \#
-        application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        compute afterwards.","type":"boolean"},"stale_ms":{"description":"How long the value may be served after its \#
+        life, in milliseconds; from now on where that is over. Only where it was asked for and is so.",\#
+        "type":"integer","minimum":1},"tags":{"description":"The entry's tags, only where they were asked for and it \#
+        has any.","type":"array","items":{"type":"string"}},"lease":{"description":"The lease of whoever is to \#
+        compute the missing entry: for cache.set, or cache.fail.","type":"string"},"degraded":{"description":"True \#
+        where Valkey could not be asked: the entry may exist.","type":"boolean"}}},"token":{"description":"What a \#
+        client shows to be let into its session: the text that `session.create` or `session.rotate` returned.",\#
+        "type":"string","minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it \#
+        changes with the token.","type":"string","minLength":1},"subject":{"description":"Whose session it is: text \#
+        of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
         "minLength":1},"response_model":{"description":"The model as the application asks for it, versions included: \#
         text of at least one byte, at most 1 KiB by default.","type":"string","minLength":1},\#
         "response_scope":{"description":"Whose response it is, such as a tenant: entries of different scopes never \#
