@@ -128,7 +128,7 @@ let package = Package(
         ),
         module(
             "Responses",
-            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Store", "Valkey"]
+            ["Bytes", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Sealing", "Store", "Valkey"]
         ),
         module(
             "Topics",

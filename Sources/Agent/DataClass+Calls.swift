@@ -40,7 +40,7 @@ extension Method {
     fileprivate var storesInPlainText: Bool {
         switch group {
         case .cache: self == .cacheIncrement
-        case .hash, .response: idempotency != .read && !["delete", "fail"].contains { "\(name)".hasSuffix(".\($0)") }
+        case .hash: idempotency != .read && self != .hashDelete
         default: false
         }
     }

@@ -66,6 +66,7 @@ extension Features {
             keyspace: keyspace,
             namespaces: Namespaces(configuration.cache)
         )
+        response.setKeys(keys.secrets)
         agent = AgentMethods(
             calls: calls,
             cache: cache,
@@ -100,6 +101,7 @@ extension Features {
         channel.settings = ChannelSettings(next.channels)
         topic.settings = TopicSettings(next)
         response.namespaces = Namespaces(next.cache)
+        response.setKeys(keys.secrets)
     }
 
     /// Ends what would go on without calls, and tells those who hold it.

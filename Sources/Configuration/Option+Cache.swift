@@ -92,8 +92,8 @@ extension Option {
                 \.cache[classIn: name],
                 .choice(DataClass.allCases.map(\.rawValue)),
                 "How sensitive data in the namespace `\(name)` are, sessions included. `confidential`: nothing is stored "
-                    + "in plain text, so cache entries are encrypted as sessions are, under a configured key, and counters, "
-                    + "hashes and stored responses are refused; nothing lives longer than 30 days; changes are recorded. "
+                    + "in plain text, so cache entries are encrypted as sessions are, under a configured key, and "
+                    + "counters and hashes are refused; nothing lives longer than 30 days; changes are recorded. "
                     + "`restricted`: also no copy in the agent's memory, one day, and reads are recorded too."
             ),
             Option(

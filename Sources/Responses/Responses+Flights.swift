@@ -85,7 +85,8 @@ extension Responses {
                 return false
             case .entry(let bytes, let generations):
                 let deadline = flight.waiters.map(\.deadline).min() ?? .now
-                switch try await judge(bytes, generations, deadline, lane: first.request.context.lane) {
+                let (fingerprint, lane) = (flight.identity.fingerprint, first.request.context.lane)
+                switch try await judge(bytes, of: fingerprint, generations, deadline, lane: lane) {
                 case .current(let entry): answerAll(flight) { self.answer(entry, $0) }
                 case .none(let stale):
                     flight.stale = stale

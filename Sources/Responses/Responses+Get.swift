@@ -67,13 +67,15 @@ extension Responses {
         }
         guard let bytes = replies[0].bytes else { return .none(stale: []) }
         let generations = replies[1...].flatMap { $0.bytes ?? [] }
-        return try await judge(bytes, generations, context.deadline, lane: context.lane)
+        let fingerprint = request.identity.fingerprint
+        return try await judge(bytes, of: fingerprint, generations, context.deadline, lane: context.lane)
     }
 
     /// Tells whether what lies in the place of a response is one, and not out of date.
     ///
     /// - Parameters:
     ///   - bytes: What lies there.
+    ///   - fingerprint: Whose place it is.
     ///   - generations: The generations of scope and model that hold.
     ///   - deadline: When to stop waiting for those of its tags.
     ///   - lane: Whose commands they go with.
@@ -81,11 +83,13 @@ extension Responses {
     /// - Throws: ``RPCError`` of the link or of Valkey.
     func judge(
         _ bytes: [UInt8],
+        of fingerprint: [UInt8],
         _ generations: [UInt8],
         _ deadline: Instant,
         lane: Int
     ) async throws(RPCError) -> Found {
-        guard let entry = StoredResponse(bytes, depthMax: calls.limits.depthMax), entry.generations == generations
+        guard let entry = readable(bytes, fingerprint),
+            let entry = StoredResponse(entry, depthMax: calls.limits.depthMax), entry.generations == generations
         else {
             return .none(stale: StoredResponse.id(of: bytes))
         }

@@ -89,7 +89,8 @@ extension Responses {
                 lane: context.lane
             )
             let entry = draft.entry(under: generations)
-            try await write(entry, identity, generations, life: life, lease, context)
+            let stored = stored(entry, identity.fingerprint)
+            try await write(stored, identity, generations, life: life, lease, context)
             counts.stored += 1
             leaseEnded(identity.fingerprint, lease)
             calls.reply(context.call) { result in

@@ -56,7 +56,7 @@ public final class Responses {
 
     /// Counts since the start.
     public internal(set) var counts = Counts()
-    /// Gives the life of entries whose writer names none; may be replaced while calls run.
+    /// Says how long responses live, and whether they are encrypted; may be replaced while calls run.
     public var namespaces: Namespaces
     let link: Link
     let calls: CallTable
@@ -64,6 +64,8 @@ public final class Responses {
     var savings = SavingsTable()
     var flights: [[UInt8]: Flight] = [:]
     var leases: [[UInt8]: HeldLease] = [:]
+    var secrets: [SecretBytes] = []
+    var sealer: ResponseSealer?
     var replays: [ObjectIdentifier: [Replay]] = [:]
     /// Bytes of entries that are being replayed.
     public internal(set) var replayBytes = 0
@@ -76,7 +78,7 @@ public final class Responses {
     ///   - link: The link to the store.
     ///   - calls: The calls that are to be answered.
     ///   - keyspace: Names keys.
-    ///   - namespaces: Gives the life of entries whose writer names none.
+    ///   - namespaces: Says how long responses live, and whether they are encrypted.
     public init(link: Link, calls: CallTable, keyspace: Keyspace, namespaces: Namespaces) {
         self.link = link
         self.calls = calls

@@ -18,6 +18,8 @@ public struct Envelope {
         case indexKey = 4
         /// The value of a cache entry.
         case entry = 5
+        /// A stored response of a language model.
+        case response = 6
     }
 
     /// Where the fields begin, and how long the head is.

@@ -83,6 +83,7 @@ final class SubkeyTable {
         case .outcome: ByteView("squire outcome 1")
         case .indexKey: ByteView("squire index key 1")
         case .entry: ByteView("squire entry 1")
+        case .response: ByteView("squire response 1")
         }
     }
 }
