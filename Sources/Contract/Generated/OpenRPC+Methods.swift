@@ -1868,53 +1868,53 @@ extension OpenRPC {
         `finish_reason` or `stop_reason` of a provider that stands for an output that was cut off, filtered or \#
         refused, a stream of which no chunk has the reason that its others are waiting for; the answer is \#
         `{\"stored\": false, \"reason\": \"incomplete\"}` and a lease ends. Two round trips. `lease` has it stored \#
-        only while that lease runs.","paramStructure":"either","params":[{"name":"model","description":"The model as \#
-        the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
-        "required":true,"schema":{"description":"The model as the application asks for it, versions included: text of \#
-        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope",\#
-        "description":"Whose response it is, such as a tenant: entries of different scopes never meet. `shared` is a \#
-        word like any other. Text of at least one byte, at most 1 KiB by default.","required":true,\#
-        "schema":{"description":"Whose response it is, such as a tenant: entries of different scopes never meet. \#
-        `shared` is a word like any other. Text of at least one byte, at most 1 KiB by default.","type":"string",\#
-        "minLength":1}},{"name":"prompt","description":"The prompt, as one text.","required":false,\#
-        "schema":{"description":"The prompt, as one text.","type":"string"}},{"name":"messages","description":"The \#
-        messages of the request, in their order, as the provider takes them.","required":false,\#
-        "schema":{"description":"The messages of the request, in their order, as the provider takes them.",\#
-        "type":"array","maxItems":100000}},{"name":"params","description":"Everything else that changes the output: \#
-        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
-        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
-        better left out.","required":false,"schema":{"description":"Everything else that changes the output: \#
-        temperature, seed, tools, response format and so on. Members may stand in any order and numbers be written in \#
-        any way (`1`, `1.0`); no member twice. What does not change the output, such as whether it is streamed, is \#
-        better left out.","type":"object"}},{"name":"response","description":"The response: any JSON, kept byte for \#
-        byte as it was written.","required":false,"schema":{"description":"The response: any JSON, kept byte for byte \#
-        as it was written."}},{"name":"chunks","description":"A whole stream, chunk by chunk.","required":false,\#
-        "schema":{"description":"A whole stream, chunk by chunk.","type":"array","minItems":1,"maxItems":100000,\#
-        "items":{"type":"object","required":["delay_ms","chunk"],"additionalProperties":false,\#
-        "properties":{"delay_ms":{"description":"Time between the chunk before, or the request, and this one.",\#
-        "type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: any JSON, kept byte for \#
-        byte."}}}}},{"name":"usage","description":"What the provider said of tokens: `total_tokens`, or \#
-        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
-        not counted.","required":false,"schema":{"description":"What the provider said of tokens: `total_tokens`, or \#
-        `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other members are kept and \#
-        not counted.","type":"object"}},{"name":"cost","description":"What the response cost, from 0 to 1000000 in a \#
-        unit of the application's choice; counted to nine decimal places.","required":false,\#
-        "schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the application's choice; \#
-        counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life in milliseconds, at \#
-        most 100 years; null for no end. Without it, the default of the namespace `response`, one hour unless it is \#
-        configured.","required":false,"schema":{"description":"Life in milliseconds, at most 100 years; null for no \#
-        end. Without it, the default of the namespace's class.","type":["integer","null"],"minimum":1,\#
-        "maximum":3153600000000}},{"name":"tags","description":"Names by which response.invalidate can remove it, 1 \#
-        to 32 of them.","required":false,"schema":{"description":"Names by which response.invalidate can remove it, 1 \#
-        to 32 of them.","type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":32}},\#
-        {"name":"lease","description":"The lease that response.get gave for this request.","required":false,\#
-        "schema":{"description":"The lease that response.get gave for this request.","type":"string","minLength":1,\#
-        "maxLength":128}}],"result":{"name":"result","description":"Whether it was stored.","schema":{"type":"object",\#
-        "required":["stored","fingerprint"],"properties":{"stored":{"description":"False where the response is \#
-        incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.","type":"string",\#
-        "enum":["incomplete"]},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request in canonical \#
-        form with its scope.","type":"string","minLength":1}}}},"errors":[{"code":-32602,"message":"A parameter is \#
-        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        only while that lease runs, and where none of `tags` was invalidated since it was given; else the error is \#
+        lease_void.","paramStructure":"either","params":[{"name":"model","description":"The model as the application \#
+        asks for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"description":"The model as the application asks for it, versions included: text of at least one \#
+        byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"scope","description":"Whose \#
+        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
+        Text of at least one byte, at most 1 KiB by default.","required":true,"schema":{"description":"Whose response \#
+        it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of \#
+        at least one byte, at most 1 KiB by default.","type":"string","minLength":1}},{"name":"prompt",\#
+        "description":"The prompt, as one text.","required":false,"schema":{"description":"The prompt, as one text.",\#
+        "type":"string"}},{"name":"messages","description":"The messages of the request, in their order, as the \#
+        provider takes them.","required":false,"schema":{"description":"The messages of the request, in their order, \#
+        as the provider takes them.","type":"array","maxItems":100000}},{"name":"params","description":"Everything \#
+        else that changes the output: temperature, seed, tools, response format and so on. Members may stand in any \#
+        order and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such \#
+        as whether it is streamed, is better left out.","required":false,"schema":{"description":"Everything else \#
+        that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
+        and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
+        whether it is streamed, is better left out.","type":"object"}},{"name":"response","description":"The \#
+        response: any JSON, kept byte for byte as it was written.","required":false,"schema":{"description":"The \#
+        response: any JSON, kept byte for byte as it was written."}},{"name":"chunks","description":"A whole stream, \#
+        chunk by chunk.","required":false,"schema":{"description":"A whole stream, chunk by chunk.","type":"array",\#
+        "minItems":1,"maxItems":100000,"items":{"type":"object","required":["delay_ms","chunk"],\#
+        "additionalProperties":false,"properties":{"delay_ms":{"description":"Time between the chunk before, or the \#
+        request, and this one.","type":"integer","minimum":0,"maximum":3600000},"chunk":{"description":"The chunk: \#
+        any JSON, kept byte for byte."}}}}},{"name":"usage","description":"What the provider said of tokens: \#
+        `total_tokens`, or `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; other \#
+        members are kept and not counted.","required":false,"schema":{"description":"What the provider said of \#
+        tokens: `total_tokens`, or `prompt_tokens` and `completion_tokens`, or `input_tokens` and `output_tokens`; \#
+        other members are kept and not counted.","type":"object"}},{"name":"cost","description":"What the response \#
+        cost, from 0 to 1000000 in a unit of the application's choice; counted to nine decimal places.",\#
+        "required":false,"schema":{"description":"What the response cost, from 0 to 1000000 in a unit of the \#
+        application's choice; counted to nine decimal places.","type":"number"}},{"name":"ttl_ms","description":"Life \#
+        in milliseconds, at most 100 years; null for no end. Without it, the default of the namespace `response`, one \#
+        hour unless it is configured.","required":false,"schema":{"description":"Life in milliseconds, at most 100 \#
+        years; null for no end. Without it, the default of the namespace's class.","type":["integer","null"],\#
+        "minimum":1,"maximum":3153600000000}},{"name":"tags","description":"Names by which response.invalidate can \#
+        remove it, 1 to 32 of them.","required":false,"schema":{"description":"Names by which response.invalidate can \#
+        remove it, 1 to 32 of them.","type":"array","items":{"type":"string","minLength":1},"minItems":1,\#
+        "maxItems":32}},{"name":"lease","description":"The lease that response.get gave for this request.",\#
+        "required":false,"schema":{"description":"The lease that response.get gave for this request.","type":"string",\#
+        "minLength":1,"maxLength":128}}],"result":{"name":"result","description":"Whether it was stored.",\#
+        "schema":{"type":"object","required":["stored","fingerprint"],"properties":{"stored":{"description":"False \#
+        where the response is incomplete.","type":"boolean"},"reason":{"description":"Why it was not stored.",\#
+        "type":"string","enum":["incomplete"]},"fingerprint":{"description":"SHA-256, in hexadecimal, of the request \#
+        in canonical form with its scope.","type":"string","minLength":1}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
         "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
         "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
         unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#

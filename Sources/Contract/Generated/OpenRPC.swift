@@ -990,14 +990,15 @@ public enum OpenRPC {
         `finish_reason` or `stop_reason` of a provider that stands for an output that was cut off, filtered or \#
         refused, a stream of which no chunk has the reason that its others are waiting for; the answer is \#
         `{\"stored\": false, \"reason\": \"incomplete\"}` and a lease ends. Two round trips. `lease` has it stored \#
-        only while that lease runs.","paramStructure":"either","params":[{"name":"model","description":"The model as \#
-        the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose \#
-        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
-        Text of at least one byte, at most 1 KiB by default.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/response_scope"}},{"name":"prompt","description":"The prompt, as one \#
-        text.","required":false,"schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages",\#
-        "description":"The messages of the request, in their order, as the provider takes them.","required":false,\#
+        only while that lease runs, and where none of `tags` was invalidated since it was given; else the error is \#
+        lease_void.","paramStructure":"either","params":[{"name":"model","description":"The model as the application \#
+        asks for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose response it is, \#
+        such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of at least \#
+        one byte, at most 1 KiB by default.","required":true,"schema":{"$ref":"#/components/schemas/response_scope"}},\#
+        {"name":"prompt","description":"The prompt, as one text.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages","description":"The messages of \#
+        the request, in their order, as the provider takes them.","required":false,\#
         "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
         that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
         and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
