@@ -38,13 +38,7 @@ extension Leases {
         let place = waits[lease.wish.place] ?? WaitingPlace(lease.wish.place)
         waits[lease.wish.place] = place
         place.leases.append(lease)
-        let end = min(lease.waitEnd, lease.call == nil ? .distantFuture : lease.deadline)
-        if end < .distantFuture {
-            lease.timer = EventLoop.reactor.timers.schedule(at: end) {
-                lease.timer = nil
-                self.giveUp(lease)
-            }
-        }
+        scheduleWaitEnd(lease)
         listen()
         if lease.isGranted { return claim(lease) }
         scheduleTending(place, untilEnd: lease.refusal.retryAfterMilliseconds)
@@ -55,18 +49,27 @@ extension Leases {
         if lease.state == .waiting, mayCloseCycle(lease) { detectDeadlock(lease) }
     }
 
+    /// Sets the timer for the end of a wait, whatever Valkey answers by then.
+    func scheduleWaitEnd(_ lease: Lease) {
+        lease.cancelTimer()
+        let end = min(lease.waitEnd, lease.call == nil ? .distantFuture : lease.deadline)
+        guard end < .distantFuture else { return }
+        lease.timer = EventLoop.reactor.timers.schedule(at: end) {
+            lease.timer = nil
+            self.giveUp(lease)
+        }
+    }
+
     /// Ends a wait whose time is over, at once; Valkey learns of it behind the caller's back.
-    private func giveUp(_ lease: Lease) {
-        guard [.asking, .waiting, .claiming].contains(lease.state) else { return }
-        let isRefused = lease.waitEnd <= .now
-        letGo(lease)
-        if isRefused {
-            unregister(lease)
+    func giveUp(_ lease: Lease) {
+        guard lease.isOpen else { return }
+        if lease.waitEnd <= .now {
+            forsake(lease)
             counts.refused += 1
             unsafe lease.owner.leaseRefused(lease, lease.refusal)
         } else {
             let message = "the deadline passed while others held it"
-            fail(lease, RPCError(.deadlineExceeded, message, outcome: .notApplied))
+            end(lease, because: RPCError(.deadlineExceeded, message, outcome: .notApplied))
         }
     }
 
@@ -96,7 +99,7 @@ extension Leases {
         lease.sent = .now
         if lease.wish.replicas != nil { return claimDurably(lease) }
         link.send(request(.claim, lease, lease.answerDeadline), lane: lease.lane) { command in
-            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, to: &command)
+            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, isOwn: true, to: &command)
         }
     }
 
@@ -104,7 +107,7 @@ extension Leases {
     func askAgain(_ lease: Lease) {
         forgetWait(lease)
         guard lease.waitEnd > .now else {
-            lease.state = .asking
+            lease.state = .waiting
             return giveUp(lease)
         }
         ask(lease)
