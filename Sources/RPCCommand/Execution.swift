@@ -86,6 +86,8 @@ struct Execution {
         var holding = HeldLock(client, connection, lease: lease, life: life, sent: sent)
         let running: ProtectedCommand
         do throws(CommandError) {
+            // The lock may have been waited for: its life did not begin when it was asked for.
+            if holding.deadlines.isWorn(at: .now) { try holding.renew() }
             running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(fence)"])
         } catch {
             holding.release()
@@ -223,6 +225,25 @@ private struct HeldLock {
         let isInTime = client.exchange(alongside: other, until: end).isInTime
         takeNews(client)
         return isInTime
+    }
+
+    /// Renews it at once, and waits for that.
+    ///
+    /// - Throws: ``CommandError`` where it is not held any more, or the agent does not answer in time.
+    mutating func renew() throws(CommandError) {
+        guard let client else { return }
+        let sent = Instant.now
+        let reply: RPCMessage
+        do throws(RPCClientError) {
+            reply = try client.call("lock.renew", params: params, until: sent.advanced(by: .seconds(5)))
+        } catch {
+            throw CommandError(error, calling: "lock.renew")
+        }
+        if let error = reply.error { throw ErrorExplanation.explain(error, method: "lock.renew") }
+        guard let life = reply.result?["ttl_ms"]?.integer else {
+            throw CommandError(.unreachable, "lock.renew: the reply holds no result")
+        }
+        deadlines.renewed(life: life, sent: sent)
     }
 
     private mutating func takeNews(_ client: RPCClient) {
