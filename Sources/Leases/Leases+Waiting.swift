@@ -12,6 +12,8 @@ final class WaitingPlace {
     let place: LeasePlace
     var leases: [Lease] = []
     var timer: TimerID?
+    /// When the waits were kept alive last.
+    var tendedAt = Instant.now
     /// Whether Valkey is being asked about the place.
     var isTending = false
     /// Whether it is to be asked again, because something happened meanwhile.
@@ -26,7 +28,8 @@ final class WaitingPlace {
 ///
 /// The queue is Valkey's. Whoever leaves a place has Valkey grant it to the first in the queue and tell that one's
 /// agent, so nobody asks again and again. Only for what nobody tells of, a lease that runs out, Valkey is asked when the
-/// earliest one would end; with it the places in the queue are kept alive, which would otherwise end with their agent.
+/// earliest one would end, and looked at now and then, since that may be earlier by then; with it the places in the queue
+/// are kept alive, which would otherwise end with their agent.
 extension Leases {
     /// Takes note that a lease stands in the queue.
     func wait(_ lease: Lease) {
@@ -117,23 +120,30 @@ extension Leases {
 
     private func scheduleTending(_ place: WaitingPlace, untilEnd milliseconds: Int64) {
         let now = Instant.now
-        var next = now.advanced(by: Leases.tendInterval)
-        if milliseconds > 0 { next = min(next, now.advanced(milliseconds: milliseconds + 1)) }
+        var due = place.tendedAt.advanced(by: Leases.tendInterval)
+        if milliseconds > 0 { due = min(due, now.advanced(milliseconds: milliseconds + 1)) }
+        let look = now.advanced(by: Leases.lookInterval)
         if let timer = place.timer { EventLoop.reactor.timers.cancel(timer) }
-        place.timer = EventLoop.reactor.timers.schedule(at: next) {
+        place.timer = EventLoop.reactor.timers.schedule(at: min(due, look)) {
             place.timer = nil
-            self.tend(place)
+            self.tend(place, onlyLooks: look < due)
         }
     }
 
     /// Asks Valkey about a place: what was granted, and when something may be.
-    func tend(_ place: WaitingPlace) {
+    ///
+    /// - Parameters:
+    ///   - place: The place.
+    ///   - onlyLooks: Whether it is not asked for the waits, which are many, but for the place alone.
+    func tend(_ place: WaitingPlace, onlyLooks: Bool = false) {
         guard !place.isTending else {
             place.isStale = true
             return
         }
-        let leases = place.leases.filter { $0.state == .waiting }
-        guard !leases.isEmpty else { return }
+        let waiting = place.leases.filter { $0.state == .waiting }
+        guard !waiting.isEmpty else { return }
+        let leases = onlyLooks ? [] : waiting
+        if !onlyLooks { place.tendedAt = .now }
         place.isTending = true
         place.isStale = false
         Task { @EventLoop in

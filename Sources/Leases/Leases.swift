@@ -45,8 +45,11 @@ public final class Leases {
     /// How long a place in a queue lasts without being tended, in milliseconds: the time for which the death of an agent
     /// may hold others up.
     static let waitLifeMilliseconds: Int64 = 15_000
-    /// Most time between two looks at a place for which somebody waits.
+    /// Most time until the places of those who wait are kept alive again.
     static let tendInterval = Duration.seconds(5)
+    /// Most time between two looks at a place for which somebody waits: nobody tells of a lease that was granted to
+    /// another agent and not taken, so its end is known by then.
+    static let lookInterval = Duration.milliseconds(Int64(LeaseScripts.claimMilliseconds))
     /// How long a call within the agent may take that no client waits for.
     static let backgroundTimeout = Duration.seconds(5)
     /// Time until an attempt to reach Valkey that failed is repeated.

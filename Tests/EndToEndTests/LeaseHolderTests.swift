@@ -99,6 +99,27 @@ struct LeaseHolderTests {
         }
     }
 
+    @Test("An agent that stands still holds others up for as long as it has to take what it was granted, and no longer")
+    func stoppedAgent() async throws {
+        try await withTwoAgents { first, second in
+            let (holder, dead) = (try first.lease(), try second.lease())
+            let held = try await holder.result("lock.acquire", ["name": "n"])
+            _ = try await dead.begin("lock.acquire", ["name": "n", "wait_ms": 60_000])
+            try await waitUntil("one waits") { try await waiters(first) == 1 }
+            let client = try first.lease()
+            let call = try await client.begin("lock.acquire", ["name": "n", "wait_ms": 60_000])
+            try await waitUntil("both wait") { try await waiters(first) == 2 }
+            try second.daemon.process.signal(SIGSTOP)
+            // It runs out after less than four seconds, and two are promised.
+            _ = try await client.result("lock.acquire", ["name": "clock", "ttl_ms": 4000, "bind": "none"])
+            _ = try await holder.result("lock.release", ["lease": held["lease"] ?? .null])
+            #expect(try await client.result(of: call)["acquired"] == true)
+            #expect(try client.takePushes().isEmpty)
+            try second.daemon.process.signal(SIGCONT)
+            withExtendedLifetime(dead) {}
+        }
+    }
+
     private func waiters(_ agent: RunningAgent) async throws -> Int {
         try await agent.lease().result("lock.inspect", ["name": "n"])["waiters"]?.array?.count ?? -1
     }

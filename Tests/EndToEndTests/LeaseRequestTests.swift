@@ -53,6 +53,7 @@ struct LeaseRequestTests {
                     let again = try await client.result("lock.acquire", params)
                     #expect(again["lease"] == held["lease"])
                     #expect(try await agent.leases("held") == 1)
+                    withExtendedLifetime(client) {}
                 }
                 #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 25_000])["acquired"] == true)
             }
