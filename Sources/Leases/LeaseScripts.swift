@@ -195,8 +195,8 @@ enum LeaseScripts {
     /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
     /// or by its own where that is empty.
     ///
-    /// Where ARGV[7] is 1, only the agent that keeps it may: one from which the lease was taken to another connection
-    /// does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was
+    /// ARGV[7] is the connection that asks, as a party. Where it is empty, the agent asks by itself, and only the one that
+    /// keeps the lease may: one from which it was taken to another connection does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was
     /// revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
@@ -206,7 +206,7 @@ enum LeaseScripts {
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
         local r = record and read(record)
         if r and r.user == ARGV[4] and r.ends > now then
-          if ARGV[7] == '1' and r.agent ~= ARGV[5] then return {0, 'm'} end
+          if ARGV[7] == '' and r.agent ~= ARGV[5] then return {0, 'm'} end
           if r.state == 'r' then return {0, 'r'} end
           r.life = tonumber(ARGV[6]) or r.life
           r.ends, r.state, r.agent = now + r.life, 'h', ARGV[5]

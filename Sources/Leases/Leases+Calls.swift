@@ -81,12 +81,14 @@ extension Leases {
         answer: @escaping @EventLoop (RenewedLease) -> Void
     ) {
         let place = LeasePlace(kind, token.name, keyspace)
+        // The connection is the party from now on.
+        let party = calls.peer(of: context.call).map { holder(of: $0).party } ?? []
         Task { @EventLoop in
             let sent = Instant.now
             let outcome: RenewalAnswer
             do throws(LinkFailure) {
                 let reply = try await self.link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
-                    self.append(renewalOf: token.id, place, context.userID, life: life, isOwn: false, to: &$0)
+                    self.append(renewalOf: token.id, place, context.userID, life: life, party: party, to: &$0)
                 }
                 outcome = RenewalAnswer(reply)
             } catch {

@@ -30,7 +30,7 @@ extension Leases {
     func claimDurably(_ lease: Lease) {
         Task { @EventLoop in
             await self.exchangeDurably(lease) { command in
-                self.append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, isOwn: true, to: &command)
+                self.append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, to: &command)
             } take: { reply in
                 let answer = RenewalAnswer(reply)
                 if case .renewed(let life, let record) = answer {

@@ -43,7 +43,7 @@ extension Leases {
         lease.isRenewing = true
         lease.renewalSent = now
         link.send(request(.renew, lease, lease.clock.validUntil), lane: lease.lane) { command in
-            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: life, isOwn: true, to: &command)
+            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: life, to: &command)
         }
     }
 
@@ -54,14 +54,15 @@ extension Leases {
     ///   - place: What it is a lease of.
     ///   - userID: Whose it is.
     ///   - life: The life to give, in milliseconds; nil for what it had.
-    ///   - isOwn: Whether only a lease that this agent keeps is meant, and not one that was taken to another.
+    ///   - party: The connection that asks, as a party; empty where the agent does, and only a lease that it keeps is
+    ///     meant.
     ///   - command: Receives the command.
     func append(
         renewalOf id: LeaseID,
         _ place: LeasePlace,
         _ userID: UInt32,
         life: Int64?,
-        isOwn: Bool,
+        party: [UInt8] = [],
         to command: inout ByteBuffer
     ) {
         command.append(callOf: LeaseScripts.renew, keys: 2, arguments: 7)
@@ -70,7 +71,7 @@ extension Leases {
         command.append(word: Int64(userID))
         command.append(word: agent)
         if let life { command.append(word: life) } else { command.append(word: "") }
-        command.append(word: isOwn ? "1" : "0")
+        command.append(word: party)
     }
 
     /// Takes the answer to a renewal.

@@ -102,7 +102,7 @@ extension Leases {
         lease.sent = .now
         if lease.wish.replicas != nil { return claimDurably(lease) }
         link.send(request(.claim, lease, lease.answerDeadline), lane: lease.lane) { command in
-            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, isOwn: true, to: &command)
+            append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, to: &command)
         }
     }
 

@@ -209,7 +209,7 @@ public final class Leases {
         outcome: .notApplied
     )
 
-    private func holder(of peer: Peer) -> PeerLeases {
+    func holder(of peer: Peer) -> PeerLeases {
         if let known = peers[ObjectIdentifier(peer)] { return known }
         lastParty += 1
         let holder = PeerLeases(peer, party: agent + Array("-\(lastParty)".utf8))
