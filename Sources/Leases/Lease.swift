@@ -144,7 +144,9 @@ public final class Lease {
     var isGranted = false
     /// Whether the owner knows that it waits.
     var isWaitTold = false
-    /// Whether its wait stands in the waits-for graph.
+    /// Whether its wait counts among those of the waits-for graph.
+    var isListed = false
+    /// Whether it was looked for a cycle since its wait began.
     var isEntered = false
     var refusal = LeaseRefusal(holder: nil, retryAfterMilliseconds: 0)
 

@@ -79,12 +79,14 @@ extension Leases {
         owner: any LeaseOwner
     ) {
         let place = LeasePlace(kind, token.name, keyspace)
+        // The connection is the party from now on.
+        let party = calls.peer(of: context.call).map { holder(of: $0).party } ?? []
         Task { @EventLoop in
             let sent = Instant.now
             let answer: RenewalAnswer
             do throws(LinkFailure) {
                 let reply = try await self.link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
-                    self.append(renewalOf: token.id, place, context.userID, life: life, to: &$0)
+                    self.append(renewalOf: token.id, place, context.userID, life: life, party: party, to: &$0)
                 }
                 answer = RenewalAnswer(reply)
             } catch {
@@ -143,7 +145,7 @@ extension Leases {
             )
             let lease: Lease
             do throws(RPCError) {
-                lease = try register(wish, token.id, request, peer, owner)
+                lease = try register(wish, token.id, request, peer, owner, party: record.party)
             } catch {
                 letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
                 return calls.fail(context.call, error)
@@ -154,6 +156,7 @@ extension Leases {
             lease.clock.renewedByClient(life: life, sent: sent)
             keep(lease)
             listen()
+            lookAgain(atWaitsOf: lease)
         }
         calls.reply(context.call) { result in
             result.append("{\"ttl_ms\":")

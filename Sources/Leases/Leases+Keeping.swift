@@ -50,14 +50,16 @@ extension Leases {
         _ place: LeasePlace,
         _ userID: UInt32,
         life: Int64?,
+        party: [UInt8] = [],
         to command: inout ByteBuffer
     ) {
-        command.append(callOf: LeaseScripts.renew, keys: 2, arguments: 6)
+        command.append(callOf: LeaseScripts.renew, keys: 2, arguments: 7)
         append(headOf: place, to: &command)
         command.append(word: id.text)
         command.append(word: Int64(userID))
         command.append(word: agent)
         if let life { command.append(word: life) } else { command.append(word: "") }
+        command.append(word: party)
     }
 
     /// Takes the answer to a renewal.

@@ -52,7 +52,7 @@ extension Leases {
             lease.isWaitTold = true
             unsafe lease.owner.leaseWaits(lease)
         }
-        if lease.state == .waiting, mayCloseCycle(lease) { detectDeadlock(lease) }
+        if mayCloseCycle(lease) { detectDeadlock(lease) }
     }
 
     /// Ends a wait whose time is over, at once; Valkey learns of it behind the caller's back.
@@ -154,7 +154,7 @@ extension Leases {
                 switch state.integer {
                 case 0:
                     lease.refusal.retryAfterMilliseconds = max(untilEnd, 1)
-                    if lease.isEntered { detectDeadlock(lease) }
+                    if !lease.isEntered, mayCloseCycle(lease) { detectDeadlock(lease) }
                 case 1: claim(lease)
                 default: askAgain(lease)
                 }
