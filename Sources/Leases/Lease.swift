@@ -146,6 +146,8 @@ public final class Lease {
     var isWaitTold = false
     /// Whether its wait counts among those of the waits-for graph.
     var isListed = false
+    /// Whether it stands among the waits that are to be looked at for cycles.
+    var isToBeLookedAt = false
     /// Whether it was looked for a cycle since its wait began.
     var isEntered = false
     var refusal = LeaseRefusal(holder: nil, retryAfterMilliseconds: 0)

@@ -23,7 +23,8 @@ import Valkey
 enum LeaseScripts {
     /// All of them, to be registered with the link.
     static let all = [
-        acquire, renew, release, tend, inspect, revoke, WaitsForScripts.check, WaitsForScripts.keep, WaitsForScripts.forget,
+        acquire, renew, release, tend, inspect, revoke, WaitsForScripts.check, WaitsForScripts.keep,
+        WaitsForScripts.forget,
     ]
 
     /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.

@@ -22,10 +22,12 @@ struct WaitsForEntry: Hashable {
 ///
 /// Candidates of elections do not count: nobody stands still while he waits to lead.
 extension Leases {
-    /// Most places that are looked at for one wait. A longer cycle is not found.
+    /// Most places that are looked at for one wait: a longer cycle is not found.
     private static let placesMax = 256
     /// Most places of its party that a wait is looked at with.
     private static let ownPlacesMax = 64
+    /// Most waits that are looked at at the same time.
+    private static let looksMax = 16
     /// How long an agent is taken for living without keeping its entries, in milliseconds.
     private static let entryMilliseconds: Int64 = 15_000
     /// Time until an agent's entries are kept again.
@@ -67,12 +69,25 @@ extension Leases {
     /// Enters a wait into the graph, and ends it where it closes a cycle.
     func detectDeadlock(_ lease: Lease) {
         list(lease)
-        Task { @EventLoop in
-            do throws(RPCError) {
-                if let cycle = try await self.cycle(through: lease) { self.endDeadlock(lease, cycle) }
-            } catch {
-                // The next look at the place tries again.
-                return
+        guard !lease.isToBeLookedAt else { return }
+        lease.isToBeLookedAt = true
+        looks.waiting.append(lease)
+        lookOn()
+    }
+
+    /// Looks at waits in turn, few at a time, so that others have Valkey's time as well.
+    private func lookOn() {
+        while looks.running < Leases.looksMax, !looks.waiting.isEmpty {
+            let lease = looks.waiting.removeFirst()
+            lease.isToBeLookedAt = false
+            guard lease.state == .waiting else { continue }
+            looks.running += 1
+            Task { @EventLoop in
+                // Where that fails, the next look at the place tries again.
+                let cycle = try? await self.cycle(through: lease)
+                self.looks.running -= 1
+                if let cycle { self.endDeadlock(lease, cycle) }
+                self.lookOn()
             }
         }
     }
@@ -116,7 +131,7 @@ extension Leases {
             if kind == 1 { return GraphStep.steps(Array(elements.dropFirst())) }
             if kind == 2 {
                 found += elements.dropFirst().compactMap(\.bytes)
-                guard found.count <= 2 * Leases.placesMax else { break }
+                guard found.count <= 2 * Leases.placesMax, elements.count > 1 else { break }
                 continue
             }
             // What the party asked for before this was entered, and after it was sent, may be waited for already.

@@ -80,6 +80,8 @@ public final class Leases {
     var entries: [WaitsForEntry: Int] = [:]
     /// When the entries are kept again.
     var entriesTimer: TimerID?
+    /// Waits that are to be looked at for cycles, the first first, and how many are being looked at.
+    var looks: (waiting: [Lease], running: Int) = ([], 0)
     var news: AgentNews?
     /// Leases that are asked for once this agent listens.
     var deferred: [Lease] = []

@@ -4,8 +4,8 @@ import Valkey
 /// Finding deadlocks where the truth is: in the records of those who hold and of those who wait.
 ///
 /// The hash `lock-graph` tells only where parties wait, of those parties for which somebody else may wait: `q:<party>`,
-/// for each agent and place the keys, kind and name of the place; `m:<place>`, the parties that wait there and have more
-/// such entries; `a`, until when each agent is taken for living. Who waits for whom follows from the records of the
+/// for each agent and place the keys, kind and name of the place, and who held it then; `m:<place>`, the parties that wait
+/// there and have more such entries; `a`, until when each agent is taken for living. Who waits for whom follows from the records of the
 /// places (``LeaseScripts``), which are read in the same script that decides.
 ///
 /// A party is stuck where one of its waits is blocked. In a place, those who wait have their turn one after the other,
@@ -87,7 +87,8 @@ enum WaitsForScripts {
         if not record then return {0} end
         local function party(r) return (string.match(r.rest, '^%S+')) end
         local P = party(read(record))
-        enter(P, agent .. K, {K, Q, ARGV[6], ARGV[7]})
+        local holding = redis.call('HGET', K, 'h:' .. (redis.call('HGET', K, 'x') or ''))
+        enter(P, agent .. K, {K, Q, ARGV[6], ARGV[7], holding and party(read(holding))})
         local agents = get('a')
         agents[agent] = now + ARGV[5]
         put('a', agents)
@@ -111,6 +112,8 @@ enum WaitsForScripts {
     )
 
     /// Finds in `order` all places to which the place leads, and ends where they do not lead back to the party.
+    ///
+    /// Behind a place whose keys were not given, it asks for those that probably follow as well.
     private static let reach = """
         local entries = {}
         local function entriesOf(of)
@@ -147,6 +150,7 @@ enum WaitsForScripts {
               else
                 answer[#answer + 1] = e[1]
                 answer[#answer + 1] = e[2]
+                if e[5] and #answer < 1000 then visit(e[5]) end
               end
             end
           end
@@ -172,13 +176,13 @@ enum WaitsForScripts {
         local wait
         for _, key in ipairs(order) do
           local all, waiting = redis.call('HGETALL', key), {}
-          local place = {key = key, holds = {}, queue = {}, first = 1, capacity = 0}
+          local place = {key = key, counted = {}, queue = {}, first = 1, capacity = 0}
           for i = 1, #all, 2 do
             local word = string.sub(all[i], 1, 2)
             if word == 'h:' then
               local r = read(all[i + 1])
               if r.ends > now then
-                table.insert(place.holds, {party = party(r), weight = r.weight, fence = tonumber(r.fence)})
+                table.insert(place.counted, {party = party(r), weight = r.weight, fence = tonumber(r.fence)})
               end
             elseif word == 'w:' then
               waiting[string.sub(all[i], 3)] = all[i + 1]
@@ -205,33 +209,37 @@ enum WaitsForScripts {
         """
 
     /// Moves the first who is blocked in each place as far as he goes, and ends where the wait is not blocked.
+    ///
+    /// `counted` are those who have something or will have it before him, and are stuck.
     private static let stuck = """
-        local function blocked(of, place, fence)
-          local found = {}
-          for other, at in pairs(last[of] or {}) do
-            if at.at >= other.first and (other ~= place or fence and fence < at.number) then
-              found[#found + 1] = at
-            end
+        local function isBlocked(at, place, fence)
+          return at.at >= at.place.first and (at.place ~= place or fence and fence < at.number)
+        end
+        local function isStuck(of, place, fence)
+          for _, at in pairs(last[of] or {}) do
+            if isBlocked(at, place, fence) then return true end
           end
-          return found
+          return false
         end
         local changed = true
         while changed do
           changed = false
-          for _, place in ipairs(places) do
-            local taken, at = 0, 1
-            for _, h in ipairs(place.holds) do
-              if next(blocked(h.party, place, h.fence)) then taken = taken + h.weight end
+          for i = #places, 1, -1 do
+            local place, counted, taken = places[i], {}, 0
+            local function count(claim)
+              if isStuck(claim.party, place, claim.fence) then
+                counted[#counted + 1] = claim
+                taken = taken + claim.weight
+              end
             end
-            while at <= #place.queue and place.queue[at].weight + taken <= place.capacity do
-              if next(blocked(place.queue[at].party, place)) then taken = taken + place.queue[at].weight end
+            for _, claim in ipairs(place.counted) do count(claim) end
+            local at = place.first
+            while place.queue[at] and place.queue[at].weight + taken <= place.capacity do
+              count(place.queue[at])
               at = at + 1
             end
-            place.taken = taken
-            if at > place.first then
-              place.first = at
-              changed = true
-            end
+            changed = changed or at > place.first
+            place.first, place.counted, place.taken = at, counted, taken
           end
         end
         if not wait or wait.at < wait.place.first then return {0} end
@@ -250,16 +258,13 @@ enum WaitsForScripts {
           if at.weight + place.taken <= place.capacity and first.party ~= P then steps[count + 2] = first end
           local function step(of, fence)
             if of == P and (place ~= wait.place or fence and fence < wait.number) then return true end
-            for _, other in ipairs(blocked(of, place, fence)) do
-              if other ~= wait and follow(other) then return true end
+            for _, other in pairs(last[of]) do
+              if other ~= wait and isBlocked(other, place, fence) and follow(other) then return true end
             end
             return false
           end
-          for _, h in ipairs(place.holds) do
-            if step(h.party, h.fence) then return true end
-          end
-          for i = 1, place.first - 1 do
-            if step(place.queue[i].party) then return true end
+          for _, claim in ipairs(place.counted) do
+            if step(claim.party, claim.fence) then return true end
           end
           steps[count + 2], steps[count + 1] = nil, nil
           return false

@@ -97,7 +97,7 @@ struct DeadlockCaseTests {
         }
     }
 
-    @Test("are none where a party waits twice for what another holds, in the order of asking", arguments: [false, true])
+    @Test("are none where a party waits twice for what another holds", arguments: [false, true])
     func twice(isNamed: Bool) async throws {
         try await withTwoAgents { first, second in
             let (holder, mixed, other) = (try second.lease(), try first.lease(), try second.lease())
@@ -164,7 +164,9 @@ struct DeadlockCaseTests {
             let limit: Document = ["name": "s", "limit": 3]
             let (a, b, c, x) = (try agent.lease(), try agent.lease(), try agent.lease(), try agent.lease())
             var leases: [Document] = []
-            for client in [a, b, c] { leases.append(try await client.result("semaphore.acquire", limit)["lease"] ?? .null) }
+            for client in [a, b, c] {
+                leases.append(try await client.result("semaphore.acquire", limit)["lease"] ?? .null)
+            }
             let (l, m) = (try await x.hold("L"), try await x.hold("M"))
             let wish: Document = ["name": "s", "limit": 3, "permits": 2, "wait_ms": 60_000]
             let two = try await x.begin("semaphore.acquire", wish)
