@@ -43,10 +43,10 @@ extension Leases {
         other !== lease && other.state != .ended && other.party == lease.party && other.wish.place.kind != .leader
     }
 
-    /// Enters the waits of a party that holds something from now on.
+    /// Enters the waits of a party that holds something else, or waits for it, from now on.
     func enterOtherWaits(of lease: Lease) {
         guard !waits.isEmpty, lease.holder.leases.count > 1 else { return }
-        for other in Array(lease.holder.leases.values) where !other.isEntered && isOther(lease, than: other) {
+        for other in Array(lease.holder.leases.values) where !other.isListed && isOther(lease, than: other) {
             if mayCloseCycle(other) { detectDeadlock(other) }
         }
     }

@@ -52,7 +52,10 @@ extension Leases {
             lease.isWaitTold = true
             unsafe lease.owner.leaseWaits(lease)
         }
-        if mayCloseCycle(lease) { detectDeadlock(lease) }
+        if mayCloseCycle(lease) {
+            enterOtherWaits(of: lease)
+            detectDeadlock(lease)
+        }
     }
 
     /// Ends a wait whose time is over, at once; Valkey learns of it behind the caller's back.

@@ -83,6 +83,26 @@ struct DeadlockCaseTests {
         }
     }
 
+    @Test("are found before anybody holds anything, where two wait for the same in another order")
+    func order() async throws {
+        try await withTwoAgents { first, second in
+            let (a, b, holder) = (try first.lease(), try second.lease(), try first.lease())
+            let leases = [try await holder.hold("1"), try await holder.hold("2")]
+            let early = try await a.await("1")
+            try await first.queue(becomes: 1, of: "1")
+            _ = try await b.await("2")
+            try await first.queue(becomes: 1, of: "2")
+            let late = try await a.await("2")
+            try await waitUntil("both waits stand in the graph") {
+                try first.graphFields().count { $0.hasPrefix("m:") } == 2
+            }
+            #expect(try await b.error(of: try await b.await("1"))["cycle"]?.array?.count == 2)
+            for lease in leases { try await holder.letGo(lease) }
+            #expect(try await a.result(of: early)["acquired"] == true)
+            #expect(try a.replyIfThere(to: late) == nil)
+        }
+    }
+
     @Test("are none where those before one share as well")
     func sharing() async throws {
         try await withAgent { agent in
