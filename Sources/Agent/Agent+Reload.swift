@@ -63,6 +63,7 @@ extension Agent {
         }
         gatekeeper.audit.adopt(next.audit)
         gatekeeper.audit.reopen()
+        let isOtherPolicy = gatekeeper.policy.rules != policy.rules
         gatekeeper.adopt(policy, classes: next.cache.classes)
         features.adopt(next, keys)
         stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
@@ -70,7 +71,8 @@ extension Agent {
         log.format = next.log.format
         calls.slowNanoseconds = next.log.slowNanoseconds
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
-        let changed = next.changes(since: configuration)
+        var changed = next.changes(since: configuration)
+        if isOtherPolicy, !changed.contains("policy.file") { changed.append("policy.file") }
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
         let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
         let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }

@@ -14,23 +14,27 @@ final class CallerGate {
     // The keeper lives as long as the agent.
     private unowned let keeper: Gatekeeper
     private var peers: [Peer] = []
-    private let account: QuotaAccount
+    private(set) var account: CallerAccount
     /// Calls that run and count against the quota.
     private var counted: Set<CallID> = []
     /// Records of calls that run.
     private var records: [CallID: PendingRecord] = [:]
-    /// When a denial was logged last, and how many were not since.
-    private var denialLogged = Instant(nanoseconds: .min)
-    private var denialsUnlogged = 0
 
     init(_ access: Access, keeper: Gatekeeper) {
         self.access = access
         self.keeper = keeper
-        account = QuotaAccount(access.quota, now: EventLoop.reactor.now)
+        account = keeper.account(of: access)
+        account.add(self)
     }
 
     /// Whether no connection is open and no call runs that is to be seen to its end.
-    var isIdle: Bool { peers.isEmpty && account.inFlight == 0 && records.isEmpty }
+    var isIdle: Bool { peers.isEmpty && counted.isEmpty && records.isEmpty }
+
+    /// Locks, permits and terms that are held through the gate.
+    var leases: Int { peers.reduce(0) { $0 + $1.leases } }
+
+    /// What its connections are bound to: leases, and subscriptions.
+    var bindings: Int { peers.reduce(0) { $0 + $1.bindings } }
 
     /// Takes a connection in.
     func add(_ peer: Peer) {
@@ -54,7 +58,15 @@ final class CallerGate {
     /// Has another policy hold, or other methods be watched.
     func adopt(_ access: Access) {
         self.access = access
-        account.quota = access.quota
+        // Calls that run end where they began.
+        if counted.isEmpty {
+            account.remove(self)
+            keeper.settle(account)
+            account = keeper.account(of: access)
+            account.add(self)
+        } else {
+            account.usage.quota = access.quota
+        }
         for peer in peers { peer.ungated = ungated }
     }
 
@@ -65,36 +77,21 @@ final class CallerGate {
 
     private func deny(_ method: Method, _ reason: String) -> RPCError {
         keeper.counts.denied += 1
-        logDenial(method, reason)
+        account.deny([
+            "method": "\(method.name)", "uid": "\(access.caller.userID)", "socket": access.caller.socket,
+            "reason": reason,
+        ])
         return RPCError(.forbidden, reason, outcome: .notApplied)
-    }
-
-    /// One line a second at most: a caller that is refused may ask often.
-    private func logDenial(_ method: Method, _ reason: String) {
-        let now = EventLoop.reactor.now
-        guard now >= denialLogged.advanced(nanoseconds: 1_000_000_000) else {
-            denialsUnlogged += 1
-            return
-        }
-        keeper.log.warning(
-            "a call was denied",
-            [
-                "method": "\(method.name)", "uid": "\(access.caller.userID)", "socket": access.caller.socket,
-                "reason": reason, "denied_before": "\(denialsUnlogged)",
-            ]
-        )
-        denialLogged = now
-        denialsUnlogged = 0
     }
 
     /// The bound on what a caller holds that a call would exceed.
     private func heldTooMuch(_ method: Method) -> (bound: StaticString, limit: Int)? {
         let quota = access.quota
         if quota.subscriptions == nil, quota.locks == nil { return nil }
-        let leases = peers.reduce(0) { $0 + $1.leases }
+        let leases = account.leases
         if let limit = quota.locks, method.acquires, leases >= limit { return ("locks", limit) }
         guard let limit = quota.subscriptions, method.subscribes else { return nil }
-        return peers.reduce(0) { $0 + $1.bindings } - leases >= limit ? ("subscriptions", limit) : nil
+        return account.bindings - leases >= limit ? ("subscriptions", limit) : nil
     }
 }
 
@@ -119,7 +116,7 @@ extension CallerGate: CallGate {
             keeper.counts.overQuota += 1
             throw .overQuota(bound, limit, retryAfterMilliseconds: nil)
         }
-        if let refusal = account.begin(bytes: arguments.byteCount, now: EventLoop.reactor.now) {
+        if let refusal = account.usage.begin(bytes: arguments.byteCount, now: EventLoop.reactor.now) {
             keeper.counts.overQuota += 1
             let wait = refusal.retryAfterMilliseconds
             throw .overQuota(refusal.bound, refusal.limit, retryAfterMilliseconds: wait)
@@ -129,7 +126,7 @@ extension CallerGate: CallGate {
 
     func callEnded(_ call: CallID, error: RPCError?) {
         if let record = records.removeValue(forKey: call) { keeper.audit.end(record, error: error) }
-        if counted.remove(call) != nil { account.end() }
+        if counted.remove(call) != nil { account.usage.end() }
         if isIdle { keeper.retire(self) }
     }
 }

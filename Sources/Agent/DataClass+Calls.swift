@@ -23,13 +23,11 @@ extension DataClass {
             )
         }
         guard let limit = lifeMax?.wholeMilliseconds else { return nil }
-        for (parameter, standard) in method.lives {
-            // What the call does not name is at its default, which the class may not allow either.
-            let life = arguments.value(of: parameter, in: method)?.wholeNumber ?? standard
-            guard life > limit else { continue }
+        for parameter in method.lives {
+            // What the call does not name is shortened to what the class allows.
+            guard let life = arguments.value(of: parameter, in: method)?.wholeNumber, life > limit else { continue }
             return .invalidParams(
-                "\(parameter) must be at most \(limit) in this namespace, which is \(rawValue); without it it is"
-                    + " \(standard)",
+                "\(parameter) must be at most \(limit) in this namespace, which is \(rawValue)",
                 parameter: "\(parameter)"
             )
         }
@@ -47,10 +45,8 @@ extension Method {
         }
     }
 
-    /// Parameters that are lives, with their defaults in milliseconds (`proto/session.create.json`).
-    fileprivate var lives: [(name: StaticString, standard: Int64)] {
-        self == .sessionCreate ? [("idle_ms", 86_400_000), ("lifetime_ms", 2_592_000_000)] : []
-    }
+    /// Parameters that are lives in milliseconds.
+    fileprivate var lives: [StaticString] { self == .sessionCreate ? ["idle_ms", "lifetime_ms"] : [] }
 }
 
 extension Arguments {

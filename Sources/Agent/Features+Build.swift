@@ -39,7 +39,7 @@ extension Features {
             link: stores.stateLink,
             calls: calls,
             keyspace: keyspace,
-            settings: SessionSettings(configuration.sessions),
+            settings: SessionSettings(configuration.sessions, classes: configuration.cache.classes),
             log: log
         )
         channel = Channels(
@@ -96,7 +96,7 @@ extension Features {
         cache.sweepKeysPerSecond = next.cache.sweepKeysPerSecond
         cache.setKeys(keys.secrets)
         session.replaceKeys(keys.secrets, isDevelopment: keys.isDevelopment)
-        session.settings = SessionSettings(next.sessions)
+        session.settings = SessionSettings(next.sessions, classes: next.cache.classes)
         channel.settings = ChannelSettings(next.channels)
         topic.settings = TopicSettings(next)
         response.namespaces = Namespaces(next.cache)

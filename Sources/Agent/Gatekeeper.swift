@@ -31,6 +31,10 @@ final class Gatekeeper {
     private(set) var watched = MethodSet()
     /// A gate for all connections of one caller, as long as it has any.
     private var gates: [Caller: CallerGate] = [:]
+    /// What callers have used, until it is settled.
+    private var accounts: [CallerAccount.Key: CallerAccount] = [:]
+    /// How often it is looked whether an account without a connection is settled.
+    private static let settlingPeriod = Duration.seconds(1)
 
     init(_ policy: Policy, classes: [String: DataClass], calls: CallTable, audit: AuditTrail, log: Log) {
         self.policy = policy
@@ -82,7 +86,29 @@ final class Gatekeeper {
 
     /// Forgets a gate through which nobody comes any more.
     func retire(_ gate: CallerGate) {
+        guard gates[gate.access.caller] === gate else { return }
         gates[gate.access.caller] = nil
+        gate.account.remove(gate)
+        settle(gate.account)
+    }
+
+    /// The account of a caller, which is made where it has none.
+    func account(of access: Access) -> CallerAccount {
+        let key = CallerAccount.Key(access)
+        if let known = accounts[key] { return known }
+        let account = CallerAccount(access, log: log)
+        accounts[key] = account
+        return account
+    }
+
+    /// Forgets an account as soon as nothing would be lost with it.
+    func settle(_ account: CallerAccount) {
+        guard account.isUnused else { return }
+        guard !account.isSettled else {
+            accounts[account.key] = nil
+            return
+        }
+        EventLoop.reactor.timers.schedule(after: Gatekeeper.settlingPeriod) { self.settle(account) }
     }
 
     /// Has another policy and other classes hold, for connections that are open too.

@@ -87,29 +87,58 @@ public enum Program {
                 key = String(word.dropFirst(4))
             } else if word.hasPrefix("head="), let head = AuditVerifier.Head(String(word.dropFirst(5))) {
                 heads.append(head)
+            } else if word.hasPrefix("head=") {
+                return complain(
+                    "\(word): a head is a number, a colon and 64 hexadecimal digits\n",
+                    ExitStatus.verifyUsage
+                )
             } else if word.contains("=") {
-                return complain("\(word): only key=FILE and head=SEQUENCE:CODE are known here\n", ExitStatus.usage)
+                return complain(
+                    "\(word): only key=FILE and head=SEQUENCE:CODE are known here\n",
+                    ExitStatus.verifyUsage
+                )
             } else {
                 files.append(word)
             }
         }
         guard let key, !files.isEmpty else {
-            return complain("--verify-audit FILE… key=FILE: files and the chain's first key\n", ExitStatus.usage)
+            return complain("--verify-audit FILE… key=FILE: files and the chain's first key\n", ExitStatus.verifyUsage)
         }
         do throws(AuditKey.Fault) {
             let report = try AuditVerification.run(files, keyPath: key, heads: heads)
             return report.isValid ? say("\(report.text)\n") : complain("\(report.text)\n", 1)
         } catch {
-            return complain("\(error.description)\n", ExitStatus.unavailable)
+            return complain("\(error.description)\n", ExitStatus.verifyUsage)
         }
     }
 
+    /// `--check-config`: looks at all that a start would take for a fault and that can be told without starting.
     private static func check(_ configuration: Configuration) -> Int32 {
+        var faults: [String] = []
         do throws(PolicyFaults) {
             _ = try PolicyFile.read(configuration)
         } catch {
-            return complain("\(error.description)\n", ExitStatus.configuration)
+            faults.append(error.description)
         }
+        do throws(KeyFault) {
+            let credentials = ProcessEnvironment.current["CREDENTIALS_DIRECTORY"]
+            _ = try KeyFiles.read(configuration.sessions.keyFiles, credentials: credentials)
+        } catch {
+            faults.append("sessions.key_files: \(error.description)")
+        }
+        let groups =
+            [("socket.group", configuration.socket.group)]
+            + configuration.sockets.map {
+                ("sockets: \($0.name)", $0.group)
+            }
+        for (option, group) in groups {
+            guard let group, UInt32(group) == nil, Accounts.groupID(group) == nil else { continue }
+            faults.append("\(option): there is no group \(group)")
+        }
+        if let file = configuration.audit.file, !FileSystem.exists(Directory.parent(of: file)) {
+            faults.append("audit.file: the directory \(Directory.parent(of: file)) is not there")
+        }
+        guard faults.isEmpty else { return complain(faults.joined(separator: "\n") + "\n", ExitStatus.configuration) }
         return say("the configuration is without fault\n")
     }
 

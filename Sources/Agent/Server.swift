@@ -24,6 +24,8 @@ final class Server: TurnHandler {
     private var freeIndices: [Int] = []
     private(set) var openConnections = 0
     private var resumable: [ClientConnection] = []
+    /// Connections whose output is being sent; kept for its memory.
+    private var flushed: [Peer] = []
 
     /// Serves `sockets` from ``start()`` on.
     init(
@@ -140,7 +142,9 @@ final class Server: TurnHandler {
     }
 
     private func flushAll() {
-        for peer in calls.takeDirtyPeers() { flush(peer) }
+        calls.takeDirtyPeers(into: &flushed)
+        for peer in flushed { flush(peer) }
+        flushed.removeAll(keepingCapacity: true)
     }
 }
 

@@ -50,8 +50,15 @@ struct SessionKeys {
 
 extension SessionSettings {
     /// The settings that a configuration describes.
-    init(_ configuration: Configuration.Sessions) {
+    ///
+    /// - Parameters:
+    ///   - configuration: What holds for sessions.
+    ///   - classes: How sensitive the data of namespaces are.
+    init(_ configuration: Configuration.Sessions, classes: [String: DataClass]) {
         self.init()
+        for (name, dataClass) in classes {
+            lifetimeMax[Array(name.utf8)] = dataClass.lifeMax?.wholeMilliseconds
+        }
         perSubjectMax = configuration.perSubjectMax
         policy = LimitPolicy(rawValue: configuration.perSubjectPolicy) ?? .evictOldest
         dataBytesMax = configuration.dataBytesMax

@@ -127,6 +127,11 @@ struct AuditFile: ~Copyable {
         return lines >= AuditFile.headLines || lines > 0 && age >= AuditFile.headPeriod.wholeNanoseconds
     }
 
+    /// When the head is to be told of what has been written; nil where it has been.
+    var headDue: Instant? {
+        state.chain.next > headSequence ? headTold.advanced(by: AuditFile.headPeriod) : nil
+    }
+
     /// The last line's number and code, which count as told from now on.
     mutating func tellHead() -> (sequence: UInt64, code: String) {
         headTold = .now

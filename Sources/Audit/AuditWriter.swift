@@ -180,7 +180,8 @@ extension AuditWriter {
         var isDirty = false
         var stateDue = Instant.distantFuture
         while true {
-            wait(unsafe file.hasUnwritten ? AuditWriter.retryMilliseconds : isDirty ? untilDue(stateDue) : -1)
+            let due = unsafe min(isDirty ? stateDue : .distantFuture, file.headDue ?? .distantFuture)
+            wait(unsafe file.hasUnwritten ? AuditWriter.retryMilliseconds : untilDue(due))
             let (records, isReopenWanted, isStopping, untold) = take()
             if unsafe !file.hasUnwritten || isReopenWanted { tellDropped(untold) } else { restore(untold) }
             for record in records { record.withByteView { unsafe file.add($0) } }
@@ -195,6 +196,7 @@ extension AuditWriter {
                 isDirty = false
                 writeState()
             }
+            if unsafe !file.hasUnwritten, unsafe file.isHeadDue || isStopping && file.headDue != nil { tellHead() }
             guard isStopping else { continue }
             lock.withLock { unsafe queue.hasEnded = true }
             return
@@ -202,7 +204,7 @@ extension AuditWriter {
     }
 
     private func untilDue(_ due: Instant) -> Int32 {
-        Int32(clamping: max(0, due.milliseconds(since: .now) + 1))
+        due == .distantFuture ? -1 : Int32(clamping: max(0, due.milliseconds(since: .now) + 1))
     }
 
     private func wait(_ milliseconds: Int32) {
@@ -264,7 +266,6 @@ extension AuditWriter {
         } catch {
             log.error("the state of the audit chain cannot be written", ["file": statePath, "reason": error.reason])
         }
-        if unsafe file.isHeadDue { tellHead() }
     }
 
     /// Puts the chain's head where the file's owner cannot reach it: lines that vanish at the end are missed then.

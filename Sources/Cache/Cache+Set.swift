@@ -127,7 +127,13 @@ extension Cache {
             write.namespace
         ) { command in
             if isConditional {
-                append(write, stored.view, isLocal: isOwn && leased?.holder?.isLocal == true, to: &command)
+                append(
+                    write,
+                    stored.view,
+                    isLocal: isOwn && leased?.holder?.isLocal == true,
+                    context.deadline,
+                    to: &command
+                )
             } else {
                 append(name: write.name, stored.view, life: write.lifeInStore, to: &command)
             }
@@ -144,8 +150,14 @@ extension Cache {
         command.append(word: life)
     }
 
-    private func append(_ write: EntryWrite, _ stored: ByteView, isLocal: Bool, to command: inout ByteBuffer) {
-        command.append(callOf: CacheScripts.store, keys: write.fence == nil ? 1 : 2, arguments: 8)
+    private func append(
+        _ write: EntryWrite,
+        _ stored: ByteView,
+        isLocal: Bool,
+        _ deadline: Instant,
+        to command: inout ByteBuffer
+    ) {
+        command.append(callOf: CacheScripts.store, keys: write.fence == nil ? 1 : 2, arguments: 9)
         write.name.withByteView { command.append(word: $0) }
         if write.fence != nil { keyspace.fenceName(of: write.name).withByteView { command.append(word: $0) } }
         command.append(word: stored)
@@ -159,6 +171,7 @@ extension Cache {
         command.append(word: isLocal ? "1" : "0")
         command.append(word: write.fence.map { String($0) } ?? "")
         command.append(word: Cache.fenceLifeMilliseconds)
+        command.append(word: deadline.nanoseconds)
         command.append(word: "")
     }
 

@@ -30,7 +30,7 @@ extension Cache {
         _ keys: [[UInt8]],
         _ arguments: [[UInt8]]
     ) async {
-        let deadline = Instant.now.advanced(by: Cache.furtherStepTimeout)
+        let deadline = Instant(nanoseconds: Cache.deadline(in: arguments))
         let lane = calls.peer(of: CallID(rawValue: completion.call))?.index ?? 0
         var arguments = arguments
         // What this agent cannot read is there; nobody can tell more.
@@ -54,6 +54,12 @@ extension Cache {
             command.append(callOf: script(of: operation), keys: keys.count, arguments: arguments.count)
             for word in keys + arguments { word.withByteView { command.append(word: $0) } }
         }
+    }
+
+    /// The deadline of the call, which the script's arguments carry for whoever is handed them back.
+    private static func deadline(in arguments: [[UInt8]]) -> Int64 {
+        guard arguments.count >= 2 else { return Instant.now.nanoseconds }
+        return arguments[arguments.count - 2].withByteView { $0.integer } ?? Instant.now.nanoseconds
     }
 
     private func script(of operation: Operation) -> Script {

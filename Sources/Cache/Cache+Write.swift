@@ -2,6 +2,7 @@ import Bytes
 public import Contract
 import JSON
 public import JSONRPC
+import Linux
 public import Store
 import Valkey
 
@@ -163,9 +164,10 @@ extension Cache {
             return touchLocal(name, register.number(of: parameters.namespace), life, context)
         }
         sendWrite(.touch, .idempotentWrite, context, parameters.namespace, key) { command in
-            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 2)
+            command.append(callOf: CacheScripts.touch, keys: 1, arguments: 3)
             keyspace.append(to: &command, .cache, parameters.namespace, key)
             append(life: life, to: &command)
+            command.append(word: context.deadline.nanoseconds)
             command.append(word: "")
         }
     }
@@ -205,13 +207,14 @@ extension Cache {
             name,
             isRemembered: remembered != nil
         ) { command in
-            command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 6)
+            command.append(callOf: CacheScripts.increment, keys: remembered == nil ? 1 : 2, arguments: 7)
             keyspace.append(to: &command, .cache, parameters.namespace, name)
             remembered?.appendKey(to: &command)
             RememberedRequest.appendArguments(remembered, to: &command)
             command.append(word: parameters.by)
             append(life: life, to: &command)
             command.append(word: scope)
+            command.append(word: context.deadline.nanoseconds)
             command.append(word: "")
         }
     }

@@ -27,7 +27,8 @@ extension CacheScripts {
     /// Lua that hands an entry with tags back instead of going on, unless the last argument is what stands before its
     /// value: scripts cannot know whether the tags of an entry are those of now, as they lie in other slots.
     ///
-    /// The answer has all that is needed to call the script again.
+    /// The answer has all that is needed to call the script again; the argument before the last is for that, and for no
+    /// script: the caller's deadline.
     static let luaVerify = """
         local marks = redis.pcall('GETRANGE', KEYS[1], 0, 2)
         if type(marks) == 'string' and #marks == 3 and string.sub(marks, 1, 2) == '\\1E'

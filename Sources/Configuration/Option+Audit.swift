@@ -26,7 +26,8 @@ extension Option {
             \.audit.classes,
             .words(Configuration.Audit.classesKnown),
             "Which calls are recorded, denied ones always: `denials` alone, `sessions`, `operators` for the methods of "
-                + "operators, `policy` for another policy or configuration, `cache`, `channels`, `locks`, or `all`."
+                + "operators, `policy` for another policy or configuration, `cache` with hashes and stored responses, "
+                + "`channels` with topics, `locks` with semaphores and elections, or `all`."
         ),
         Option(
             "audit.when_full",

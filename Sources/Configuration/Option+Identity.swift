@@ -23,8 +23,9 @@ extension Option {
             "policy.file",
             \.policy.file,
             OptionKind.absolutePath(bytesMax: 4095).optional,
-            defaultRule: "the standard policy: root and the agent's user may call everything, the socket's group "
-                + "everything but the methods of operators",
+            defaultRule:
+                "the standard policy: root, the agent's user and the socket's group may call everything but the "
+                + "methods of operators",
             "Who may call what; only root or the agent's user may be able to write to it. Read again on SIGHUP."
         ),
     ]

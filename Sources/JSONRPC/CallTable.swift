@@ -377,14 +377,16 @@ public final class CallTable {
     /// How many connections have output to send.
     public var dirtyCount: Int { dirtyPeers.count }
 
-    /// The connections that have output to send, each once; the next call gives those that got some since.
-    public func takeDirtyPeers() -> [Peer] {
+    /// Puts the connections that have output to send into a list, each once; the next call gives those that got some since.
+    ///
+    /// - Parameter list: An empty list, whose memory is used again.
+    public func takeDirtyPeers(into list: inout [Peer]) {
+        assert(list.isEmpty)
         for peer in dirtyPeers { peer.isDirty = false }
-        defer { dirtyPeers.removeAll(keepingCapacity: true) }
-        return dirtyPeers
+        swap(&list, &dirtyPeers)
     }
 
-    /// Has a connection stand among those of ``takeDirtyPeers()``.
+    /// Has a connection stand among those of ``takeDirtyPeers(into:)``.
     public func markDirty(_ peer: Peer) {
         guard !peer.isDirty else { return }
         peer.isDirty = true

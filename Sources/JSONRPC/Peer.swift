@@ -45,7 +45,7 @@ public final class Peer {
     public var isBlocked = false
     /// Whether somebody keeps messages back until the output was taken; see ``PeerObserver/peerDrained(_:)``.
     public var hasBacklog = false
-    /// Whether the peer stands among ``CallTable/takeDirtyPeers()``.
+    /// Whether the peer stands among ``CallTable/takeDirtyPeers(into:)``.
     var isDirty = false
     /// Whether the table of calls keeps the peer.
     var isKept = false

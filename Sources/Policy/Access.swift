@@ -63,7 +63,10 @@ public final class Access: Sendable {
         }
         let granting = rules.filter { $0.methods.contains(method) }
         guard !granting.isEmpty else {
-            return .refused(reason: "no rule grants \(method.name) to uid \(caller.userID) on socket \(caller.socket)")
+            let nobody = "no rule grants \(method.name) to uid \(caller.userID) on socket \(caller.socket)"
+            return .refused(
+                reason: method.isOperator ? nobody + "; it is for operators, whom policy.file names" : nobody
+            )
         }
         guard let scope else { return .granted(rule: granting[0].name) }
         var reason = ""

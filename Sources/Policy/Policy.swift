@@ -12,17 +12,14 @@ public struct Policy: Sendable {
 
     /// What holds where no policy is configured.
     ///
-    /// The agent's own user and root may call everything, members of the
-    /// group of the socket's file everything but the methods of operators. Nobody may call `valkey.call`.
+    /// The agent's own user, root and members of the group of the socket's file may call everything but the methods of
+    /// operators, which nobody may: who operates an agent is for its host to say.
     public static let standard: Policy = {
-        var operators = Rule(name: "operators")
-        operators.users = [.agent, .id(0)]
-        operators.methods = Method.everyday.union(Method.operators)
-        operators.operatorMethods = Method.withOperatorParameters
-        var members = Rule(name: "members")
-        members.groups = [.socket]
-        members.methods = Method.everyday
-        return Policy(rules: [operators, members])
+        var standard = Rule(name: "standard")
+        standard.users = [.agent, .id(0)]
+        standard.groups = [.socket]
+        standard.methods = Method.everyday
+        return Policy(rules: [standard])
     }()
 }
 

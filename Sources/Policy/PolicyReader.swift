@@ -103,7 +103,7 @@ struct PolicyReader {
             } else if let name = element.string, let id = accounts.userID(name) {
                 insert(user: id, "\(place).users", &rule)
             } else {
-                record("\(place).users: there is no user \(quoted(element)); a name, a number or \"@agent\" is meant")
+                record("\(place).users: there is no user \(quoted(element)); a name, an unquoted number or \"@agent\"")
             }
         }
         for element in list(members["groups"], "\(place).groups") {
@@ -115,7 +115,7 @@ struct PolicyReader {
                 rule.groups.insert(.id(id))
             } else {
                 record(
-                    "\(place).groups: there is no group \(quoted(element)); a name, a number or \"@socket\" is meant"
+                    "\(place).groups: there is no group \(quoted(element)); a name, an unquoted number or \"@socket\" is meant"
                 )
             }
         }

@@ -56,6 +56,12 @@ public final class QuotaAccount {
         return nil
     }
 
+    /// Whether a new account would let the same calls run: everything that was used of rates is made up for.
+    public func isSettled(at now: Instant) -> Bool {
+        (quota.requestsPerSecond.map { requests.isEmpty(rate: $0, now) } ?? true)
+            && (quota.bytesPerSecond.map { bytes.isEmpty(rate: $0, now) } ?? true)
+    }
+
     /// Ends a call that ``begin(bytes:now:)`` let run.
     public func end() {
         inFlight -= 1
@@ -70,6 +76,11 @@ private struct Bucket {
 
     init(now: Instant) {
         last = now
+    }
+
+    /// Whether nothing is owed.
+    func isEmpty(rate: Int, _ now: Instant) -> Bool {
+        debt <= Double(rate) * Double(now.nanoseconds(since: last)) / 1e9
     }
 
     /// How long until `amount` may be taken, in milliseconds and at least 1; nil for at once.

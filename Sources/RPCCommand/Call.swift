@@ -100,7 +100,8 @@ struct Call {
         let result = try result(of: method, params, limit, client)
         if invocation.watch == nil, let subscription = result["subscription"]?.string {
             let stream = SubscriptionStream(client, subscription, method: method, invocation, console, settlement)
-            return try stream.run()
+            // Who leads now is the first that an observer is told.
+            return try stream.run(from: method == "leader.observe" ? result : nil)
         }
         if invocation.isGraph {
             try console.write(LockGraph.text(result))

@@ -49,14 +49,19 @@ struct SubscriptionStream {
 
     /// Prints messages until the stream ends.
     ///
+    /// - Parameter state: What there is already, which counts as the first message; nil where the answer tells nothing.
     /// - Returns: ``ExitStatus/done`` where as many came as were asked for, the time is over and none were asked for, or
     ///   whoever read them has gone; ``ExitStatus/errorReply`` where a command ended with something else than 0.
     /// - Throws: ``CommandError`` `.deadlineExceeded` where the time is over before as many came; `.unreachable` where
     ///   the agent went away; `.errorReply` where it ended the subscription, or nothing can be written.
-    func run() throws(CommandError) -> ExitStatus {
+    func run(from state: JSONFragment? = nil) throws(CommandError) -> ExitStatus {
         let end = invocation.duration.map { Instant.now.advanced(by: $0) } ?? .distantFuture
         var printed = 0
         var status = ExitStatus.done
+        if let state {
+            if try !handle(state) { status = .errorReply }
+            printed += 1
+        }
         while printed < invocation.count ?? .max {
             let message: RPCMessage
             do throws(RPCClientError) {

@@ -26,7 +26,7 @@ public enum Subcommand: String, CaseIterable, Sendable {
         case .lockExec: "lock.exec name=N … -- CMD"
         case .leaderExec: "leader.exec election=E … -- CMD"
         case .bench: "bench"
-        case .verifyAudit: "audit.verify FILE… [key=FILE]"
+        case .verifyAudit: "audit.verify FILE… [key=FILE] [head=SEQUENCE:CODE]…"
         case .completion: "completion bash|zsh|fish"
         }
     }

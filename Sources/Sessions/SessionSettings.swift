@@ -15,6 +15,10 @@ public struct SessionSettings: Equatable, Sendable {
     /// Longest text of what a session holds, in bytes.
     public var dataBytesMax = 1 << 20
 
+    /// Longest life of a session in milliseconds by namespace, where the class of its data bounds it; the empty name is
+    /// that of the namespace without one.
+    public var lifetimeMax: [[UInt8]: Int64] = [:]
+
     /// The defaults.
     public init() {}
 }

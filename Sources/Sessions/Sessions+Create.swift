@@ -44,12 +44,14 @@ extension Sessions {
     ///
     /// - Throws: ``RPCError`` where data or subject is not usable.
     public func create(_ parameters: SessionCreateParameters, _ context: CallContext) throws(RPCError) {
+        let namespace = parameters.namespace?.raw.copy()
+        let bound = settings.lifetimeMax.isEmpty ? nil : settings.lifetimeMax[namespace ?? []]
         let session = NewSession(
             data: try oneLine(parameters.data, parameter: "data"),
             subject: try subject(parameters.subject),
-            namespace: parameters.namespace?.raw.copy(),
-            idle: parameters.idleMilliseconds,
-            lifetime: parameters.lifetimeMilliseconds,
+            namespace: namespace,
+            idle: min(parameters.idleMilliseconds, bound ?? .max),
+            lifetime: min(parameters.lifetimeMilliseconds, bound ?? .max),
             request: RequestName(parameters.requestID)
         )
         calls.answer(context.call) { () async throws(RPCError) in try await self.create(session, context) }

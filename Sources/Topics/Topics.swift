@@ -198,8 +198,8 @@ extension RPCError {
         if text.hasPrefix(TopicScripts.full) {
             self.init(
                 .topicFull,
-                "the topic holds as many messages as it may, and a group has not handled the oldest; "
-                    + "topic.inspect shows which",
+                "the topic holds as many messages as it may: length_max may be raised, and topic.inspect shows which "
+                    + "group has not handled the oldest",
                 outcome: .notApplied
             )
         } else if text.hasPrefix(TopicScripts.busy) {

@@ -50,6 +50,7 @@ class Demand:
 
 NAMES = {
     "near": "Squire, near hit",
+    "channel": "Squire",
     "pass": "Squire, pass-through",
     "valkey": "Valkey, TCP",
     "valkey-unix": "Valkey, Unix socket",
@@ -165,7 +166,19 @@ class LoadRow:
             for subject in order if number % 2 == 0 else reversed(order):
                 result = measure(stage, settings, subject, self.load)
                 outcome.figures[subject].append(result[self.metric] * self.scale)
+        self.note_ceiling(outcome)
         return outcome
+
+    def note_ceiling(self, outcome: Outcome) -> None:
+        """Says where a demand asks for more than Valkey itself does, whom every call of the row has to pass."""
+        if "pass" not in outcome.figures or "valkey" not in outcome.figures or self.metric != "calls_per_second":
+            return
+        ceiling = statistics.median(outcome.figures["valkey"])
+        for demand in outcome.demands:
+            if demand.peer in outcome.figures and demand.factor > 1:
+                ratio = ceiling / statistics.median(outcome.figures[demand.peer])
+                if ratio < demand.factor:
+                    outcome.notes.append(f"a client straight to Valkey over TCP is {ratio:.2f} × {NAMES[demand.peer]}")
 
 
 @dataclass(frozen=True)
@@ -192,6 +205,36 @@ class OpenLoopRow:
                 outcome.figures[subject].append(measure(stage, settings, subject, load)["p99_9_us"])
         outcome.notes.append(f"{peak / 2:,.0f} calls/s of a peak of {peak:,.0f}".replace(",", " "))
         return outcome
+
+
+@dataclass(frozen=True)
+class FanoutRow:
+    """One publisher, a hundred subscribers: deliveries, all in order, beside subscribers straight at Valkey."""
+
+    name: str = "fan-out"
+    title: str = "a channel's deliveries to 100 subscribers, messages of 200 bytes"
+
+    def run(self, stage: Stage, settings: Settings) -> Outcome:
+        subjects = ("channel", "valkey", "valkey-unix")
+        demands = [Demand("channel", ">=", 1.5, "valkey"), Demand("channel", ">=", 0.8, "valkey-unix")]
+        outcome = Outcome(self.name, self.title, "deliveries/s", {subject: [] for subject in subjects}, demands)
+        for number in range(settings.rounds):
+            for subject in subjects if number % 2 == 0 else reversed(subjects):
+                outcome.figures[subject].append(self.deliveries(stage, settings, subject))
+        return outcome
+
+    @staticmethod
+    def deliveries(stage: Stage, settings: Settings, subject: str) -> float:
+        """Deliveries a second of one round."""
+        if subject == "channel":
+            words = ["calls", str(stage.agent("near"))]
+        else:
+            words = ["commands", stage.url(subject).removeprefix("unix://").split(":")[-1]]
+        command = [str(stage.programs.fanout), *words, "100", f"{settings.seconds:.1f}", "200"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RuntimeError(f"{subject}: {result.stderr}")
+        return float(result.stdout)
 
 
 @dataclass(frozen=True)

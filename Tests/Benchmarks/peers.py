@@ -28,6 +28,7 @@ class Programs:
     squired: Path
     rpc: Path
     line_server: Path
+    fanout: Path
     python: Path | None
     envoy: Path | None
     valkey: str | None
@@ -43,6 +44,7 @@ class Programs:
             squired=release / "squired",
             rpc=release / "rpc",
             line_server=bench / "line_server",
+            fanout=bench / "fanout",
             python=python if python.exists() else None,
             envoy=envoy,
             valkey=shutil.which("valkey-server") or shutil.which("redis-server"),

@@ -135,6 +135,8 @@ Medians of {settings.rounds} rounds of {settings.seconds:g} s each, after {setti
   when it was due; otherwise a server that stands still would be charged for one call only.
 - **Python**: one process makes one call after the other and parses the JSON that comes back; Squire's side is the
   client of the README, with nothing but the standard library.
+- **Deliveries** (`Tests/Benchmarks/fanout.c`) are counted by one thread that publishes and holds all subscribers, each
+  of which checks that it gets every message in order.
 - **Memory** is the resident size that the kernel names. An entry's overhead is what the agent grew by, divided by the
   entries, less key and value.
 

@@ -1,6 +1,6 @@
 """The rows of the table, with what each must show."""
 
-from measure import Demand, HourRow, IdleRow, Load, LoadRow, MemoryRow, OpenLoopRow, PythonRow
+from measure import Demand, FanoutRow, HourRow, IdleRow, Load, LoadRow, MemoryRow, OpenLoopRow, PythonRow
 
 PROXIES = ("valkey", "twemproxy", "twemproxy-unix", "envoy")
 BEYOND_PROXIES = (
@@ -77,6 +77,7 @@ ROWS = [
     ),
     OpenLoopRow("open-loop", "near hit on schedule, 50 connections, half the peak of 50 × 16: p99.9", 16),
     OpenLoopRow("open-loop-single", "near hit on schedule, 50 connections, half the peak of 50 × 1: p99.9", 1),
+    FanoutRow(),
     IdleRow(),
     MemoryRow(),
     HourRow(),

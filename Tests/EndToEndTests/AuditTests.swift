@@ -115,8 +115,15 @@ struct AuditTests {
             #expect(!stored.withByteView { $0.contains("clear words") })
             let read = try await client.result(of: "cache.get", #"{"key":"k","namespace":"ward"}"#)
             #expect(read["value"] == "in clear words" && read["source"] == "valkey")
-            let long = try await client.error(of: "session.create", #"{"namespace":"ward"}"#)
+            let tooLong = #"{"namespace":"ward","lifetime_ms":86400001}"#
+            let long = try await client.error(of: "session.create", tooLong)
             #expect(long["data"]?["param"] == "lifetime_ms")
+            // What the call does not name is shortened.
+            let short = try await client.result(of: "session.create", #"{"namespace":"ward"}"#)
+            let shortToken = try #require(short["token"]?.string)
+            let ask = #"{"token":"\#(shortToken)","namespace":"ward"}"#
+            let ends = try await client.result(of: "session.get", ask)["expires_at_ms"]?.integer ?? 0
+            #expect(abs(ends - Int64(WallClock.milliseconds) - 86_400_000) < 60_000)
             let params = #"{"namespace":"ward","lifetime_ms":86400000,"data":{"a":1}}"#
             let made = try await client.result(of: "session.create", params)
             let token = try #require(made["token"]?.string)
@@ -128,11 +135,12 @@ struct AuditTests {
             #expect(
                 calls.compactMap { $0["method"]?.string } == [
                     "cache.increment", "cache.set", "cache.get", "session.create", "session.create", "session.get",
+                    "session.create", "session.get",
                 ]
             )
             #expect(
                 calls.compactMap { $0["outcome"]?.string } == [
-                    "forbidden", "ok", "ok", "invalid_params", "ok", "ok",
+                    "forbidden", "ok", "ok", "invalid_params", "ok", "ok", "ok", "ok",
                 ]
             )
         }

@@ -90,4 +90,19 @@ struct LeaderTests {
             #expect(try await observer.push("leader.changed")["leader"] == .null)
         }
     }
+
+    @Test("who leads now is the first that rpc tells an observer")
+    func observing() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            let words = ["--socket", agent.daemon.socketPath, "leader.observe", "election=x", "--count", "1"]
+            let before = try await runRPC(words)
+            #expect(before.status == .exited(0))
+            #expect(try Document.parse(before.standardOutput)["term"] == 0, "\(before.standardOutput)")
+            let won = try await client.result(of: "leader.campaign", #"{"election":"x","label":"app-1"}"#)
+            let after = try await runRPC(words)
+            #expect(try Document.parse(after.standardOutput)["leader"]?["label"] == "app-1", "\(after.standardOutput)")
+            #expect(try Document.parse(after.standardOutput)["term"] == won["term"])
+        }
+    }
 }

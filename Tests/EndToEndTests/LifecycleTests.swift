@@ -178,12 +178,19 @@ struct LifecycleTests {
         try await withTemporaryDirectory { directory in
             let (good, bad) = ("\(directory)/good.json", "\(directory)/bad.json")
             try File.write(#"{"log": {"level": "debug"}}"#, to: good)
+            let unfit = "\(directory)/unfit.json"
+            try File.write(
+                #"{"sessions": {"key_files": ["\#(directory)/no.key"]}, "socket": {"group": "no-such-group"},"#
+                    + #" "audit": {"file": "\#(directory)/none/audit"}}"#,
+                to: unfit
+            )
             try File.write(#"{"log": {"level": "loud"}, "limits": {"batch_max": 0}, "colour": 1}"#, to: bad)
             let cases: [(arguments: [String], status: Int32, words: [String])] = [
                 (["--version"], 0, ["squired 0."]), (["--help"], 0, ["--socket", "--check-config"]),
                 (["--check-config"], 0, ["without fault"]),
                 (["--check-config", "--config", good], 0, ["without fault"]),
                 (["--print-config", "--config", good], 0, ["log.level", "\"debug\"", "file"]),
+                (["--check-config", "--config", unfit], 78, ["no.key", "no-such-group", "none is not there"]),
                 (["--check-config", "--config", bad], 78, ["log.level", "limits.batch_max", "colour"]),
                 (["--config", bad], 78, ["log.level", "limits.batch_max", "colour"]),
                 (["--print-config", "--config", bad], 78, ["log.level"]),

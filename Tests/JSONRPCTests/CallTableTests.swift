@@ -240,3 +240,12 @@ struct ReplyLimitTests {
         for reply in batch { expectTooLarge(reply, limit: 100) }
     }
 }
+
+extension CallTable {
+    /// The connections that have output to send.
+    fileprivate func takeDirtyPeers() -> [Peer] {
+        var list: [Peer] = []
+        takeDirtyPeers(into: &list)
+        return list
+    }
+}

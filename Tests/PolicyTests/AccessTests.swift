@@ -7,14 +7,15 @@ import Testing
 @Suite("What a policy grants")
 struct AccessTests {
     @Test(
-        "root and the agent's user everything but valkey.call, the socket's group no method of operators, others nothing"
+        "root, the agent's user and the socket's group everything but the methods of operators, others nothing"
     )
     func standard() {
         for method in Method.allCases {
             for user: UInt32 in [0, Fixture.agent] {
                 let access = Access(.standard, Fixture.caller(user), agent: Fixture.agent)
-                #expect(access.grants(method) == (method != .valkeyCall), "\(method)")
-                #expect(access.unrestricted.contains(Int(method.rawValue)) == (method != .valkeyCall), "\(method)")
+                #expect(access.grants(method) == !method.isOperator, "\(method)")
+                let isFree = !method.isOperator && method.operatorParameters.isEmpty
+                #expect(access.unrestricted.contains(Int(method.rawValue)) == isFree, "\(method)")
             }
             let member = Access(
                 .standard,

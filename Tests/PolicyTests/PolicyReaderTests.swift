@@ -1,5 +1,6 @@
 import Contract
 import JSON
+import JSONRPC
 import Linux
 import Testing
 
@@ -62,11 +63,22 @@ struct PolicyReaderTests {
 
 @Suite("The example of a policy")
 struct PolicyExampleTests {
-    @Test("is the standard policy")
+    @Test("is the standard policy with root and the agent's user as operators")
     func example() throws {
         let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
         let bytes = try FileDescriptor.open("\(root)/config/policy.json", flags: 0).readAll(limit: 1 << 20)
         let policy = try Policy(try Document.parse(bytes), accounts: Fixture.accounts)
-        #expect(policy.rules == Policy.standard.rules)
+        for method in Method.allCases {
+            for user: UInt32 in [0, Fixture.agent] {
+                let access = Access(policy, Fixture.caller(user), agent: Fixture.agent)
+                #expect(access.grants(method) == (method != .valkeyCall), "\(method)")
+                #expect(access.unrestricted.contains(Int(method.rawValue)) == (method != .valkeyCall), "\(method)")
+            }
+            let member = Fixture.caller(1001, groups: [Fixture.socketGroup])
+            #expect(
+                Access(policy, member, agent: Fixture.agent).grants(method)
+                    == Access(.standard, member, agent: Fixture.agent).grants(method)
+            )
+        }
     }
 }

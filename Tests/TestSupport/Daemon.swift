@@ -99,6 +99,10 @@ public final class Daemon: Sendable {
     }
 }
 
+/// What lets root and the agent's user operate an agent.
+private let operatorPolicy =
+    #"{"rules": [{"name": "all", "users": ["root", "@agent"], "operator": true, "methods": ["*"]}]}"#
+
 /// Runs `body` with the built `squired`, in directories of its own.
 ///
 /// It is ended by SIGTERM afterwards and has to exit with 0, unless `body` ended it.
@@ -106,12 +110,14 @@ public final class Daemon: Sendable {
 /// - Parameters:
 ///   - arguments: Further arguments; the socket and the state directory are given. Without a URL it starts its own
 ///     Valkey.
+///   - isOperated: Whether root and the agent's user may call the methods of operators; else the standard policy holds.
 ///   - environment: Variables beside `PATH`; nothing else is taken over from the tests' environment.
 ///   - body: Receives the daemon when it answers.
 /// - Returns: What `body` returned.
 /// - Throws: What `body` throws, after the end of the log went to standard error; or ``FixtureError``.
 public func withDaemon<Result>(
     arguments: [String] = [],
+    isOperated: Bool = true,
     environment: [String: String] = [:],
     _ body: (Daemon) async throws -> Result
 ) async throws -> Result {
@@ -124,7 +130,12 @@ public func withDaemon<Result>(
         let socketPath = "\(runtimeDirectory)/squire.sock"
         var command = ChildProcess.Command(executable: try Product.path("squired"))
         command.arguments = ["--socket", socketPath, "--state-dir", stateDirectory] + arguments
-        let ours = ServerKind.agentEnvironment.merging(["XDG_RUNTIME_DIR": runtimeDirectory]) { $1 }
+        var ours = ServerKind.agentEnvironment.merging(["XDG_RUNTIME_DIR": runtimeDirectory]) { $1 }
+        if isOperated {
+            let policy = "\(directory)/policy.json"
+            try File.write(operatorPolicy, to: policy)
+            ours["SQUIRE_POLICY_FILE"] = policy
+        }
         command.environment = variables(environment.merging(ours) { own, _ in own })
         command.workingDirectory = directory
         let logPath = "\(directory)/log"

@@ -249,7 +249,7 @@ extension OpenRPC {
         {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
         "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"the agent's own user",\#
         "params":[],"result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,\#
-        "user":"ada","socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "user":"ada","socket":"main","rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
         "x-deadline_ms":5000}
         """#
 
@@ -274,12 +274,12 @@ extension OpenRPC {
         "when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The agent is shutting \#
         down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
         drains."}}],"examples":[{"name":"a method that is granted","params":[{"name":"method","value":"cache.get"}],\#
-        "result":{"name":"result","value":{"allowed":true,"method":"cache.get","operator":false,"rule":"operators",\#
-        "restricted":false,"rules":["operators","members"]}}},{"name":"a method that only a rule of its own grants",\#
+        "result":{"name":"result","value":{"allowed":true,"method":"cache.get","operator":false,"rule":"standard",\#
+        "restricted":false,"rules":["standard"]}}},{"name":"a method that only a rule of its own grants",\#
         "params":[{"name":"method","value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],\#
         "result":{"name":"result","value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule \#
-        grants valkey.call to uid 1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        grants valkey.call to uid 1000 on socket main; it is for operators, whom policy.file names",\#
+        "rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let cacheDelete: StaticString = #"""

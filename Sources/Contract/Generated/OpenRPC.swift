@@ -118,11 +118,11 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"the agent's own user","params":[],\#
         "result":{"name":"result","value":{"uid":1000,"gid":1000,"groups":[27,1000],"pid":4711,"user":"ada",\#
-        "socket":"main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.",\#
-        "description":"The policy is asked as for a call, without making one; quotas are not looked at. Valkey is not \#
-        asked.","paramStructure":"either","params":[{"name":"method","description":"The method's name.",\#
-        "required":true,"schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
+        "socket":"main","rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"auth.explain","summary":"Tells whether the caller may call a method, and why.","description":"The \#
+        policy is asked as for a call, without making one; quotas are not looked at. Valkey is not asked.",\#
+        "paramStructure":"either","params":[{"name":"method","description":"The method's name.","required":true,\#
+        "schema":{"description":"The method's name.","type":"string","minLength":1}},{"name":"params",\#
         "description":"Parameters by name that the policy may look at, such as `namespace` or `channel`; without them \#
         only the method is asked about.","required":false,"schema":{"description":"Parameters by name.",\#
         "type":"object"}}],"result":{"name":"result","description":"The decision.","schema":{"type":"object",\#
@@ -136,37 +136,36 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a method that is granted",\#
         "params":[{"name":"method","value":"cache.get"}],"result":{"name":"result","value":{"allowed":true,\#
-        "method":"cache.get","operator":false,"rule":"operators","restricted":false,"rules":["operators",\#
-        "members"]}}},{"name":"a method that only a rule of its own grants","params":[{"name":"method",\#
-        "value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],"result":{"name":"result",\#
-        "value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule grants valkey.call to uid \#
-        1000 on socket main","rules":["operators","members"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
-        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
-        them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
-        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
-        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
-        "result":{"name":"result","description":"How many entries there were.","schema":{"type":"object",\#
-        "required":["deleted"],"properties":{"deleted":{"description":"Entries that existed and are gone.",\#
-        "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"one entry","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
-        "value":{"deleted":1}}},{"name":"several, of which one is not there","params":[{"name":"keys","value":["a",\#
-        "b","c"]}],"result":{"name":"result","value":{"deleted":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["key","keys"]}]},{"name":"cache.exists","summary":"Tells \#
-        whether an entry exists.","description":"One round trip; the value does not travel.",\#
-        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
-        "result":{"name":"result","description":"Whether the entry exists.","schema":{"type":"object",\#
-        "required":["exists"],"properties":{"exists":{"type":"boolean"}}}},\#
+        "method":"cache.get","operator":false,"rule":"standard","restricted":false,"rules":["standard"]}}},{"name":"a \#
+        method that only a rule of its own grants","params":[{"name":"method","value":"valkey.call"},{"name":"params",\#
+        "value":{"args":["PING"]}}],"result":{"name":"result","value":{"allowed":false,"method":"valkey.call",\#
+        "operator":true,"reason":"no rule grants valkey.call to uid 1000 on socket main; it is for operators, whom \#
+        policy.file names","rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"cache.delete","summary":"Deletes one entry or several.","description":"One round trip. Memory is \#
+        freed in the background of Valkey. In several keys, each is deleted by itself.","paramStructure":"either",\#
+        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/key"}},{"name":"keys",\#
+        "description":"Names of entries, 1 to 1000 of them.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"How many \#
+        entries there were.","schema":{"type":"object","required":["deleted"],\#
+        "properties":{"deleted":{"description":"Entries that existed and are gone.","type":"integer","minimum":0}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one entry","params":[{"name":"key",\#
+        "value":"user:42"}],"result":{"name":"result","value":{"deleted":1}}},{"name":"several, of which one is not \#
+        there","params":[{"name":"keys","value":["a","b","c"]}],"result":{"name":"result","value":{"deleted":2}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["key",\#
+        "keys"]}]},{"name":"cache.exists","summary":"Tells whether an entry exists.","description":"One round trip; \#
+        the value does not travel.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry \#
+        or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace that the name \#
+        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether the \#
+        entry exists.","schema":{"type":"object","required":["exists"],"properties":{"exists":{"type":"boolean"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#

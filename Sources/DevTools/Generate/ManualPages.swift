@@ -83,10 +83,16 @@ struct ManualPages {
             if name != section { page.part(heading(name)) }
             section = name
             page.definition(option.name, describe(option))
+            // What any namespace may have of its own stands behind the lives of those that are known by name.
+            guard name == "namespaces",
+                option.name == Option.all.last(where: { $0.name.hasPrefix("namespaces.") })?.name
+            else { continue }
+            for own in Option.all(ofNamespace: "<name>") { page.definition(own.name, describe(own)) }
         }
         page.section("environment")
         page.paragraph(
-            "Every option has a variable: `SQUIRE_` and its name in capitals with `_` for each dot, such as "
+            "Every option has a variable, lists with commas between their words and `SQUIRE_SOCKETS` as JSON: "
+                + "`SQUIRE_` and its name in capitals with `_` for each dot, such as "
                 + "`SQUIRE_LIMITS_DEPTH_MAX`. An empty variable is none. Others that are read:"
         )
         page.definition(
