@@ -86,7 +86,8 @@ extension Leases: ReplyReceiver {
         // Whoever holds something hears of its being revoked.
         listen()
         unsafe lease.owner.leaseGranted(lease)
-        enterOtherWaits(of: lease)
+        // With a part of its life left, it was held before, and others may wait for it already.
+        if life < lease.wish.lifeMilliseconds { lookAgain(atWaitsOf: lease) } else { enterOtherWaits(of: lease) }
     }
 
     /// Takes the answer to a claim.

@@ -6,7 +6,8 @@ import Valkey
 /// The hash `lock-graph` tells only where parties wait, of those parties for which somebody else may wait: `q:<party>`,
 /// for each agent and place the keys, kind and name of the place, and who held it then; `m:<place>`, the parties that wait
 /// there and have more such entries; `a`, until when each agent is taken for living. Who waits for whom follows from the records of the
-/// places (``LeaseScripts``), which are read in the same script that decides.
+/// places (``LeaseScripts``), which are read in the same script that decides. (So all must lie on one server: in a Cluster
+/// only what shares a slot could be decided on.)
 ///
 /// A party is stuck where one of its waits is blocked. In a place, those who wait have their turn one after the other,
 /// and whoever is not stuck leaves again; so there is a first who does not fit beside what the stuck ones have, and he
