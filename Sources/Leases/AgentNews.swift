@@ -77,6 +77,8 @@ extension Leases {
     func newsBegan() {
         askDeferred()
         newsMayBeMissing()
+        // While this agent did not listen, its waits did not count.
+        lookAgainAtAllWaits()
     }
 
     /// What came to pass meanwhile nobody told.

@@ -155,7 +155,11 @@ public final class Lease {
     var isGranted = false
     /// Whether the owner knows that it waits.
     var isWaitTold = false
-    /// Whether its wait stands in the waits-for graph.
+    /// Whether its wait counts among those of the waits-for graph.
+    var isListed = false
+    /// Whether it stands among the waits that are to be looked at for cycles.
+    var isToBeLookedAt = false
+    /// Whether it was looked for a cycle since its wait began.
     var isEntered = false
     /// Counts the attempts to have replicas know of it: the end of an earlier one says nothing.
     var attempt = 0

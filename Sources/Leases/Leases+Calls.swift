@@ -156,13 +156,14 @@ extension Leases {
                 deadline: context.deadline,
                 userID: context.userID
             )
-            let lease = try register(wish, token.id, request, peer, owner)
+            let lease = try register(wish, token.id, request, peer, owner, party: record.party)
             lease.description = description
             lease.fence = record.fence
             lease.state = .held
             lease.clock = clock
             keep(lease)
             listen()
+            lookAgain(atWaitsOf: lease)
             return RenewedLease(fence: record.fence, lifeLeft: lease.lifeLeft)
         } catch {
             // Nobody is there to hold it: a bound one is released, the other runs on.

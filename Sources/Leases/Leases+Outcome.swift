@@ -91,7 +91,9 @@ extension Leases: ReplyReceiver {
         // Whoever holds something hears of its being revoked.
         listen()
         unsafe lease.owner.leaseGranted(lease)
-        enterOtherWaits(of: lease)
+        // Had with a part of its life, it was held before, and others may wait for it already.
+        let isWhole = lease.clock.end >= lease.sent.advanced(milliseconds: lease.wish.lifeMilliseconds)
+        if isWhole { enterOtherWaits(of: lease) } else { lookAgain(atWaitsOf: lease) }
     }
 
     /// A lease was granted, but its life was over when that was known: it is asked for a new life while somebody waits,

@@ -49,7 +49,10 @@ extension Leases {
             lease.isWaitTold = true
             unsafe lease.owner.leaseWaits(lease)
         }
-        if lease.state == .waiting, mayCloseCycle(lease) { detectDeadlock(lease) }
+        if mayCloseCycle(lease) {
+            enterOtherWaits(of: lease)
+            detectDeadlock(lease)
+        }
     }
 
     /// Sets the timer for the end of a wait, whatever Valkey answers by then.
@@ -167,7 +170,7 @@ extension Leases {
                 switch state.integer {
                 case 0:
                     lease.refusal.retryAfterMilliseconds = max(untilEnd, 1)
-                    if lease.isEntered { detectDeadlock(lease) }
+                    if !lease.isEntered, mayCloseCycle(lease) { detectDeadlock(lease) }
                 case 1: claim(lease)
                 default: askAgain(lease)
                 }

@@ -81,6 +81,12 @@ public final class Leases {
     var ids: [LeaseID: Lease] = [:]
     var peers: [ObjectIdentifier: PeerLeases] = [:]
     var waits: [LeasePlace: WaitingPlace] = [:]
+    /// This agent's entries in the waits-for graph, and of how many waits each is.
+    var entries: [WaitsForEntry: Int] = [:]
+    /// When the entries are kept again.
+    var entriesTimer: TimerID?
+    /// Waits that are to be looked at for cycles, the first first, and how many are being looked at.
+    var looks: (waiting: [Lease], running: Int) = ([], 0)
     var news: AgentNews?
     /// Leases that are asked for once this agent listens, or once Valkey has forgotten the one of the same name.
     var deferred: [Lease] = []
@@ -90,7 +96,7 @@ public final class Leases {
     var isEnding = false
     /// Whether what connections hold stays theirs when they end.
     var isHandedOver = false
-    private var lastNumber: UInt64 = 0
+    private(set) var lastNumber: UInt64 = 0
     private var lastParty: UInt64 = 0
 
     /// Keeps leases in the state store.
@@ -166,7 +172,8 @@ public final class Leases {
         _ id: LeaseID,
         _ request: LeaseRequest,
         _ peer: Peer,
-        _ owner: any LeaseOwner
+        _ owner: any LeaseOwner,
+        party: [UInt8]? = nil
     ) throws(RPCError) -> Lease {
         if wish.isBound, !calls.watchProcess(of: peer) {
             let message = "the process that connected has ended; whoever holds its connection now must make its own"
@@ -179,7 +186,7 @@ public final class Leases {
             wish,
             number: lastNumber,
             holder: holder,
-            party: wish.owner.map { Leases.party($0, of: request.userID) } ?? holder.party,
+            party: party ?? wish.owner.map { Leases.party($0, of: request.userID) } ?? holder.party,
             request,
             owner: owner
         )
@@ -209,6 +216,7 @@ public final class Leases {
         outcome: .notApplied
     )
 
+    /// What is kept of a connection.
     func holder(of peer: Peer) -> PeerLeases {
         if let known = peers[ObjectIdentifier(peer)] { return known }
         lastParty += 1
