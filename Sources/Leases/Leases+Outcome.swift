@@ -86,8 +86,9 @@ extension Leases: ReplyReceiver {
         // Whoever holds something hears of its being revoked.
         listen()
         unsafe lease.owner.leaseGranted(lease)
-        // With a part of its life left, it was held before, and others may wait for it already.
-        if life < lease.wish.lifeMilliseconds { lookAgain(atWaitsOf: lease) } else { enterOtherWaits(of: lease) }
+        // Had with a part of its life, it was held before, and others may wait for it already.
+        let isWhole = lease.clock.end >= lease.sent.advanced(milliseconds: lease.wish.lifeMilliseconds)
+        if isWhole { enterOtherWaits(of: lease) } else { lookAgain(atWaitsOf: lease) }
     }
 
     /// Takes the answer to a claim.
