@@ -30,7 +30,7 @@ enum LeaseScripts {
     /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.
     ///
     /// Its agent may be gone.
-    private static let claimMilliseconds = 2000
+    static let claimMilliseconds = 2000
 
     /// The server's time, and numbers as text: Lua's own conversion would round a fence.
     static let time = """
@@ -167,6 +167,11 @@ enum LeaseScripts {
         local own = redis.call('HGET', K, 'h:' .. lease)
         if own then
           local r = read(own)
+          if r.state == 'r' then return {0, text(r.ends - now), own} end
+          if r.state == 'g' then r.ends, r.state = now + r.life, 'h' end
+          -- Whoever asked last keeps it. Writing it also makes `WAIT` tell of it.
+          r.agent, r.rest = ARGV[8], ARGV[9]
+          redis.call('HSET', K, 'h:' .. lease, write(r))
           return {1, r.fence, text(r.ends - now)}
         end
         if S.u > 0 and S.c ~= capacity then return redis.error_reply('SQUIRECAPACITY ' .. text(S.c)) end
@@ -197,7 +202,9 @@ enum LeaseScripts {
     /// or by its own where that is empty; where ARGV[7] is not empty, it is of that party from now on, unless its party has a
     /// name.
     ///
-    /// Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was revoked.
+    /// ARGV[7] is the connection that asks, as a party. Where it is empty, the agent asks by itself, and only the one that
+    /// keeps the lease may: one from which it was taken to another connection does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was
+    /// revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
         -- squire lease.renew 2
@@ -206,6 +213,7 @@ enum LeaseScripts {
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
         local r = record and read(record)
         if r and r.user == ARGV[4] and r.ends > now then
+          if ARGV[7] == '' and r.agent ~= ARGV[5] then return {0, 'm'} end
           if r.state == 'r' then return {0, 'r'} end
           r.life = tonumber(ARGV[6]) or r.life
           r.ends, r.state, r.agent = now + r.life, 'h', ARGV[5]
@@ -222,36 +230,40 @@ enum LeaseScripts {
         """
     )
 
-    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait.
+    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait; where ARGV[5] is not empty, only one that this agent keeps.
     ///
-    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it waited; else 0.
+    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it
+    /// waited; else 0, also where it has run out.
     static let release = Script(
         """
         -- squire lease.release 2
         local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u', 's', 'x')
-        local weight, user
+        local weight
+        \(time)
         if v[1] then
-          weight, user = string.match(v[1], '^%d+ (%d+) %d+ %d+ %d+ %a (%d+) ')
-          if user ~= ARGV[4] then return 0 end
-          if weight == v[2] and not v[3] and v[4] == ARGV[3] then
+          local ends, places, user, agent = string.match(v[1], '^(%d+) (%d+) %d+ %d+ %d+ %a (%d+) (%x+) ')
+          if user ~= ARGV[4] or ARGV[5] ~= '' and agent ~= ARGV[5] then return 0 end
+          if tonumber(ends) > now then weight = places end
+          if weight and weight == v[2] and not v[3] and v[4] == ARGV[3] then
             -- Nobody else holds it, and nobody has waited since somebody did. That it is `x` tells who released it.
             redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e')
             if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
             return 1
           end
         end
-        \(time)
         \(functions)
-        local result = 1
+        local result = 0
         load()
-        if v[1] then
+        if weight then
           redis.call('HDEL', K, 'h:' .. ARGV[3])
           redis.call('HSET', K, 'l', ARGV[3])
           S.u = S.u - weight
           S.dirty, S.changed = true, true
-        else
+          result = 1
+        elseif not v[1] then
           local record = redis.call('HGET', K, 'w:' .. ARGV[3])
-          if record and read(record).user == ARGV[4] then
+          local r = record and read(record)
+          if r and r.user == ARGV[4] and (ARGV[5] == '' or r.agent == ARGV[5]) then
             redis.call('HDEL', K, 'w:' .. ARGV[3])
             redis.call('ZREM', Q, ARGV[3])
             result = 2
