@@ -179,10 +179,13 @@ extension Cache {
             deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
         )
         link.send(request, lane: lane) { command in
-            command.append(commandOf: double == nil ? 2 : 3)
+            command.append(commandOf: double == nil ? 2 : 4)
             command.append(word: double == nil ? "PERSIST" : "PEXPIRE")
             name.withByteView { command.append(word: $0) }
-            if let double { command.append(word: double) }
+            guard let double else { return }
+            command.append(word: double)
+            // Another writer may have given it a longer one meanwhile.
+            command.append(word: "GT")
         }
     }
 
