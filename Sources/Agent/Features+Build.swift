@@ -106,6 +106,7 @@ extension Features {
 
     /// Ends what would go on without calls, and tells those who hold it.
     func close() {
+        cache.close()
         channel.close()
         topic.close()
         leases.close()

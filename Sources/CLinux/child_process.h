@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -182,6 +183,25 @@ static inline pid_t squire_child_start(const squire_child *child, int *descripto
 
 // A process descriptor (pidfd_open(2)), closed on exec; or -1 with errno, ESRCH where the process has ended.
 static inline int squire_process_open(pid_t pid) { return (int)syscall(SQUIRE_SYS_PIDFD_OPEN, pid, 0u); }
+
+// Whether it was stopped since this was asked last: 1 or 0, or -1 with errno.
+static inline int squire_child_stopped(int descriptor) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid((idtype_t)SQUIRE_P_PIDFD, (id_t)descriptor, &info, WSTOPPED | WNOHANG) != 0) return -1;
+    return info.si_pid != 0;
+}
+
+// Stops the caller's process group as its terminal would, and returns when it goes on; at once where nobody is there who
+// could have it go on (an orphaned group).
+static inline void squire_stop_own_group(void) {
+    sigset_t stop, before;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &stop, &before);
+    kill(0, SIGTSTP);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
 
 // Signals a whole process group; 0, or -1 with errno, ESRCH where nobody is left of it.
 static inline int squire_group_signal(pid_t group, int number) { return kill(-group, number); }

@@ -199,10 +199,7 @@ extension Cache {
             return answerMiss(call, fill.namespace)
         }
         defer { near.end(number) }
-        if mustBeEncrypted(fill.namespace) {
-            countUnreadable(fill.namespace)
-            return answerMiss(call, fill.namespace)
-        }
+        if mustBeEncrypted(fill.namespace) { return answerUnreadable(call, fill) }
         countHit(fill.namespace)
         keep(entry, fill)
         calls.reply(call) { append(hit: entry, to: &$0) }
@@ -219,10 +216,7 @@ extension Cache {
         elements = reply.elements()
         if let life = elements.next(), let value = elements.next(), value.kind != .error {
             if let entry = StoredMark.entry(value) {
-                if mustBeEncrypted(fill.namespace) {
-                    countUnreadable(fill.namespace)
-                    return answerMiss(call, fill.namespace)
-                }
+                if mustBeEncrypted(fill.namespace) { return answerUnreadable(call, fill) }
                 fill.life = life.integer
                 keep(entry, fill)
             } else if let wish = fill.wish {
@@ -239,6 +233,13 @@ extension Cache {
         copyScratch.removeAll(keepingCapacityUpTo: 64 << 10)
         StoredValue.append(value, as: form, to: &copyScratch)
         near.store(fill, copyScratch.view, NearForm(form))
+    }
+
+    /// Answers a read of what is there and cannot be read: a miss, or the turn to compute it.
+    private func answerUnreadable(_ call: CallID, _ fill: NearCache.Fill) {
+        if let wish = fill.wish { return join(fill.name.view.copy(), fill.namespace, wish) }
+        countUnreadable(fill.namespace)
+        answerMiss(call, fill.namespace)
     }
 
     func answerMiss(_ call: CallID, _ namespace: UInt16) {

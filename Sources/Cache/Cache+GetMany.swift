@@ -57,6 +57,10 @@ extension Cache {
             }
             if case .near = part {} else { asked += 1 }
             batch.parts.append(part)
+            guard batch.copies.count <= calls.limits.replyBytesMax else {
+                endBatch(number)
+                throw .tooLarge("the reply", limitBytes: calls.limits.replyBytesMax)
+            }
         }
         guard asked > 0 else { return answerGetMany(context.call, nil, number) }
         send(.getMany, .read, context, detail: UInt32(number)) { command in
@@ -167,7 +171,8 @@ extension Cache {
             if let fill { keep(value, near.fill(fill)) }
             return append(hit: value, to: &result)
         }
-        guard let head = EntryHead(stored), life != -2, isAsked(head, fill), let value = value(of: head, namespace)
+        guard let head = EntryHead(stored), life != -2, isAsked(head, fill, namespace),
+            let value = value(of: head, namespace)
         else {
             return appendMiss(namespace, to: &result)
         }
@@ -179,8 +184,8 @@ extension Cache {
     }
 
     /// Whether an encrypted entry is that of the key that was asked for; others are what they say.
-    private func isAsked(_ head: EntryHead, _ fill: Int?) -> Bool {
-        guard let fill else { return !head.flags.contains(.encrypted) }
+    private func isAsked(_ head: EntryHead, _ fill: Int?, _ namespace: UInt16) -> Bool {
+        guard let fill else { return isReadable(head, in: namespace) }
         return head.name.equals(near.fill(fill).name.view)
     }
 
@@ -201,7 +206,7 @@ extension Cache {
             var fill: Int?
             if case .fill(let number) = part { fill = number }
             if head.staleMilliseconds > 0, fill.flatMap({ near.fill($0).life }) == nil { return true }
-            if !mayRely(on: head, isFresh: batch.isFresh || fill == nil) { return true }
+            if !mayRely(on: head, in: batch.namespace, isFresh: batch.isFresh || fill == nil) { return true }
         }
         return false
     }

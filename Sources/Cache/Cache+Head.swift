@@ -73,11 +73,10 @@ extension Cache {
     func answerHeaded(_ stored: ByteView, _ read: HeadedRead) {
         guard let head = EntryHead(stored), isInPlace(head, read) else {
             defer { end(read) }
-            countUnreadable(read.namespace)
-            return answerMiss(read.call, read.namespace)
+            return answerUnreadable(read)
         }
         let needsLife = head.staleMilliseconds > 0 && read.life == nil
-        guard !needsLife, mayRely(on: head, isFresh: read.isFresh || read.fill == nil) else {
+        guard !needsLife, mayRely(on: head, in: read.namespace, isFresh: read.isFresh || read.fill == nil) else {
             let copy = stored.copy()
             Task { @EventLoop in await self.settle(copy, read) }
             return
@@ -85,16 +84,41 @@ extension Cache {
         answer(head, read)
     }
 
+    /// Answers a read of an entry that cannot be read: a miss, or the turn to compute it.
+    private func answerUnreadable(_ read: HeadedRead) {
+        if let wish = read.wish, let fill = read.fill {
+            return join(near.fill(fill).name.view.copy(), read.namespace, wish)
+        }
+        countUnreadable(read.namespace)
+        answerMiss(read.call, read.namespace)
+    }
+
     /// Whether an entry lies where it was written.
     private func isInPlace(_ head: EntryHead, _ read: HeadedRead) -> Bool {
-        guard let fill = read.fill else { return true }
+        guard let fill = read.fill else { return isReadable(head, in: read.namespace) }
         return head.name.equals(near.fill(fill).name.view)
     }
 
+    /// Whether an entry may be read where the key that was asked for is not known any more: one that is encrypted only in
+    /// the namespace that it was written in.
+    func isReadable(_ head: EntryHead, in namespace: UInt16) -> Bool {
+        guard head.flags.contains(.encrypted) else { return true }
+        let name = register.name(of: namespace)
+        guard name != nil || namespace == 0 else { return false }
+        return keyspace.stem(.cache, name).withByteView { stem in
+            head.name.count > stem.count && head.name.prefix(stem.count).equals(stem)
+        }
+    }
+
     /// Whether what is remembered says that the tags of an entry are those of now.
-    func mayRely(on head: EntryHead, isFresh: Bool) -> Bool {
+    func mayRely(on head: EntryHead, in namespace: UInt16, isFresh: Bool) -> Bool {
         if head.tagCount == 0 { return true }
-        return !isFresh && near.isTracked && references(of: head) != nil
+        return !isFresh && isTold(namespace) && references(of: head) != nil
+    }
+
+    /// Whether Valkey tells of changes in a namespace.
+    func isTold(_ namespace: UInt16) -> Bool {
+        near.isTracked && settings(ofNumber: namespace).tier.hasNear
     }
 
     /// What is remembered of an entry's tags, where all of them have the generations that it was written under.
@@ -142,7 +166,7 @@ extension Cache {
     /// Answers a read of an entry whose tags are those of now.
     private func answer(_ head: EntryHead, _ read: HeadedRead) {
         defer { end(read) }
-        guard let value = value(of: head, read.namespace) else { return answerMiss(read.call, read.namespace) }
+        guard let value = value(of: head, read.namespace) else { return answerUnreadable(read) }
         let isStale = head.isStale(life: read.life)
         if isStale, let wish = read.wish {
             return joinStale(head.name.copy(), read.namespace, wish) { answerHit(head, value, read, isStale: true) }

@@ -22,16 +22,18 @@ extension Cache {
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
         // Cancelled, or its connection closed, while the entry was read.
         guard calls.isWaiting(wish.call) else { return calls.abandon(wish.call) }
-        // Waiting calls must leave room for the one that brings the value.
-        guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else {
+        // Waiting calls leave room for the one that brings the value.
+        guard calls.park(wish.call) else {
             let message = "too many calls of this connection wait"
             return calls.fail(wish.call, RPCError(.overloaded, message, isRetryable: true))
         }
-        let key = leases.key(name, namespace)
+        let key = leases.key(name, namespace, stripe: near.stripe(of: name))
         key.waiters.append(wish)
-        if key.holder == nil, key.asked == nil, key.foreignEnd == .distantFuture { return ask(key) }
-        guard key.asked == nil else { return }
-        dismissLate(key)
+        // Where nobody tells of changes, each question may find that the lease is over.
+        let isDoubtful = key.isDoubtful || !isTold(namespace) && !isLocal(namespace)
+        let isKnown = key.holder.map { $0.end > .now && ($0.isLocal || !isDoubtful) } ?? false
+        if key.asked == nil, !isKnown, key.foreignEnd == .distantFuture || isDoubtful { return ask(key) }
+        if key.asked == nil { dismissLate(key) }
         arm(key)
     }
 
@@ -44,8 +46,8 @@ extension Cache {
     ///   - answerStale: Answers it with what is there.
     func joinStale(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish, _ answerStale: () -> Void) {
         if let key = leases[name], key.isRefresh, let holder = key.holder, holder.end > .now { return answerStale() }
-        guard wish.peer.runningCalls <= max(calls.limits.runningMax / 2, 1) else { return answerStale() }
-        let key = leases.key(name, namespace)
+        guard calls.park(wish.call) else { return answerStale() }
+        let key = leases.key(name, namespace, stripe: near.stripe(of: name))
         key.waiters.append(wish)
         if key.asked == nil { ask(key) }
     }
@@ -61,7 +63,13 @@ extension Cache {
         for key in leases.all { renew(key) }
     }
 
+    /// Takes note that a write through this agent ended in a stripe of names, before there is news of it.
+    func leaseWritten(_ stripe: Int) {
+        for key in leases.all where key.stripe == stripe { key.isDoubtful = true }
+    }
+
     private func renew(_ key: LeasedKey) {
+        key.isDoubtful = true
         if key.asked != nil {
             key.isNews = true
         } else {
@@ -80,6 +88,7 @@ extension Cache {
         let token = LeaseToken.make(&generator)
         key.asked = token
         key.isNews = false
+        key.isDoubtful = false
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: Operation.lease.rawValue, detail: key.number),
@@ -126,15 +135,14 @@ extension Cache {
     /// Takes the entry that was there in place of a lease, where its tags have not moved on.
     private func settle(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ stored: ByteView) {
         guard stored.hasPrefix(EntryHead.mark) else {
-            guard !mustBeEncrypted(key.namespace) else { return unreadable(key) }
+            guard !mustBeEncrypted(key.namespace) else { return unreadable(key, stored) }
             return deliver(key, token, answer, StoredMark.content(of: stored))
         }
         guard let head = EntryHead(stored), key.name.withByteView({ head.name.equals($0) }) else {
-            key.holder = nil
-            return answerAll(key) { answerMiss($0, key.namespace) }
+            return unreadable(key, stored)
         }
         let isKnown = settings(ofNumber: key.namespace).tier.hasNear
-        if mayRely(on: head, isFresh: !isKnown) { return deliver(key, token, answer, head) }
+        if mayRely(on: head, in: key.namespace, isFresh: !isKnown) { return deliver(key, token, answer, head) }
         let copy = stored.copy()
         let lane = key.waiters.first?.lane ?? 0
         let deadline = key.waiters.first?.deadline ?? .now
@@ -156,15 +164,19 @@ extension Cache {
         }
     }
 
-    /// Answers those who wait for an entry that is there and cannot be read.
-    private func unreadable(_ key: LeasedKey) {
+    /// Removes an entry that is there and cannot be read, so that one of those who wait computes it; where it is there
+    /// again, they are answered with a miss.
+    private func unreadable(_ key: LeasedKey, _ stored: ByteView) {
         key.holder = nil
         countUnreadable(key.namespace)
-        answerAll(key) { answerMiss($0, key.namespace) }
+        guard !key.hasPurged else { return answerAll(key) { answerMiss($0, key.namespace) } }
+        key.hasPurged = true
+        purge(stored.prefix(min(stored.count, 1024)), named: key.name, key.waiters.first?.lane ?? 0)
+        ask(key)
     }
 
     private func deliver(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ head: EntryHead) {
-        guard let value = value(of: head, key.namespace) else { return unreadable(key) }
+        guard let value = value(of: head, key.namespace) else { return unreadable(key, head.bytes) }
         deliver(key, token, answer, value)
     }
 
@@ -200,11 +212,24 @@ extension Cache {
             dismissLate(key)
             return arm(key)
         }
-        leaseFailed(key, RPCError(failure))
+        // The deadline was that of who had waited longest.
+        guard failure.code == .deadlineExceeded else { return leaseFailed(key, RPCError(failure)) }
+        dismissLate(key)
+        ask(key)
     }
 
     private func leaseFailed(_ key: LeasedKey, _ error: RPCError) {
         answerAll(key) { calls.fail($0, error) }
+    }
+
+    /// Ends all waits, as the agent is about to end.
+    public func close() {
+        for key in leases.all {
+            answerAll(key) { call in
+                let message = "the agent is shutting down; connect again in a moment"
+                calls.fail(call, RPCError(.shuttingDown, message, outcome: .notApplied))
+            }
+        }
     }
 
     /// Gives the lease to whoever has waited longest, with the value that it is to compute anew where there is one.
@@ -304,7 +329,16 @@ extension Cache {
     private func answerAll(_ key: LeasedKey, _ answer: (CallID) -> Void) {
         let waiters = key.waiters
         key.waiters = []
-        for waiter in waiters { answer(waiter.call) }
+        for waiter in waiters {
+            // Many may wait over one connection for a large value.
+            if waiter.peer.output.count >= calls.limits.outputBytesHigh { calls.flush(waiter.peer) }
+            if waiter.peer.output.count >= calls.limits.outputBytesHigh {
+                let message = "too much that this connection is owed is unread"
+                calls.fail(waiter.call, RPCError(.overloaded, message, isRetryable: true))
+            } else {
+                answer(waiter.call)
+            }
+        }
         forgetIfIdle(key)
     }
 
@@ -336,12 +370,18 @@ extension Cache {
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.
     private func arm(_ key: LeasedKey) {
         guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
-        var next = min(key.holder?.end ?? key.foreignEnd, key.waiters.map(\.end).min() ?? .distantFuture)
-        if !near.isTracked, !key.waiters.isEmpty, key.holder == nil, !isLocal(key.namespace) {
+        let patience = key.waiters.map(\.end).min() ?? .distantFuture
+        var next = key.asked == nil ? min(key.holder?.end ?? key.foreignEnd, patience) : patience
+        if key.asked == nil, !isTold(key.namespace), !key.waiters.isEmpty, key.holder == nil, !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }
         guard next != key.timerInstant else { return }
         if let timer = key.timer { EventLoop.reactor.timers.cancel(timer) }
+        key.timer = nil
+        guard next < .distantFuture else {
+            key.timerInstant = next
+            return
+        }
         key.timerInstant = next
         key.timer = EventLoop.reactor.timers.schedule(at: next) {
             key.timer = nil
@@ -351,11 +391,11 @@ extension Cache {
     }
 
     private func timeCame(for key: LeasedKey) {
-        guard key.asked == nil else { return }
         dismissLate(key)
+        guard key.asked == nil else { return arm(key) }
         let isOver = (key.holder?.end ?? key.foreignEnd) <= .now
         if isOver { key.holder = nil }
-        if isOver || !near.isTracked && !isLocal(key.namespace) { return ask(key) }
+        if isOver || !isTold(key.namespace) && !isLocal(key.namespace) { return ask(key) }
         arm(key)
     }
 

@@ -32,7 +32,7 @@ extension Cache {
         guard reply.kind == .bulk else { return answerExists(call, reply.integer > 0) }
         let read = headedRead(call, detail, withLife: false)
         let isKnown = settings(ofNumber: read.namespace).tier.hasNear
-        if let head = EntryHead(reply.bytes), isKnown, mayRely(on: head, isFresh: false) {
+        if let head = EntryHead(reply.bytes), isKnown, mayRely(on: head, in: read.namespace, isFresh: false) {
             return answerExists(call, true)
         }
         let stored = reply.bytes.copy()

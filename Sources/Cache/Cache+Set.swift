@@ -86,11 +86,7 @@ extension Cache {
                     context.deadline,
                     context.lane
                 )
-                if let leased = self.leases[write.name], let holder = leased.holder, holder.token == write.lease,
-                    generations.contains(where: { self.wasInvalidated($0, since: holder.begun) })
-                {
-                    return self.endVoidLease(leased, holder, context.call)
-                }
+                if let lease = write.lease, self.isVoid(lease, of: write.name, generations, context.call) { return }
                 let granted = zip(tags, generations).map { (name: Array($0.dropFirst(stem)), generation: $1) }
                 owned.withByteView { self.send(write, $0, tags: granted, context) }
             } catch {
@@ -99,10 +95,17 @@ extension Cache {
         }
     }
 
-    /// Ends a lease during which a tag of the entry was invalidated: what was computed may be of before.
-    private func endVoidLease(_ leased: LeasedKey, _ holder: LeasedKey.Holder, _ call: CallID) {
+    /// Ends a lease during which a tag of the entry was invalidated, as what was computed may be of before; of a lease
+    /// that another agent gave nobody knows here when it began.
+    ///
+    /// - Returns: Whether it is so; the call is answered then.
+    private func isVoid(_ lease: [UInt8], of name: [UInt8], _ generations: [[UInt8]], _ call: CallID) -> Bool {
+        let leased = leases[name]
+        let holder = leased?.holder.flatMap { $0.token == lease ? $0 : nil }
+        guard generations.contains(where: { wasInvalidated($0, since: holder?.begun ?? 0) }) else { return false }
         calls.fail(call, Cache.voidLease)
-        pass(leased, holder)
+        if let leased, let holder { pass(leased, holder) }
+        return true
     }
 
     /// Sends the write of an entry whose tags have their generations.

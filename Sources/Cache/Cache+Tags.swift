@@ -74,6 +74,11 @@ extension Cache {
 
     /// Removes an entry whose tags have moved on, unless it was written anew.
     func purge(_ head: EntryHead, _ lane: Int) {
+        purge(head.bytes, named: head.name.copy(), lane)
+    }
+
+    /// Removes an entry that begins so.
+    func purge(_ beginning: ByteView, named name: [UInt8], _ lane: Int) {
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: Operation.unattended.rawValue),
@@ -82,8 +87,8 @@ extension Cache {
         )
         link.send(request, lane: lane) { command in
             command.append(callOf: CacheScripts.purge, keys: 1, arguments: 1)
-            command.append(word: head.name)
-            command.append(word: head.bytes)
+            name.withByteView { command.append(word: $0) }
+            command.append(word: beginning)
         }
     }
 
@@ -174,10 +179,13 @@ extension Cache {
             deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
         )
         link.send(request, lane: lane) { command in
-            command.append(commandOf: double == nil ? 2 : 3)
+            command.append(commandOf: double == nil ? 2 : 4)
             command.append(word: double == nil ? "PERSIST" : "PEXPIRE")
             name.withByteView { command.append(word: $0) }
-            if let double { command.append(word: double) }
+            guard let double else { return }
+            command.append(word: double)
+            // Another writer may have given it a longer one meanwhile.
+            command.append(word: "GT")
         }
     }
 

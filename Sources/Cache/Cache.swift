@@ -76,6 +76,8 @@ public final class Cache: ReplyReceiver {
     public var namespaces: Namespaces {
         didSet {
             registerNames()
+            // What was kept under other rules may be what is not to be kept now.
+            near.forgetEverything()
             tracker?.setPrefixes(trackedPrefixes)
         }
     }
@@ -152,7 +154,7 @@ public final class Cache: ReplyReceiver {
 
     /// Gives the namespaces that are configured numbers of their own, however many others are named later.
     private func registerNames() {
-        for name in namespaces.names { name.withByteView { _ = register.number(named: $0) } }
+        for name in namespaces.names { name.withByteView { _ = register.number(named: $0, isConfigured: true) } }
     }
 
     /// How the namespace of a number behaves.
@@ -327,7 +329,10 @@ extension Cache {
     /// Gives back what a write held until its reply.
     private func endWrite(_ operation: Operation, _ detail: UInt32) {
         switch operation {
-        case .set, .setLeased, .fail, .delete, .touch, .increment: near.endWrite(WriteDetail(rawValue: detail).stripe)
+        case .set, .setLeased, .fail, .delete, .touch, .increment:
+            let stripe = WriteDetail(rawValue: detail).stripe
+            near.endWrite(stripe)
+            if !leases.isEmpty { leaseWritten(stripe) }
         case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
         case .invalidateTags: endTagWrites(Int(detail))
         default: break

@@ -43,6 +43,10 @@ final class LeasedKey {
     let number: UInt32
     /// The one on this host who computes it.
     var holder: Holder?
+    /// Whether the entry may have been written or removed since the holder got the lease, which would have ended it.
+    var isDoubtful = false
+    /// Whether an entry that cannot be read has been removed from the lease's place.
+    var hasPurged = false
     /// Whether the holder computes what is there already, and may be served until it is done.
     var isRefresh = false
     /// When the lease ends that runs elsewhere.
@@ -56,8 +60,12 @@ final class LeasedKey {
     var timer: TimerID?
     var timerInstant = Instant.distantFuture
 
-    init(name: [UInt8], namespace: UInt16, number: UInt32) {
+    /// The stripe of ``NearCache`` that the name is in.
+    let stripe: Int
+
+    init(name: [UInt8], namespace: UInt16, number: UInt32, stripe: Int) {
         self.name = name
+        self.stripe = stripe
         self.namespace = namespace
         self.number = number
     }
@@ -84,10 +92,10 @@ struct LeaseTable: ~Copyable {
     subscript(number: UInt32) -> LeasedKey? { numbers[number] }
 
     /// The key of a name, which is taken in where it is not there.
-    mutating func key(_ name: [UInt8], _ namespace: UInt16) -> LeasedKey {
+    mutating func key(_ name: [UInt8], _ namespace: UInt16, stripe: Int) -> LeasedKey {
         if let known = keys[name] { return known }
         repeat { last &+= 1 } while numbers[last] != nil
-        let key = LeasedKey(name: name, namespace: namespace, number: last)
+        let key = LeasedKey(name: name, namespace: namespace, number: last, stripe: stripe)
         keys[name] = key
         numbers[last] = key
         return key

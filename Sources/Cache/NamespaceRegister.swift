@@ -3,7 +3,8 @@ import JSON
 
 /// Numbers for the namespaces that calls have named, and what was counted in each.
 ///
-/// Whoever calls may name any namespace, so beyond ``numbersMax`` all others share the last number.
+/// Whoever calls may name any namespace, so beyond some thousands all others share the last number. Places are kept for
+/// those that are configured, however many were named before: what holds for them hangs on their numbers.
 struct NamespaceRegister: ~Copyable {
     /// What was counted in one namespace since the start.
     struct Counts {
@@ -25,6 +26,8 @@ struct NamespaceRegister: ~Copyable {
 
     /// Most numbers; they fit into 12 bits.
     static let numbersMax = 4096
+    /// Places kept for namespaces that are configured; more are not accepted in a configuration.
+    static let configuredMax = 1024
 
     private var names: [[UInt8]] = [[]]
     private var index = NearIndex()
@@ -41,16 +44,23 @@ struct NamespaceRegister: ~Copyable {
     }
 
     /// The number of the namespace that is called so, which gets one where it has none.
-    mutating func number(named name: ByteView) -> UInt16 {
+    ///
+    /// - Parameters:
+    ///   - name: The name.
+    ///   - isConfigured: Whether it may have one of the places that are kept.
+    /// - Returns: Its number, or the last one, which all share that have none of their own.
+    mutating func number(named name: ByteView, isConfigured: Bool = false) -> UInt16 {
         let hash = UInt32(truncatingIfNeeded: hash(name))
         if let known = find(name, hash) { return known }
-        guard names.count < NamespaceRegister.numbersMax - 1 else {
+        let most = NamespaceRegister.numbersMax - 1 - (isConfigured ? 0 : NamespaceRegister.configuredMax)
+        guard names.count < most else {
+            while counts.count < NamespaceRegister.numbersMax { counts.append(Counts()) }
             if counts.count < NamespaceRegister.numbersMax { counts.append(Counts()) }
             return UInt16(NamespaceRegister.numbersMax - 1)
         }
         let number = names.count
         names.append(name.copy())
-        counts.append(Counts())
+        if counts.count < names.count { counts.append(Counts()) }
         index.insert(hash, BlockReference(rawValue: UInt32(number)))
         return UInt16(number)
     }

@@ -54,6 +54,9 @@ extension CallTable {
         else { return true }
         guard peer.waitingCalls < limits.waitingMax else { return false }
         unsafe slots[call.slot].isParked = true
+        // What it will bring comes later than what others are owed.
+        peer.runningReplyBytes -= slot.expected
+        unsafe slots[call.slot].expected = 0
         peer.runningCalls -= 1
         peer.waitingCalls += 1
         running -= 1

@@ -46,13 +46,16 @@ extension Leases {
         link.subscriber.subscribe(to: .channel(stem + agent), handler: news, deadline: deadline)
     }
 
-    /// Has a lease asked for as soon as this agent listens, or it turns out that it cannot.
+    /// Has a lease asked for as soon as this agent listens, or it turns out that it cannot, and a release of the same
+    /// lease is over.
     func askLater(_ lease: Lease) {
         deferred.append(lease)
         lease.cancelTimer()
-        lease.timer = EventLoop.reactor.timers.schedule(at: lease.answerDeadline) {
+        let waitEnd = lease.wish.waitMilliseconds == 0 ? .distantFuture : lease.waitEnd
+        lease.timer = EventLoop.reactor.timers.schedule(at: min(waitEnd, lease.answerDeadline)) {
             lease.timer = nil
             self.deferred.removeAll { $0 === lease }
+            if waitEnd <= lease.deadline { return self.giveUp(lease) }
             self.fail(
                 lease,
                 RPCError(.deadlineExceeded, "the deadline passed before Valkey answered", outcome: .notApplied)
@@ -74,6 +77,8 @@ extension Leases {
     func newsBegan() {
         askDeferred()
         newsMayBeMissing()
+        // While this agent did not listen, its waits did not count.
+        lookAgainAtAllWaits()
     }
 
     /// What came to pass meanwhile nobody told.

@@ -1,6 +1,7 @@
 public import EventLoop
 public import JSONRPC
 public import Linux
+public import Store
 
 /// What somebody asks for: places of a lock, a semaphore or an election, and how they are to be kept.
 public struct LeaseWish: Sendable {
@@ -49,6 +50,8 @@ public enum LeaseLoss: Sendable {
     case heldTooLong
     /// The client, who renews it itself, did not.
     case expired
+    /// The process that made the connection has ended, and with it its leases, although the connection lives.
+    case processEnded
 
     /// The word on the wire.
     public var word: StaticString {
@@ -58,6 +61,7 @@ public enum LeaseLoss: Sendable {
         case .gone: "gone"
         case .heldTooLong: "held_too_long"
         case .expired: "expired"
+        case .processEnded: "process_ended"
         }
     }
 }
@@ -95,6 +99,8 @@ public final class Lease {
         case waiting
         /// It was granted, and is being taken.
         case claiming
+        /// It was granted, and is renewed, but replicas do not know of it yet.
+        case confirming
         /// It is held.
         case held
         /// It was revoked: it is not renewed, and waits for its holder to end it.
@@ -113,6 +119,8 @@ public final class Lease {
     public var call: CallID?
     /// A number of the owner's own.
     public let tag: UInt64
+    /// By what name it was asked for, where the outcome is to be remembered.
+    public let remembered: RememberedRequest?
     /// The fence, once it is held.
     public internal(set) var fence: Int64 = 0
     /// When it is to be relied on no more, while it is held.
@@ -133,7 +141,10 @@ public final class Lease {
     var description: LeaseDescription
     var state = State.asking
     var clock: LeaseClock
+    /// When it was asked for or claimed last.
     var sent = Instant.now
+    /// When its renewal was asked for last.
+    var renewalSent = Instant.now
     var timer: TimerID?
     var isRenewing = false
     /// When a renewal that failed is tried again.
@@ -144,8 +155,14 @@ public final class Lease {
     var isGranted = false
     /// Whether the owner knows that it waits.
     var isWaitTold = false
-    /// Whether its wait stands in the waits-for graph.
+    /// Whether its wait counts among those of the waits-for graph.
+    var isListed = false
+    /// Whether it stands among the waits that are to be looked at for cycles.
+    var isToBeLookedAt = false
+    /// Whether it was looked for a cycle since its wait began.
     var isEntered = false
+    /// Counts the attempts to have replicas know of it: the end of an earlier one says nothing.
+    var attempt = 0
     var refusal = LeaseRefusal(holder: nil, retryAfterMilliseconds: 0)
 
     init(
@@ -165,11 +182,12 @@ public final class Lease {
         userID = request.userID
         call = request.call
         tag = request.tag
+        remembered = request.remembered
         lane = request.lane
         deadline = request.deadline
         unsafe self.owner = owner
         let now = EventLoop.reactor.now
-        waitEnd = wish.waitMilliseconds.map { now.advanced(milliseconds: $0) } ?? .distantFuture
+        waitEnd = wish.waitMilliseconds.map { request.asked.advanced(milliseconds: $0) } ?? .distantFuture
         clock = LeaseClock(life: wish.lifeMilliseconds, hold: wish.holdMilliseconds, at: now)
         description = LeaseDescription(
             label: wish.label,
@@ -184,6 +202,28 @@ public final class Lease {
 
     /// Whether it is held, and can be relied on at this moment.
     public var isHeld: Bool { state == .held && Instant.now < clock.validUntil }
+
+    /// For how long it can be relied on unless it is renewed, in whole milliseconds, at least 0.
+    public var lifeLeft: Int64 { max(clock.validUntil.milliseconds(since: .now), 0) }
+
+    /// When Valkey ends it by itself, whatever became of the requests that were sent.
+    var latestEnd: Instant {
+        max(clock.end, max(sent, renewalSent).advanced(milliseconds: clock.lifeMilliseconds))
+    }
+
+    /// Whether it is still to be had.
+    var isOpen: Bool {
+        switch state {
+        case .asking, .waiting, .claiming, .confirming: !isAbandoned
+        case .held, .revoked, .ended: false
+        }
+    }
+
+    /// Whether Valkey granted it, and this agent sees to its life.
+    var isKept: Bool { state == .held || state == .confirming }
+
+    /// Whether this agent renews it by itself: also one that the client renews, while it does not know of it yet.
+    var isRenewed: Bool { wish.isBound || state == .confirming }
 
     /// Whether it was never had, or is no longer.
     public var isOver: Bool { state == .ended }
@@ -211,6 +251,10 @@ public struct LeaseRequest: Sendable {
     public var userID: UInt32
     /// A number of the owner's own, by which it knows its lease again.
     public var tag: UInt64 = 0
+    /// The request's name, where its outcome is to be remembered.
+    public var remembered: RememberedRequest?
+    /// When it was asked for; from here on a wait counts.
+    public var asked = Instant.now
 
     /// Names who asks.
     public init(call: CallID?, lane: Int, deadline: Instant, userID: UInt32) {

@@ -14,22 +14,26 @@ import Valkey
 /// What holds after each script: where somebody waits, the first of them does not fit. So there is no queue while
 /// nothing is held, and whoever finds nothing held need not look for one.
 ///
+/// Numbers of the queue and fences are of one sequence, about the server's microseconds: a holder whose fence is higher
+/// than a waiter's number was granted after that one had begun to wait.
+///
 /// ARGV[1] is what the channels of agents begin with, ARGV[2] the channel that is told when the holders change, or
 /// nothing.
 @EventLoop
 enum LeaseScripts {
     /// All of them, to be registered with the link.
     static let all = [
-        acquire, renew, release, tend, inspect, revoke, blockers, WaitsForScripts.check, WaitsForScripts.forget,
+        acquire, renew, release, tend, inspect, revoke, WaitsForScripts.check, WaitsForScripts.keep,
+        WaitsForScripts.forget,
     ]
 
     /// How long a lease lives, at most, that was granted to a waiter and not taken, in milliseconds.
     ///
     /// Its agent may be gone.
-    private static let claimMilliseconds = 2000
+    static let claimMilliseconds = 2000
 
     /// The server's time, and numbers as text: Lua's own conversion would round a fence.
-    private static let time = """
+    static let time = """
         local time = redis.call('TIME')
         local micros = time[1] * 1000000 + time[2]
         local now = math.floor(micros / 1000)
@@ -37,7 +41,7 @@ enum LeaseScripts {
         """
 
     /// Functions on the state `S` of the place.
-    private static let functions = """
+    static let functions = """
         local K, Q, stem, news = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
         local S
         local function read(record)
@@ -53,10 +57,10 @@ enum LeaseScripts {
             .. ' ' .. r.state .. ' ' .. r.user .. ' ' .. r.agent .. ' ' .. r.rest
         end
         local function load()
-          local v = redis.call('HMGET', K, 'f', 'u', 'c', 'e')
+          local v = redis.call('HMGET', K, 'f', 'u', 'c', 'e', 's')
           S = {
             f = tonumber(v[1] or '0'), u = tonumber(v[2] or '0'), c = tonumber(v[3] or '0'), e = tonumber(v[4] or '0'),
-            dirty = false, changed = false,
+            s = tonumber(v[5] or '0'), dirty = false, changed = false,
           }
         end
         local function prune()
@@ -86,7 +90,7 @@ enum LeaseScripts {
           end
         end
         local function grant(lease, r)
-          S.f = math.max(S.f + 1, micros)
+          S.f = math.max(S.f + 1, S.s + 1, micros)
           r.fence, r.since = text(S.f), text(now)
           redis.call('HSET', K, 'h:' .. lease, write(r), 'x', lease)
           if S.u == 0 or r.ends < S.e then S.e = r.ends end
@@ -141,7 +145,7 @@ enum LeaseScripts {
     /// get any; `{2, …}` the same where it waits.
     static let acquire = Script(
         """
-        -- squire lease.acquire 1
+        -- squire lease.acquire 2
         local held = redis.call('HMGET', KEYS[1], 'u', 'f')
         \(time)
         if not held[1] then
@@ -163,6 +167,11 @@ enum LeaseScripts {
         local own = redis.call('HGET', K, 'h:' .. lease)
         if own then
           local r = read(own)
+          if r.state == 'r' then return {0, text(r.ends - now), own} end
+          if r.state == 'g' then r.ends, r.state = now + r.life, 'h' end
+          -- Whoever asked last keeps it. Writing it also makes `WAIT` tell of it.
+          r.agent, r.rest = ARGV[8], ARGV[9]
+          redis.call('HSET', K, 'h:' .. lease, write(r))
           return {1, r.fence, text(r.ends - now)}
         end
         if S.u > 0 and S.c ~= capacity then return redis.error_reply('SQUIRECAPACITY ' .. text(S.c)) end
@@ -179,7 +188,9 @@ enum LeaseScripts {
         end
         if life == 0 then return {0, text(S.e - now), holder()} end
         if not waits then
-          redis.call('ZADD', Q, redis.call('HINCRBY', K, 's', 1), lease)
+          local number = text(math.max(S.s + 1, S.f + 1, micros))
+          redis.call('HSET', K, 's', number)
+          redis.call('ZADD', Q, number, lease)
         end
         r.state, r.ends = 'w', now + life
         redis.call('HSET', K, 'w:' .. lease, write(r))
@@ -190,18 +201,23 @@ enum LeaseScripts {
     /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
     /// or by its own where that is empty.
     ///
-    /// Answers `{1, life, the record}`, or `{0}` where it has ended, `{0, 'r'}` where it was revoked.
+    /// ARGV[7] is the connection that asks, as a party: the lease is that party's from now on, unless its party has a
+    /// name. Where it is empty, the agent asks by itself, and only the one that keeps the lease may: one from which it was
+    /// taken to another connection does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended,
+    /// `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
-        -- squire lease.renew 1
+        -- squire lease.renew 2
         \(time)
         \(functions)
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
         local r = record and read(record)
         if r and r.user == ARGV[4] and r.ends > now then
+          if ARGV[7] == '' and r.agent ~= ARGV[5] then return {0, 'm'} end
           if r.state == 'r' then return {0, 'r'} end
           r.life = tonumber(ARGV[6]) or r.life
           r.ends, r.state, r.agent = now + r.life, 'h', ARGV[5]
+          if ARGV[7] ~= '' then r.rest = string.gsub(r.rest, '^%x+%-%d+', ARGV[7]) end
           record = write(r)
           redis.call('HSET', K, 'h:' .. ARGV[3], record)
           if r.ends < tonumber(redis.call('HGET', K, 'e') or '0') then redis.call('HSET', K, 'e', text(r.ends)) end
@@ -214,36 +230,40 @@ enum LeaseScripts {
         """
     )
 
-    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait.
+    /// Ends the lease ARGV[3] of the user ARGV[4], or its wait; where ARGV[5] is not empty, only one that this agent keeps.
     ///
-    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it waited; else 0.
+    /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it
+    /// waited; else 0, also where it has run out.
     static let release = Script(
         """
-        -- squire lease.release 1
+        -- squire lease.release 2
         local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u', 's', 'x')
-        local weight, user
+        local weight
+        \(time)
         if v[1] then
-          weight, user = string.match(v[1], '^%d+ (%d+) %d+ %d+ %d+ %a (%d+) ')
-          if user ~= ARGV[4] then return 0 end
-          if weight == v[2] and not v[3] and v[4] == ARGV[3] then
+          local ends, places, user, agent = string.match(v[1], '^(%d+) (%d+) %d+ %d+ %d+ %a (%d+) (%x+) ')
+          if user ~= ARGV[4] or ARGV[5] ~= '' and agent ~= ARGV[5] then return 0 end
+          if tonumber(ends) > now then weight = places end
+          if weight and weight == v[2] and not v[3] and v[4] == ARGV[3] then
             -- Nobody else holds it, and nobody has waited since somebody did. That it is `x` tells who released it.
             redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e')
             if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
             return 1
           end
         end
-        \(time)
         \(functions)
-        local result = 1
+        local result = 0
         load()
-        if v[1] then
+        if weight then
           redis.call('HDEL', K, 'h:' .. ARGV[3])
           redis.call('HSET', K, 'l', ARGV[3])
           S.u = S.u - weight
           S.dirty, S.changed = true, true
-        else
+          result = 1
+        elseif not v[1] then
           local record = redis.call('HGET', K, 'w:' .. ARGV[3])
-          if record and read(record).user == ARGV[4] then
+          local r = record and read(record)
+          if r and r.user == ARGV[4] and (ARGV[5] == '' or r.agent == ARGV[5]) then
             redis.call('HDEL', K, 'w:' .. ARGV[3])
             redis.call('ZREM', Q, ARGV[3])
             result = 2
@@ -265,7 +285,7 @@ enum LeaseScripts {
     /// where it was granted, 2 where it is not known.
     static let tend = Script(
         """
-        -- squire lease.tend 1
+        -- squire lease.tend 2
         \(time)
         \(functions)
         load()
@@ -296,7 +316,7 @@ enum LeaseScripts {
     /// The fence, the capacity, the server's time, the records of those who hold, and of those who wait, in order.
     static let inspect = Script(
         """
-        -- squire lease.inspect 1
+        -- squire lease.inspect 2
         \(time)
         \(functions)
         load()
@@ -323,7 +343,7 @@ enum LeaseScripts {
     /// Marks every lease as revoked, and tells the agents that keep them; answers how many.
     static let revoke = Script(
         """
-        -- squire lease.revoke 1
+        -- squire lease.revoke 2
         \(time)
         \(functions)
         load()
@@ -343,36 +363,6 @@ enum LeaseScripts {
           end
         end
         return revoked
-        """
-    )
-
-    /// Whom the waiting lease ARGV[3] waits for.
-    ///
-    /// Answers nothing where it does not wait; else how many places must become free, the records of the holders, and
-    /// of those who stand before it.
-    static let blockers = Script(
-        """
-        -- squire lease.blockers 1
-        \(time)
-        \(functions)
-        load()
-        prune()
-        settle()
-        local record = redis.call('HGET', K, 'w:' .. ARGV[3])
-        if not record then return {} end
-        local rank = redis.call('ZRANK', Q, ARGV[3])
-        local holders, ahead = {}, {}
-        local all = redis.call('HGETALL', K)
-        for i = 1, #all, 2 do
-          if string.sub(all[i], 1, 2) == 'h:' then holders[#holders + 1] = all[i + 1] end
-        end
-        if rank and rank > 0 then
-          for _, lease in ipairs(redis.call('ZRANGE', Q, 0, rank - 1)) do
-            local other = redis.call('HGET', K, 'w:' .. lease)
-            if other then ahead[#ahead + 1] = other end
-          end
-        end
-        return {text(read(record).weight - (S.c - S.u)), holders, ahead}
         """
     )
 }

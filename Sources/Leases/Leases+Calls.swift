@@ -16,12 +16,10 @@ extension Leases {
     public func release(_ token: LeaseToken, _ kind: LeaseKind, _ context: CallContext) {
         let place = LeasePlace(kind, token.name, keyspace)
         if let lease = ids[token.id], lease.userID == context.userID {
-            if [.asking, .waiting, .claiming].contains(lease.state) {
-                fail(
-                    lease,
-                    RPCError(.cancelled, "the lease was released while it was waited for", outcome: .notApplied)
-                )
-            } else {
+            if lease.isOpen {
+                let message = "the lease was released while it was waited for"
+                end(lease, because: RPCError(.cancelled, message, outcome: .notApplied))
+            } else if !lease.isAbandoned {
                 unregister(lease)
             }
         }
@@ -31,7 +29,9 @@ extension Leases {
             effect: .idempotentWrite,
             deadline: context.deadline
         )
-        link.send(request, lane: context.lane) { append(releaseOf: token.id, place, context.userID, to: &$0) }
+        link.send(request, lane: context.lane) {
+            append(releaseOf: token.id, place, context.userID, isOwn: false, to: &$0)
+        }
     }
 
     func answerRelease(_ call: CallID, _ reply: Reply) {
@@ -46,9 +46,9 @@ extension Leases {
 
     /// Ends a wait that its owner will not have: the owner is told of the failure.
     public func end(_ lease: Lease, because error: RPCError) {
-        guard lease.state != .ended else { return }
-        letGo(lease)
-        fail(lease, error)
+        guard lease.isOpen else { return }
+        forsake(lease)
+        unsafe lease.owner.leaseFailed(lease, error)
     }
 
     /// Ends a lease, or its wait, on behalf of its owner, who is told nothing more: one round trip.
@@ -59,7 +59,7 @@ extension Leases {
         let isOpen = [.asking, .claiming].contains(lease.state)
         if !isOpen { unregister(lease) }
         _ = try await call(.idempotentWrite, until: deadline) { command in
-            append(releaseOf: lease.id, lease.wish.place, lease.userID, to: &command)
+            append(releaseOf: lease.id, lease.wish.place, lease.userID, isOwn: true, to: &command)
         }
     }
 
@@ -69,37 +69,42 @@ extension Leases {
     ///   - token: What the client shows.
     ///   - kind: What it must be a lease of.
     ///   - life: The life to give, in milliseconds; nil for what it had.
-    ///   - context: The call, which is answered with `{ttl_ms}`.
-    ///   - owner: Told of the lease's loss, where another connection had it.
+    ///   - context: The call.
+    ///   - owner: Told of the lease's loss from now on.
+    ///   - answer: Answers the call, where the lease is the connection's.
     public func renew(
         _ token: LeaseToken,
         _ kind: LeaseKind,
         life: Int64?,
         _ context: CallContext,
-        owner: any LeaseOwner
+        owner: any LeaseOwner,
+        answer: @escaping @EventLoop (RenewedLease) -> Void
     ) {
         let place = LeasePlace(kind, token.name, keyspace)
+        // The connection is the party from now on.
+        let party = calls.peer(of: context.call).map { holder(of: $0).party } ?? []
         Task { @EventLoop in
             let sent = Instant.now
-            let answer: RenewalAnswer
+            let outcome: RenewalAnswer
             do throws(LinkFailure) {
                 let reply = try await self.link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
-                    self.append(renewalOf: token.id, place, context.userID, life: life, to: &$0)
+                    self.append(renewalOf: token.id, place, context.userID, life: life, party: party, to: &$0)
                 }
-                answer = RenewalAnswer(reply)
+                outcome = RenewalAnswer(reply)
             } catch {
                 return self.calls.fail(context.call, RPCError(error))
             }
-            switch answer {
+            switch outcome {
             case .renewed(let life, let record):
-                self.adopt(token, place, record, life: life, sent: sent, context, owner)
-            case .over, .revoked:
+                do throws(RPCError) {
+                    answer(try self.adopt(token, place, record, life: life, sent: sent, context, owner))
+                } catch {
+                    self.calls.fail(context.call, error)
+                }
+            case .over, .revoked, .moved:
                 if let lease = self.ids[token.id], lease.userID == context.userID {
-                    if case .revoked = answer {
-                        self.revoked(lease)
-                    } else if lease.state == .held {
-                        self.unregister(lease)
-                    }
+                    // Whoever held it hears of it, too.
+                    if case .revoked = outcome { self.revoked(lease) } else { self.ended(lease) }
                 }
                 self.calls.fail(context.call, Leases.lost)
             case .error(let error):
@@ -108,7 +113,15 @@ extension Leases {
         }
     }
 
+    /// Valkey does not know a lease any more that a connection of this agent may hold.
+    private func ended(_ lease: Lease) {
+        if lease.state == .held { lose(lease, .gone) } else if lease.state == .revoked { unregister(lease) }
+    }
+
     /// A lease was renewed for a connection, whose it is from now on.
+    ///
+    /// - Throws: ``RPCError`` where there is nobody to hold it, or its life was over when the answer came; a bound one is
+    ///   released then.
     private func adopt(
         _ token: LeaseToken,
         _ place: LeasePlace,
@@ -117,19 +130,21 @@ extension Leases {
         sent: Instant,
         _ context: CallContext,
         _ owner: any LeaseOwner
-    ) {
-        guard let peer = calls.peer(of: context.call), let description = LeaseDescription(record.description) else {
-            // Nobody is there to hold it: a bound one is released, the other runs on.
-            if LeaseDescription(record.description)?.isBound == true, ids[token.id] == nil {
-                letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
-            }
-            return
-        }
-        if let known = ids[token.id], known.state == .held, known.peer === peer {
+    ) throws(RPCError) -> RenewedLease {
+        guard let description = LeaseDescription(record.description) else { throw .unexpectedReply }
+        let known = ids[token.id]
+        var clock = LeaseClock(life: life, hold: description.holdMilliseconds, at: sent)
+        clock.renewedByClient(life: life, sent: sent)
+        let peer = calls.peer(of: context.call)
+        if let known, known.state == .held, known.peer === peer {
             known.clock.renewedByClient(life: life, sent: sent)
             keep(known)
-        } else {
-            if let known = ids[token.id] { unregister(known) }
+            guard known.lifeLeft > 0 else { throw Leases.lost }
+            return RenewedLease(fence: record.fence, lifeLeft: known.lifeLeft)
+        }
+        do throws(RPCError) {
+            guard let peer, clock.validUntil.milliseconds(since: .now) > 0 else { throw Leases.lost }
+            if let known { takeOver(known) }
             var wish = LeaseWish(place, lifeMilliseconds: life)
             wish.weight = record.weight
             wish.isBound = description.isBound
@@ -141,24 +156,21 @@ extension Leases {
                 deadline: context.deadline,
                 userID: context.userID
             )
-            let lease: Lease
-            do throws(RPCError) {
-                lease = try register(wish, token.id, request, peer, owner)
-            } catch {
-                letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
-                return calls.fail(context.call, error)
-            }
+            let lease = try register(wish, token.id, request, peer, owner, party: record.party)
             lease.description = description
             lease.fence = record.fence
             lease.state = .held
-            lease.clock.renewedByClient(life: life, sent: sent)
+            lease.clock = clock
             keep(lease)
             listen()
-        }
-        calls.reply(context.call) { result in
-            result.append("{\"ttl_ms\":")
-            result.append(decimal: life)
-            result.append(UInt8(ascii: "}"))
+            lookAgain(atWaitsOf: lease)
+            return RenewedLease(fence: record.fence, lifeLeft: lease.lifeLeft)
+        } catch {
+            // Nobody is there to hold it: a bound one is released, the other runs on.
+            if description.isBound, ids[token.id] == nil {
+                letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
+            }
+            throw error
         }
     }
 
@@ -170,17 +182,12 @@ extension Leases {
     )
 }
 
-extension Leases {
-    /// For how long a lease counts still, in milliseconds; 0 where it has ended.
-    ///
-    /// It is renewed by the question.
-    public func life(of id: LeaseID, _ place: LeasePlace, _ userID: UInt32, until deadline: Instant) async -> Int64 {
-        let reply = try? await link.call(.idempotentWrite, deadline: deadline, lane: -1) { command in
-            append(renewalOf: id, place, userID, life: nil, to: &command)
-        }
-        guard let reply, case .renewed(let life, _) = RenewalAnswer(reply) else { return 0 }
-        return life
-    }
+/// What whoever renewed a lease is told.
+public struct RenewedLease: Sendable {
+    /// The fence.
+    public let fence: Int64
+    /// For how long it can be relied on unless it is renewed again, in milliseconds, at least 1.
+    public let lifeLeft: Int64
 }
 
 // MARK: Looking

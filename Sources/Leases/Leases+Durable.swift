@@ -19,8 +19,9 @@ extension Leases {
                 self.append(acquisitionOf: lease, to: &command)
             } take: { reply in
                 let answer = LeaseAnswer(reply)
-                if case .granted = answer { return ({ self.asked(lease, answer) }, true) }
-                return ({ self.asked(lease, answer) }, false)
+                if case .granted(let fence, let life) = answer { return self.confirm(lease, fence: fence, life: life) }
+                self.asked(lease, answer)
+                return false
             }
         }
     }
@@ -32,10 +33,31 @@ extension Leases {
                 self.append(renewalOf: lease.id, lease.wish.place, lease.userID, life: nil, to: &command)
             } take: { reply in
                 let answer = RenewalAnswer(reply)
-                if case .renewed = answer { return ({ self.claimed(lease, answer) }, true) }
-                return ({ self.claimed(lease, answer) }, false)
+                if case .renewed(let life, let record) = answer {
+                    return self.confirm(lease, fence: record.fence, life: life)
+                }
+                self.claimed(lease, answer)
+                return false
             }
         }
+    }
+
+    /// Keeps a lease that was granted while replicas learn of it: that may take longer than its life.
+    ///
+    /// - Returns: Whether to wait for them: false where nobody wants it any more.
+    private func confirm(_ lease: Lease, fence: Int64, life: Int64) -> Bool {
+        guard lease.state == .asking || lease.state == .claiming else { return false }
+        if lease.isAbandoned {
+            abandon(lease)
+            return false
+        }
+        endWait(lease)
+        lease.state = .confirming
+        lease.fence = fence
+        lease.clock.heardOfHolder(at: .now)
+        lease.clock.renewed(life: life, sent: lease.sent)
+        keep(lease)
+        return true
     }
 
     /// Sends one command, then `WAIT` where it had its effect.
@@ -43,14 +65,16 @@ extension Leases {
     /// - Parameters:
     ///   - lease: The lease.
     ///   - encode: Appends the command.
-    ///   - take: Reads its reply: what to do with it, and whether the replicas must know first.
+    ///   - take: Takes its reply; whether the replicas must know before the lease is had.
     private func exchangeDurably(
         _ lease: Lease,
         _ encode: (inout ByteBuffer) -> Void,
-        take: (ReplyValue) -> (finish: @EventLoop () -> Void, isWritten: Bool)
+        take: (ReplyValue) -> Bool
     ) async {
         guard let replicas = lease.wish.replicas else { preconditionFailure("nothing is asked of replicas") }
         let deadline = lease.answerDeadline
+        lease.attempt += 1
+        let attempt = lease.attempt
         do throws(LinkFailure) {
             let connection = try link.blocking.take()
             defer { connection.giveBack() }
@@ -61,14 +85,14 @@ extension Leases {
                 }
                 reply = try await connection.call(until: deadline, encode)
             }
-            let (finish, isWritten) = take(reply)
-            guard isWritten else { return finish() }
+            guard lease.attempt == attempt, take(reply) else { return }
             let known = try await connection.call(until: deadline) { command in
                 command.append(commandOf: 3)
                 command.append(word: "WAIT")
                 command.append(word: replicas.count)
                 command.append(word: max(replicas.waitMilliseconds, 1))
             }
+            guard lease.state == .confirming, lease.attempt == attempt else { return }
             if case .error(let text) = known {
                 letGo(lease)
                 return fail(lease, text.withByteView { RPCError(refusal: $0, .idempotentWrite) })
@@ -78,9 +102,9 @@ extension Leases {
                 letGo(lease)
                 return fail(lease, Leases.tooFewReplicas(count, of: replicas.count))
             }
-            finish()
+            hold(lease)
         } catch {
-            askFailed(lease, error)
+            if lease.attempt == attempt { askFailed(lease, error) }
         }
     }
 

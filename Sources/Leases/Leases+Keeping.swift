@@ -12,9 +12,9 @@ extension Leases {
     /// Sees to a lease that is held: sets the timer for its next renewal, or for its end.
     func keep(_ lease: Lease) {
         lease.cancelTimer()
-        guard lease.state == .held else { return }
+        guard lease.isKept else { return }
         var next = lease.clock.validUntil
-        if lease.wish.isBound, !lease.isRenewing { next = min(next, lease.retryAt ?? lease.clock.nextRenewal) }
+        if lease.isRenewed, !lease.isRenewing { next = min(next, lease.retryAt ?? lease.clock.nextRenewal) }
         lease.timer = EventLoop.reactor.timers.schedule(at: next) {
             lease.timer = nil
             self.timeCame(for: lease)
@@ -22,11 +22,13 @@ extension Leases {
     }
 
     private func timeCame(for lease: Lease) {
-        guard lease.state == .held else { return }
+        guard lease.isKept else { return }
         let now = Instant.now
-        guard now < lease.clock.validUntil else { return lose(lease, reason(lease, now)) }
+        guard now < lease.clock.validUntil else {
+            return lease.state == .held ? lose(lease, reason(lease, now)) : cameLate(lease)
+        }
         let next = lease.retryAt ?? lease.clock.nextRenewal
-        if lease.wish.isBound, !lease.isRenewing, now >= next { renew(lease, at: now) }
+        if lease.isRenewed, !lease.isRenewing, now >= next { renew(lease, at: now) }
         keep(lease)
     }
 
@@ -39,38 +41,53 @@ extension Leases {
         lease.retryAt = nil
         guard let life = lease.clock.nextLife(at: now) else { return }
         lease.isRenewing = true
-        lease.sent = now
+        lease.renewalSent = now
         link.send(request(.renew, lease, lease.clock.validUntil), lane: lease.lane) { command in
             append(renewalOf: lease.id, lease.wish.place, lease.userID, life: life, to: &command)
         }
     }
 
+    /// Appends the command that lengthens a lease.
+    ///
+    /// - Parameters:
+    ///   - id: The lease.
+    ///   - place: What it is a lease of.
+    ///   - userID: Whose it is.
+    ///   - life: The life to give, in milliseconds; nil for what it had.
+    ///   - party: The connection that asks, as a party; empty where the agent does, and only a lease that it keeps is
+    ///     meant.
+    ///   - command: Receives the command.
     func append(
         renewalOf id: LeaseID,
         _ place: LeasePlace,
         _ userID: UInt32,
         life: Int64?,
+        party: [UInt8] = [],
         to command: inout ByteBuffer
     ) {
-        command.append(callOf: LeaseScripts.renew, keys: 2, arguments: 6)
+        command.append(callOf: LeaseScripts.renew, keys: 2, arguments: 7)
         append(headOf: place, to: &command)
         command.append(word: id.text)
         command.append(word: Int64(userID))
         command.append(word: agent)
         if let life { command.append(word: life) } else { command.append(word: "") }
+        command.append(word: party)
     }
 
     /// Takes the answer to a renewal.
     func renewed(_ lease: Lease, _ answer: RenewalAnswer) {
         lease.isRenewing = false
-        guard lease.state == .held else { return }
+        guard lease.isKept else { return }
         switch answer {
         case .renewed(let life, _):
             counts.renewals += 1
-            lease.clock.renewed(life: life, sent: lease.sent)
+            lease.clock.renewed(life: life, sent: lease.renewalSent)
             keep(lease)
-        case .over: lose(lease, .gone)
+        case .over: lease.state == .held ? lose(lease, .gone) : missed(lease)
         case .revoked: revoked(lease)
+        case .moved:
+            // Its holder took it along to another agent.
+            lease.state == .held ? unregister(lease) : fail(lease, Leases.takenOver)
         case .error: renewalFailed(lease)
         }
     }
@@ -78,26 +95,35 @@ extension Leases {
     /// Has a renewal without an answer tried again, until the lease can no longer be relied on.
     func renewalFailed(_ lease: Lease) {
         lease.isRenewing = false
-        guard lease.state == .held else { return }
+        guard lease.isKept else { return }
         lease.retryAt = Instant.now.advanced(by: lease.clock.retryDelay)
         keep(lease)
     }
 
     /// Takes note that an operator revoked a lease: its holder is told, and ends it, or lets it run out.
     func revoked(_ lease: Lease) {
+        if lease.state == .confirming { return missed(lease) }
         guard lease.state == .held else { return }
         lease.state = .revoked
         lease.cancelTimer()
-        // The holder has until its lease ends; then there is nothing left to release.
-        lease.timer = EventLoop.reactor.timers.schedule(at: lease.clock.end) {
+        // The holder has until its lease ends, which a renewal under way may have put off; then there is nothing left to
+        // release.
+        lease.timer = EventLoop.reactor.timers.schedule(at: lease.latestEnd) {
             lease.timer = nil
             self.unregister(lease)
         }
         tell(lease, .broken)
     }
 
-    private func lose(_ lease: Lease, _ loss: LeaseLoss) {
+    /// Ends a lease that can no longer be relied on, and tells its holder.
+    func lose(_ lease: Lease, _ loss: LeaseLoss) {
         unregister(lease)
+        if case .unreachable = loss, lease.latestEnd > lease.clock.end {
+            // A renewal without an answer may have lengthened what nobody holds any more.
+            EventLoop.reactor.timers.schedule(at: lease.clock.end) {
+                if !self.isHandedOver { self.letGo(lease) }
+            }
+        }
         tell(lease, loss)
     }
 
@@ -136,11 +162,14 @@ extension Leases: PeerObserver {
             case .asking, .claiming:
                 // What becomes of it is not known yet.
                 lease.isAbandoned = true
-            case .waiting:
+            case .waiting, .confirming:
                 abandon(lease)
             case .held, .revoked:
+                let isTold = lease.state == .revoked
                 unregister(lease)
                 guard lease.wish.isBound, !isHandedOver else { continue }
+                // Somebody else may have the connection, and rely on the lease.
+                if !isClosed, !isTold { tell(lease, .processEnded) }
                 counts.releasedAfterEnd += 1
                 letGo(lease)
             case .ended:
@@ -152,11 +181,10 @@ extension Leases: PeerObserver {
 }
 
 extension Leases: CallCanceller {
-    /// Ends a call that stands in a queue.
+    /// Ends a call that asks for a lease, or stands in a queue; what it may be granted nevertheless is released.
     public func cancel(_ call: CallID) -> Bool {
         guard let peer = calls.peer(of: call),
-            let lease = peers[ObjectIdentifier(peer)]?.leases.values.first(where: { $0.call == call }),
-            lease.state == .waiting || lease.state == .claiming
+            let lease = peers[ObjectIdentifier(peer)]?.leases.values.first(where: { $0.call == call }), lease.isOpen
         else { return false }
         end(lease, because: .cancelled(.notApplied))
         return true

@@ -58,35 +58,57 @@ extension Leases: ReplyReceiver {
         }
     }
 
-    private func refuse(_ lease: Lease, _ refusal: LeaseRefusal) {
+    func refuse(_ lease: Lease, _ refusal: LeaseRefusal) {
         counts.refused += 1
         if !lease.isAbandoned { unsafe lease.owner.leaseRefused(lease, refusal) }
     }
 
     /// Whoever asked has no answer; what was asked for may have been given.
     func askFailed(_ lease: Lease, _ failure: LinkFailure) {
-        guard lease.state == .asking || lease.state == .claiming else { return }
-        let wasWaiting = lease.state == .claiming
-        if failure.outcome == .unknown || wasWaiting { letGo(lease) }
+        guard [.asking, .claiming, .confirming].contains(lease.state) else { return }
+        if failure.outcome == .unknown || lease.state != .asking { letGo(lease) }
         fail(lease, RPCError(failure))
     }
 
-    /// The lease is held from now on.
+    /// Valkey granted the lease.
     func granted(_ lease: Lease, fence: Int64, life: Int64) {
         if lease.isAbandoned { return abandon(lease) }
+        lease.fence = fence
+        lease.clock.renewed(life: life, sent: lease.sent)
+        hold(lease)
+    }
+
+    /// Takes a lease that was granted, where it can still be relied on: it is held from now on.
+    func hold(_ lease: Lease) {
+        guard lease.lifeLeft > 0 else { return cameLate(lease) }
         let wasWaiting = lease.isWaitTold
         endWait(lease)
-        lease.fence = fence
         lease.state = .held
         lease.clock.heardOfHolder(at: .now)
-        lease.clock.renewed(life: life, sent: lease.sent)
         counts.granted += 1
         if wasWaiting { counts.grantedAfterWaiting += 1 }
         keep(lease)
         // Whoever holds something hears of its being revoked.
         listen()
         unsafe lease.owner.leaseGranted(lease)
-        enterOtherWaits(of: lease)
+        // Had with a part of its life, it was held before, and others may wait for it already.
+        let isWhole = lease.clock.end >= lease.sent.advanced(milliseconds: lease.wish.lifeMilliseconds)
+        if isWhole { enterOtherWaits(of: lease) } else { lookAgain(atWaitsOf: lease) }
+    }
+
+    /// A lease was granted, but its life was over when that was known: it is asked for a new life while somebody waits,
+    /// and else was not had.
+    func cameLate(_ lease: Lease) {
+        lease.state = .waiting
+        guard lease.waitEnd > .now else { return giveUp(lease) }
+        scheduleWaitEnd(lease)
+        claim(lease)
+    }
+
+    /// A lease that was granted was taken away before it was had.
+    func missed(_ lease: Lease) {
+        letGo(lease)
+        askAgain(lease)
     }
 
     /// Takes the answer to a claim.
@@ -98,8 +120,9 @@ extension Leases: ReplyReceiver {
         case .over, .revoked:
             if lease.isAbandoned { return abandon(lease) }
             // Granted and not claimed in time, or revoked at once: at the end of the queue again.
-            if case .revoked = answer { letGo(lease) }
-            askAgain(lease)
+            if case .revoked = answer { missed(lease) } else { askAgain(lease) }
+        case .moved:
+            fail(lease, Leases.takenOver)
         case .error(let error):
             letGo(lease)
             fail(lease, error)
@@ -114,29 +137,63 @@ extension Leases: ReplyReceiver {
 
     /// Has Valkey forget a lease, however long that takes, until it has ended by itself.
     func letGo(_ lease: Lease) {
-        let end = max(lease.clock.end, Instant.now.advanced(milliseconds: lease.clock.lifeMilliseconds))
+        let end = max(lease.latestEnd, Instant.now.advanced(milliseconds: lease.clock.lifeMilliseconds))
         letGo(lease.id, lease.wish.place, lease.userID, until: end)
     }
 
     /// Has Valkey forget a lease; see ``letGo(_:)``.
+    ///
+    /// An error is no answer: a server that loads its data, or lacks replicas, takes it later. The lease is not asked
+    /// for again meanwhile, since a release that ran late would end what was granted.
     func letGo(_ id: LeaseID, _ place: LeasePlace, _ userID: UInt32, until end: Instant) {
+        departing[id, default: 0] += 1
         Task { @EventLoop in
-            while !self.link.isEnded {
+            var delay = Leases.retryDelay
+            // Where it is held again, a client took it along to another connection.
+            while !self.link.isEnded, self.ids[id]?.state != .held {
                 let deadline = min(end, Instant.now.advanced(by: Leases.backgroundTimeout))
                 let reply = try? await self.link.call(.idempotentWrite, deadline: deadline, lane: -1) { command in
-                    self.append(releaseOf: id, place, userID, to: &command)
+                    self.append(releaseOf: id, place, userID, isOwn: true, to: &command)
                 }
-                if reply != nil || Instant.now >= end { return }
-                await EventLoop.reactor.timers.sleep(for: Leases.retryDelay)
+                if reply?.integer != nil || Instant.now >= end { break }
+                await EventLoop.reactor.timers.sleep(for: delay)
+                delay = min(delay * 2, Leases.retryDelayMax)
             }
+            self.departed(id)
         }
     }
 
-    func append(releaseOf id: LeaseID, _ place: LeasePlace, _ userID: UInt32, to command: inout ByteBuffer) {
-        command.append(callOf: LeaseScripts.release, keys: 2, arguments: 4)
+    private func departed(_ id: LeaseID) {
+        guard let count = departing[id], count == 1 else {
+            departing[id, default: 1] -= 1
+            return
+        }
+        departing[id] = nil
+        guard let lease = ids[id], let index = deferred.firstIndex(where: { $0 === lease }) else { return }
+        deferred.remove(at: index)
+        ask(lease)
+    }
+
+    /// Appends the command that ends a lease.
+    ///
+    /// - Parameters:
+    ///   - id: The lease.
+    ///   - place: What it is a lease of.
+    ///   - userID: Whose it is.
+    ///   - isOwn: Whether only a lease that this agent keeps is meant, and not one that was taken to another.
+    ///   - command: Receives the command.
+    func append(
+        releaseOf id: LeaseID,
+        _ place: LeasePlace,
+        _ userID: UInt32,
+        isOwn: Bool,
+        to command: inout ByteBuffer
+    ) {
+        command.append(callOf: LeaseScripts.release, keys: 2, arguments: 5)
         append(headOf: place, to: &command)
         command.append(word: id.text)
         command.append(word: Int64(userID))
+        command.append(word: isOwn ? agent : [])
     }
 }
 
@@ -196,6 +253,8 @@ enum RenewalAnswer {
     case renewed(life: Int64, LeaseRecord)
     case over
     case revoked
+    /// Another agent keeps it.
+    case moved
     case error(RPCError)
 
     init(_ reply: Reply) {
@@ -216,7 +275,7 @@ enum RenewalAnswer {
         {
             self = .renewed(life: life, record)
         } else {
-            self = elements.count > 1 ? .revoked : .over
+            self = elements.count < 2 ? .over : elements[1].text == "m" ? .moved : .revoked
         }
     }
 }

@@ -12,6 +12,8 @@ final class WaitingPlace {
     let place: LeasePlace
     var leases: [Lease] = []
     var timer: TimerID?
+    /// When the waits were kept alive last.
+    var tendedAt = Instant.now
     /// Whether Valkey is being asked about the place.
     var isTending = false
     /// Whether it is to be asked again, because something happened meanwhile.
@@ -26,7 +28,8 @@ final class WaitingPlace {
 ///
 /// The queue is Valkey's. Whoever leaves a place has Valkey grant it to the first in the queue and tell that one's
 /// agent, so nobody asks again and again. Only for what nobody tells of, a lease that runs out, Valkey is asked when the
-/// earliest one would end; with it the places in the queue are kept alive, which would otherwise end with their agent.
+/// earliest one would end, and looked at now and then, since that may be earlier by then; with it the places in the queue
+/// are kept alive, which would otherwise end with their agent.
 extension Leases {
     /// Takes note that a lease stands in the queue.
     func wait(_ lease: Lease) {
@@ -38,13 +41,7 @@ extension Leases {
         let place = waits[lease.wish.place] ?? WaitingPlace(lease.wish.place)
         waits[lease.wish.place] = place
         place.leases.append(lease)
-        let end = min(lease.waitEnd, lease.call == nil ? .distantFuture : lease.deadline)
-        if end < .distantFuture {
-            lease.timer = EventLoop.reactor.timers.schedule(at: end) {
-                lease.timer = nil
-                self.giveUp(lease)
-            }
-        }
+        scheduleWaitEnd(lease)
         listen()
         if lease.isGranted { return claim(lease) }
         scheduleTending(place, untilEnd: lease.refusal.retryAfterMilliseconds)
@@ -52,21 +49,33 @@ extension Leases {
             lease.isWaitTold = true
             unsafe lease.owner.leaseWaits(lease)
         }
-        if lease.state == .waiting, mayCloseCycle(lease) { detectDeadlock(lease) }
+        if mayCloseCycle(lease) {
+            enterOtherWaits(of: lease)
+            detectDeadlock(lease)
+        }
+    }
+
+    /// Sets the timer for the end of a wait, whatever Valkey answers by then.
+    func scheduleWaitEnd(_ lease: Lease) {
+        lease.cancelTimer()
+        let end = min(lease.waitEnd, lease.call == nil ? .distantFuture : lease.deadline)
+        guard end < .distantFuture else { return }
+        lease.timer = EventLoop.reactor.timers.schedule(at: end) {
+            lease.timer = nil
+            self.giveUp(lease)
+        }
     }
 
     /// Ends a wait whose time is over, at once; Valkey learns of it behind the caller's back.
-    private func giveUp(_ lease: Lease) {
-        guard [.asking, .waiting, .claiming].contains(lease.state) else { return }
-        let isRefused = lease.waitEnd <= .now
-        letGo(lease)
-        if isRefused {
-            unregister(lease)
+    func giveUp(_ lease: Lease) {
+        guard lease.isOpen else { return }
+        if lease.waitEnd <= .now {
+            forsake(lease)
             counts.refused += 1
             unsafe lease.owner.leaseRefused(lease, lease.refusal)
         } else {
             let message = "the deadline passed while others held it"
-            fail(lease, RPCError(.deadlineExceeded, message, outcome: .notApplied))
+            end(lease, because: RPCError(.deadlineExceeded, message, outcome: .notApplied))
         }
     }
 
@@ -104,7 +113,7 @@ extension Leases {
     func askAgain(_ lease: Lease) {
         forgetWait(lease)
         guard lease.waitEnd > .now else {
-            lease.state = .asking
+            lease.state = .waiting
             return giveUp(lease)
         }
         ask(lease)
@@ -114,23 +123,30 @@ extension Leases {
 
     private func scheduleTending(_ place: WaitingPlace, untilEnd milliseconds: Int64) {
         let now = Instant.now
-        var next = now.advanced(by: Leases.tendInterval)
-        if milliseconds > 0 { next = min(next, now.advanced(milliseconds: milliseconds + 1)) }
+        var due = place.tendedAt.advanced(by: Leases.tendInterval)
+        if milliseconds > 0 { due = min(due, now.advanced(milliseconds: milliseconds + 1)) }
+        let look = now.advanced(by: Leases.lookInterval)
         if let timer = place.timer { EventLoop.reactor.timers.cancel(timer) }
-        place.timer = EventLoop.reactor.timers.schedule(at: next) {
+        place.timer = EventLoop.reactor.timers.schedule(at: min(due, look)) {
             place.timer = nil
-            self.tend(place)
+            self.tend(place, onlyLooks: look < due)
         }
     }
 
     /// Asks Valkey about a place: what was granted, and when something may be.
-    func tend(_ place: WaitingPlace) {
+    ///
+    /// - Parameters:
+    ///   - place: The place.
+    ///   - onlyLooks: Whether it is not asked for the waits, which are many, but for the place alone.
+    func tend(_ place: WaitingPlace, onlyLooks: Bool = false) {
         guard !place.isTending else {
             place.isStale = true
             return
         }
-        let leases = place.leases.filter { $0.state == .waiting }
-        guard !leases.isEmpty else { return }
+        let waiting = place.leases.filter { $0.state == .waiting }
+        guard !waiting.isEmpty else { return }
+        let leases = onlyLooks ? [] : waiting
+        if !onlyLooks { place.tendedAt = .now }
         place.isTending = true
         place.isStale = false
         Task { @EventLoop in
@@ -154,7 +170,7 @@ extension Leases {
                 switch state.integer {
                 case 0:
                     lease.refusal.retryAfterMilliseconds = max(untilEnd, 1)
-                    if lease.isEntered { detectDeadlock(lease) }
+                    if !lease.isEntered, mayCloseCycle(lease) { detectDeadlock(lease) }
                 case 1: claim(lease)
                 default: askAgain(lease)
                 }

@@ -45,12 +45,17 @@ public final class Leases {
     /// How long a place in a queue lasts without being tended, in milliseconds: the time for which the death of an agent
     /// may hold others up.
     static let waitLifeMilliseconds: Int64 = 15_000
-    /// Most time between two looks at a place for which somebody waits.
+    /// Most time until the places of those who wait are kept alive again.
     static let tendInterval = Duration.seconds(5)
+    /// Most time between two looks at a place for which somebody waits: nobody tells of a lease that was granted to
+    /// another agent and not taken, so its end is known by then.
+    static let lookInterval = Duration.milliseconds(Int64(LeaseScripts.claimMilliseconds))
     /// How long a call within the agent may take that no client waits for.
     static let backgroundTimeout = Duration.seconds(5)
     /// Time until an attempt to reach Valkey that failed is repeated.
     static let retryDelay = Duration.milliseconds(100)
+    /// Most time until an attempt is repeated that failed again and again.
+    static let retryDelayMax = Duration.seconds(1)
     /// The name of this host.
     static let hostName = Host.name
 
@@ -76,14 +81,22 @@ public final class Leases {
     var ids: [LeaseID: Lease] = [:]
     var peers: [ObjectIdentifier: PeerLeases] = [:]
     var waits: [LeasePlace: WaitingPlace] = [:]
+    /// This agent's entries in the waits-for graph, and of how many waits each is.
+    var entries: [WaitsForEntry: Int] = [:]
+    /// When the entries are kept again.
+    var entriesTimer: TimerID?
+    /// Waits that are to be looked at for cycles, the first first, and how many are being looked at.
+    var looks: (waiting: [Lease], running: Int) = ([], 0)
     var news: AgentNews?
-    /// Leases that are asked for once this agent listens.
+    /// Leases that are asked for once this agent listens, or once Valkey has forgotten the one of the same name.
     var deferred: [Lease] = []
+    /// How often each lease is being released, however long that takes.
+    var departing: [LeaseID: Int] = [:]
     /// Whether nobody is let wait any more: the agent is ending.
     var isEnding = false
     /// Whether what connections hold stays theirs when they end.
     var isHandedOver = false
-    private var lastNumber: UInt64 = 0
+    private(set) var lastNumber: UInt64 = 0
     private var lastParty: UInt64 = 0
 
     /// Keeps leases in the state store.
@@ -138,9 +151,8 @@ public final class Leases {
             throw RPCError(.shuttingDown, "the agent is shutting down", outcome: .notApplied)
         }
         if let known = ids[id] {
-            // The same request again: whoever made it before waits no longer.
-            known.isAbandoned = true
-            unregister(known)
+            // The same request again: whoever made it now has what came of it, and takes the place in the queue.
+            takeOver(known)
         }
         let lease = try register(wish, id, request, peer, owner)
         if safety.isKnown {
@@ -160,7 +172,8 @@ public final class Leases {
         _ id: LeaseID,
         _ request: LeaseRequest,
         _ peer: Peer,
-        _ owner: any LeaseOwner
+        _ owner: any LeaseOwner,
+        party: [UInt8]? = nil
     ) throws(RPCError) -> Lease {
         if wish.isBound, !calls.watchProcess(of: peer) {
             let message = "the process that connected has ended; whoever holds its connection now must make its own"
@@ -173,7 +186,7 @@ public final class Leases {
             wish,
             number: lastNumber,
             holder: holder,
-            party: wish.owner.map { Leases.party($0, of: request.userID) } ?? holder.party,
+            party: party ?? wish.owner.map { Leases.party($0, of: request.userID) } ?? holder.party,
             request,
             owner: owner
         )
@@ -187,7 +200,24 @@ public final class Leases {
         return lease
     }
 
-    private func holder(of peer: Peer) -> PeerLeases {
+    /// Ends what the same request made before, which asks for the same lease again: its place in the queue stays.
+    func takeOver(_ known: Lease) {
+        let isOpen = known.isOpen
+        deferred.removeAll { $0 === known }
+        unregister(known)
+        if isOpen { unsafe known.owner.leaseFailed(known, Leases.takenOver) }
+        known.isAbandoned = true
+    }
+
+    /// The error of a call in whose place the same request waits.
+    static let takenOver = RPCError(
+        .conflict,
+        "the same request was made again, and its later call has what comes of it",
+        outcome: .notApplied
+    )
+
+    /// What is kept of a connection.
+    func holder(of peer: Peer) -> PeerLeases {
         if let known = peers[ObjectIdentifier(peer)] { return known }
         lastParty += 1
         let holder = PeerLeases(peer, party: agent + Array("-\(lastParty)".utf8))
@@ -226,11 +256,14 @@ public final class Leases {
     ///   - lease: The lease.
     ///   - isHeard: Whether it is asked for although this agent may not listen.
     func ask(_ lease: Lease, isHeard: Bool = false) {
+        guard lease.state != .ended else { return }
         if let error = safety.error { return fail(lease, error) }
         if lease.isAbandoned { return unregister(lease) }
         lease.state = .asking
+        if departing[lease.id] != nil { return askLater(lease) }
         // Whoever waits must hear of its turn.
         if lease.wish.waitMilliseconds != 0, !isHeard, news?.isListening != true { return askLater(lease) }
+        if lease.wish.waitMilliseconds != 0, lease.waitEnd <= lease.deadline { scheduleWaitEnd(lease) }
         lease.isGranted = false
         lease.sent = .now
         if lease.wish.replicas != nil { return askDurably(lease) }
@@ -284,6 +317,21 @@ public final class Leases {
         guard lease.state != .ended else { return }
         unregister(lease)
         if !lease.isAbandoned { unsafe lease.owner.leaseFailed(lease, error) }
+    }
+
+    /// Ends a lease that is not had yet and that nobody wants any more; its owner is not told.
+    ///
+    /// What Valkey is being asked for stays known until its fate is: then it is released.
+    func forsake(_ lease: Lease) {
+        let isDeferred = deferred.contains { $0 === lease }
+        if lease.state == .asking, !isDeferred {
+            lease.isAbandoned = true
+            lease.cancelTimer()
+            return
+        }
+        deferred.removeAll { $0 === lease }
+        letGo(lease)
+        unregister(lease)
     }
 }
 

@@ -134,6 +134,13 @@ public struct ChildProcess: ~Copyable {
         return exitStatus
     }
 
+    /// Whether it was stopped since this was asked last; ``reap()`` says nothing of that.
+    public borrowing func takeStop() -> Bool {
+        guard exitStatus == nil else { return false }
+        let number = descriptor.number
+        return retryingInterrupts { squire_child_stopped(number) } == 1
+    }
+
     /// Waits for its end, blocking the thread: never call it on the event loop.
     ///
     /// - Parameter deadline: When to stop waiting.

@@ -14,20 +14,32 @@ public enum ProcessGroup {
     }
 }
 
-/// The terminal of standard input, where this process has it: which process group may read from it.
+/// The terminal of standard input, where this process has one: which process group may read from it.
 public struct Terminal: Sendable {
     private let own: Int32
 
-    /// Gives the terminal to the group that `leader` leads; nil where this process has none to give.
-    public init?(givenTo leader: Int32) {
+    /// The terminal that controls this process; nil where standard input is none.
+    public init?() {
         own = getpgrp()
-        guard isatty(0) == 1, tcgetpgrp(0) == own else { return nil }
-        Terminal.set(leader)
+        guard isatty(0) == 1, tcgetpgrp(0) >= 0 else { return nil }
     }
 
-    /// Gives the terminal to this process' own group again.
-    public func takeBack() {
-        Terminal.set(own)
+    /// Gives the terminal to the group that `leader` leads, where it is this process' own to give.
+    public func give(to leader: Int32) {
+        if tcgetpgrp(0) == own { Terminal.set(leader) }
+    }
+
+    /// Gives the terminal that the group of `leader` has to this process' own group again.
+    public func takeBack(from leader: Int32) {
+        if tcgetpgrp(0) == leader { Terminal.set(own) }
+    }
+
+    /// Whether it is this process' own group that may read from it.
+    public var isOwn: Bool { tcgetpgrp(0) == own }
+
+    /// Stops this process' own group as the terminal would, and returns when the group goes on.
+    public func stopOwnGroup() {
+        squire_stop_own_group()
     }
 
     private static func set(_ group: Int32) {

@@ -9,7 +9,7 @@ import Valkey
 /// What became of acquisitions that have a name, so that asking again gives the same lease.
 ///
 /// The record holds the name of the lease from before it is asked for, which makes asking for it harmless however often
-/// it is done: `p<lease>` until the outcome is known, then `a<lease> <fence>` or `n`.
+/// it is done: `p<lease>` until the outcome is known, then `a<lease> <fence>`, or `n` and what was answered.
 @EventLoop
 final class AcquisitionMemory {
     /// What a record says.
@@ -18,8 +18,8 @@ final class AcquisitionMemory {
         case first(LeaseID)
         /// It was had.
         case granted(LeaseID, fence: Int64)
-        /// It was not had.
-        case refused
+        /// It was not had, and this was answered.
+        case refused([UInt8])
     }
 
     private let leases: Leases
@@ -46,7 +46,9 @@ final class AcquisitionMemory {
         }
         let bytes = reply.bytes ?? []
         let parts = bytes.dropFirst().split(separator: UInt8(ascii: " "))
-        guard bytes.first != UInt8(ascii: "n") else { return .refused }
+        if bytes.first == UInt8(ascii: "n") {
+            return .refused(bytes.count > 1 ? Array(bytes.dropFirst()) : Array("{\"acquired\":false}".utf8))
+        }
         guard let known = parts.first.flatMap({ Array($0).withByteView { LeaseID($0) } }) else { return .first(id) }
         if bytes.first == UInt8(ascii: "a"), parts.count == 2,
             let fence = Int64(String(decoding: parts[1], as: UTF8.self))
@@ -62,7 +64,7 @@ final class AcquisitionMemory {
             switch outcome {
             case .first(let id): [UInt8(ascii: "p")] + id.text
             case .granted(let id, let fence): [UInt8(ascii: "a")] + id.text + Array(" \(fence)".utf8)
-            case .refused: [UInt8(ascii: "n")]
+            case .refused(let result): [UInt8(ascii: "n")] + result
             }
         let deadline = Instant.now.advanced(by: .seconds(1))
         _ = try? await leases.call(.idempotentWrite, until: deadline) { command in

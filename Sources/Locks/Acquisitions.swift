@@ -14,8 +14,8 @@ public final class Acquisitions: LeaseOwner {
     let calls: CallTable
     let keyspace: Keyspace
     let memory: AcquisitionMemory
-    /// The requests of leases that have a name, by the lease.
-    private var requests: [LeaseID: RememberedRequest] = [:]
+    /// The calls of which it is being asked what became of the same request before, and when their waits end.
+    private var recalling: [CallID: TimerID?] = [:]
 
     /// Acquires from `leases`.
     public init(_ leases: Leases) {
@@ -23,6 +23,7 @@ public final class Acquisitions: LeaseOwner {
         calls = leases.calls
         keyspace = leases.keyspace
         memory = AcquisitionMemory(leases)
+        calls.addCanceller(self)
     }
 
     /// Acquires what a call asks for, or what the same request was given before.
@@ -35,7 +36,7 @@ public final class Acquisitions: LeaseOwner {
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
         var deadline = context.deadline
         if !context.isDeadlineGiven { deadline = deadline.advanced(milliseconds: wish.waitMilliseconds ?? 0) }
-        let request = LeaseRequest(call: context.call, lane: context.lane, deadline: deadline, userID: context.userID)
+        var request = LeaseRequest(call: context.call, lane: context.lane, deadline: deadline, userID: context.userID)
         guard let requestID else {
             try leases.acquire(wish, for: request, of: peer, owner: self)
             return
@@ -58,25 +59,62 @@ public final class Acquisitions: LeaseOwner {
             digested.append(wish.owner ?? [])
             digested.append(" ")
             digested.append(wish.label ?? [])
+            if let replicas = wish.replicas {
+                digested.append(" ")
+                digested.append(decimal: replicas.count)
+                digested.append(" ")
+                digested.append(decimal: replicas.waitMilliseconds)
+            }
+        }
+        request.remembered = remembered
+        recall(wish, remembered, request, peer, context)
+    }
+
+    /// Asks what became of the same request before, and acquires where nothing did.
+    private func recall(
+        _ wish: LeaseWish,
+        _ remembered: RememberedRequest,
+        _ request: LeaseRequest,
+        _ peer: Peer,
+        _ context: CallContext
+    ) {
+        let call = context.call
+        recalling[call] = .some(nil)
+        if let wait = wish.waitMilliseconds, wait > 0 {
+            recalling[call] = EventLoop.reactor.timers.schedule(at: request.asked.advanced(milliseconds: wait)) {
+                guard self.recalling.removeValue(forKey: call) != nil else { return }
+                self.calls.reply(call) { $0.append("{\"acquired\":false}") }
+            }
         }
         Task { @EventLoop in
             do throws(RPCError) {
-                switch try await self.memory.begin(remembered, .make(), until: deadline) {
+                let outcome = try await self.memory.begin(remembered, .make(), until: request.deadline)
+                // Its client may have gone meanwhile, or cancelled it, or its wait may be over.
+                guard self.endRecall(call), self.calls.isWaiting(call) else { return self.calls.abandon(call) }
+                switch outcome {
                 case .first(let id):
-                    // Whoever asked may have gone meanwhile.
-                    guard self.calls.isWaiting(context.call) else { return self.calls.abandon(context.call) }
-                    self.requests[id] = remembered
                     try self.leases.acquire(wish, id: id, for: request, of: peer, owner: self)
-                case .refused:
-                    self.calls.reply(context.call) { $0.append("{\"acquired\":false}") }
-                case .granted(let id, let fence):
-                    let life = await self.leases.life(of: id, wish.place, request.userID, until: deadline)
-                    self.answer(context.call, LeaseToken(id, wish.place.name), fence: fence, life: life)
+                case .refused(let result):
+                    self.calls.reply(call) { $0.append(result) }
+                case .granted(let id, _):
+                    // It belongs to whoever asked last, as one that is renewed does.
+                    let token = LeaseToken(id, wish.place.name)
+                    self.leases.renew(token, wish.place.kind, life: nil, context, owner: self) { renewed in
+                        self.answer(call, token, fence: renewed.fence, life: renewed.lifeLeft)
+                    }
                 }
             } catch {
-                self.calls.fail(context.call, error)
+                _ = self.endRecall(call)
+                self.calls.fail(call, error)
             }
         }
+    }
+
+    /// Takes a call out of those of which it is being asked what became of them before; false where it is over.
+    private func endRecall(_ call: CallID) -> Bool {
+        guard let timer = recalling.removeValue(forKey: call) else { return false }
+        if let timer { EventLoop.reactor.timers.cancel(timer) }
+        return true
     }
 
     private func answer(_ call: CallID, _ token: LeaseToken, fence: Int64, life: Int64) {
@@ -97,12 +135,14 @@ public final class Acquisitions: LeaseOwner {
     public func leaseGranted(_ lease: Lease) {
         guard let call = lease.call else { return }
         lease.call = nil
-        let request = requests.removeValue(forKey: lease.id)
-        let life = lease.wish.lifeMilliseconds
-        guard let request else { return answer(call, lease.token, fence: lease.fence, life: life) }
+        guard let request = lease.remembered else {
+            return answer(call, lease.token, fence: lease.fence, life: lease.lifeLeft)
+        }
         Task { @EventLoop in
             await self.memory.end(request, .granted(lease.id, fence: lease.fence))
-            self.answer(call, lease.token, fence: lease.fence, life: life)
+            // Meanwhile it may have been lost, or taken over by the same request.
+            guard lease.isHeld else { return self.calls.fail(call, Leases.lost) }
+            self.answer(call, lease.token, fence: lease.fence, life: lease.lifeLeft)
         }
     }
 
@@ -117,28 +157,28 @@ public final class Acquisitions: LeaseOwner {
     public func leaseRefused(_ lease: Lease, _ refusal: LeaseRefusal) {
         guard let call = lease.call else { return }
         lease.call = nil
-        let request = requests.removeValue(forKey: lease.id)
-        calls.reply(call) { result in
-            result.append("{\"acquired\":false")
-            if let holder = refusal.holder, let description = LeaseDescription(holder.description) {
-                result.append(",\"holder\":{")
-                description.appendWho(to: &result)
-                result.append(",\"since_at_ms\":")
-                result.append(decimal: holder.since)
-                result.append(UInt8(ascii: "}"))
-            }
-            if refusal.retryAfterMilliseconds > 0 {
-                result.append(",\"retry_after_ms\":")
-                result.append(decimal: refusal.retryAfterMilliseconds)
-            }
+        var result = ByteBuffer()
+        result.append("{\"acquired\":false")
+        if let holder = refusal.holder, let description = LeaseDescription(holder.description) {
+            result.append(",\"holder\":{")
+            description.appendWho(to: &result)
+            result.append(",\"since_at_ms\":")
+            result.append(decimal: holder.since)
             result.append(UInt8(ascii: "}"))
         }
-        if let request { Task { @EventLoop in await self.memory.end(request, .refused) } }
+        if refusal.retryAfterMilliseconds > 0 {
+            result.append(",\"retry_after_ms\":")
+            result.append(decimal: refusal.retryAfterMilliseconds)
+        }
+        result.append(UInt8(ascii: "}"))
+        calls.reply(call) { $0.append(result.view) }
+        guard let request = lease.remembered else { return }
+        let text = result.view.copy()
+        Task { @EventLoop in await self.memory.end(request, .refused(text)) }
     }
 
     /// Answers the call: the lease was not had for a reason.
     public func leaseFailed(_ lease: Lease, _ error: RPCError) {
-        requests[lease.id] = nil
         guard let call = lease.call else { return }
         lease.call = nil
         calls.fail(call, error)
@@ -181,16 +221,20 @@ extension Acquisitions {
         return try keyspace.resolve(string, parameter: "owner").copy()
     }
 
-    /// The lease that a text names.
+    /// The lease that a text names; nil where it names none.
     ///
-    /// - Throws: ``RPCError`` `lease_lost` where it names none.
-    func token(_ string: JSONString) -> LeaseToken? {
-        string.hasEscapes ? string.decoded().withByteView { LeaseToken($0) } : LeaseToken(string.raw)
+    /// - Throws: ``RPCError`` `too_large` where what it names has a longer name than anything leased.
+    func token(_ string: JSONString) throws(RPCError) -> LeaseToken? {
+        let token = string.hasEscapes ? string.decoded().withByteView { LeaseToken($0) } : LeaseToken(string.raw)
+        if let token, token.name.count > keyspace.keyBytesMax {
+            throw .tooLarge("the name of the lease", limitBytes: keyspace.keyBytesMax)
+        }
+        return token
     }
 
     /// Ends the lease that a text names.
-    func release(_ string: JSONString, _ kind: LeaseKind, _ context: CallContext) {
-        guard let token = token(string) else {
+    func release(_ string: JSONString, _ kind: LeaseKind, _ context: CallContext) throws(RPCError) {
+        guard let token = try token(string) else {
             return calls.reply(context.call) { $0.append("{\"released\":false}") }
         }
         leases.release(token, kind, context)
@@ -198,7 +242,22 @@ extension Acquisitions {
 
     /// Renews the lease that a text names.
     func renew(_ string: JSONString, _ kind: LeaseKind, life: Int64?, _ context: CallContext) throws(RPCError) {
-        guard let token = token(string) else { throw Leases.lost }
-        leases.renew(token, kind, life: life, context, owner: self)
+        guard let token = try token(string) else { throw Leases.lost }
+        leases.renew(token, kind, life: life, context, owner: self) { renewed in
+            self.calls.reply(context.call) { result in
+                result.append("{\"ttl_ms\":")
+                result.append(decimal: renewed.lifeLeft)
+                result.append(UInt8(ascii: "}"))
+            }
+        }
+    }
+}
+
+extension Acquisitions: CallCanceller {
+    /// Ends a call of which it is being asked what became of the same request before.
+    public func cancel(_ call: CallID) -> Bool {
+        guard endRecall(call) else { return false }
+        calls.fail(call, .cancelled(.notApplied))
+        return true
     }
 }

@@ -45,8 +45,8 @@ public final class Locks {
     }
 
     /// Answers `lock.release`: one round trip.
-    public func release(_ parameters: LockReleaseParameters, _ context: CallContext) {
-        acquisitions.release(parameters.lease, .lock, context)
+    public func release(_ parameters: LockReleaseParameters, _ context: CallContext) throws(RPCError) {
+        try acquisitions.release(parameters.lease, .lock, context)
     }
 
     /// Answers `lock.inspect`: one round trip.

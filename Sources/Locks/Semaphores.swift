@@ -44,8 +44,8 @@ public final class Semaphores {
     }
 
     /// Answers `semaphore.release`: one round trip.
-    public func release(_ parameters: SemaphoreReleaseParameters, _ context: CallContext) {
-        acquisitions.release(parameters.lease, .semaphore, context)
+    public func release(_ parameters: SemaphoreReleaseParameters, _ context: CallContext) throws(RPCError) {
+        try acquisitions.release(parameters.lease, .semaphore, context)
     }
 
     /// Answers `semaphore.inspect`: one round trip.

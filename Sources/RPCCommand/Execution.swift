@@ -10,7 +10,13 @@ import RPCUsage
 /// force (SIGKILL) before anybody else can have it. Of a lock this program knows by itself until when that is: it renews
 /// the lease and counts from when each renewal left. So it needs no word of the agent, which may be gone. Whoever leaves
 /// the process group is out of its reach.
+///
+/// A command that is stopped at a terminal (Ctrl-Z) stops this program too. A lock's life runs on meanwhile; when it is
+/// over, the command is ended in the place of going on.
 struct Execution {
+    /// The life of a lease in milliseconds where none is given, as `proto/` has it.
+    private static let lifeDefault: Int64 = 30_000
+
     private let invocation: Invocation
     private let catalogue: Catalogue
     private let console: Console
@@ -41,7 +47,11 @@ struct Execution {
         for argument in arguments where description.parameter(argument.name) == nil {
             throw .usage("\(method) has no parameter \(argument.name)", "Its parameters are those of \(asked).")
         }
-        let params = try call.params(arguments, description)
+        var params = try call.params(arguments, description)
+        // Somebody at a terminal may stop this program and the command; then the lock is not held on for long.
+        if isLock, StandardStream.input.isTerminal {
+            params.addDefault("max_hold_ms", params.value("ttl_ms")?.integer ?? Self.lifeDefault)
+        }
         let client = try connection.open(until: .now.advanced(by: Call.connectLimit))
         let sent = Instant.now
         let result = try reply(client, asked, params, call.limit(params, description))
@@ -86,6 +96,8 @@ struct Execution {
         var holding = HeldLock(client, connection, lease: lease, life: life, sent: sent)
         let running: ProtectedCommand
         do throws(CommandError) {
+            // The lock may have been waited for: its life did not begin when it was asked for.
+            if holding.deadlines.isWorn(at: .now) { try holding.renew() }
             running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(fence)"])
         } catch {
             holding.release()
@@ -96,9 +108,11 @@ struct Execution {
             let now = Instant.now
             if end == nil, let loss = holding.loss(at: now) {
                 console.complain("rpc: the lock is lost (\(loss)); the command is ended\n")
-                running.signal(SIGTERM)
+                // What was stopped does not go on for a moment after the life is over.
+                running.signal(now < holding.deadlines.killing ? SIGTERM : SIGKILL)
                 end = loss == "gone" ? now : holding.deadlines.killing(askedAt: now)
             }
+            if running.isStopped, end == nil { running.goOn() }
             if let end, now >= end {
                 running.signal(SIGKILL)
                 // Nobody survives it; the kernel may take a moment.
@@ -145,6 +159,7 @@ struct Execution {
                 // The agent tells of the loss when a twentieth of the life is left.
                 end = Instant.now.advanced(nanoseconds: life * 1_000_000 / 25)
             }
+            if running.isStopped, end == nil { running.goOn() }
             if let end, Instant.now >= end { running.signal(SIGKILL) }
         }
         if end != nil { running.signal(SIGKILL) }
@@ -223,6 +238,25 @@ private struct HeldLock {
         let isInTime = client.exchange(alongside: other, until: end).isInTime
         takeNews(client)
         return isInTime
+    }
+
+    /// Renews it at once, and waits for that.
+    ///
+    /// - Throws: ``CommandError`` where it is not held any more, or the agent does not answer in time.
+    mutating func renew() throws(CommandError) {
+        guard let client else { return }
+        let sent = Instant.now
+        let reply: RPCMessage
+        do throws(RPCClientError) {
+            reply = try client.call("lock.renew", params: params, until: sent.advanced(by: .seconds(5)))
+        } catch {
+            throw CommandError(error, calling: "lock.renew")
+        }
+        if let error = reply.error { throw ErrorExplanation.explain(error, method: "lock.renew") }
+        guard let life = reply.result?["ttl_ms"]?.integer else {
+            throw CommandError(.unreachable, "lock.renew: the reply holds no result")
+        }
+        deadlines.renewed(life: life, sent: sent)
     }
 
     private mutating func takeNews(_ client: RPCClient) {

@@ -2,11 +2,10 @@ import Linux
 
 /// When a command that runs under a lease must end: a clock of the program's own, which needs nobody's word.
 ///
-/// A life counts from before the request for it left. Its last part is kept as a margin for two clocks that run at
-/// different rates; before that comes the grace, in which the command may end by itself. Pure: it is told the time.
+/// A life counts from before the request for it left. It is what the agent says that can be relied on, which has the
+/// margin for two clocks that run at different rates taken off. At its end is the grace, in which the command may end by
+/// itself. Pure: it is told the time.
 struct LeaseDeadlines {
-    /// Part of a life that no longer counts: one in so many.
-    private static let marginDivisor: Int64 = 20
     /// Part of a life that the command has to end in: one in so many.
     private static let graceDivisor: Int64 = 4
     /// Lives are renewed after one in so many parts of them.
@@ -22,7 +21,7 @@ struct LeaseDeadlines {
     /// The deadlines of a life that was given.
     ///
     /// - Parameters:
-    ///   - life: The life in milliseconds, at least 1.
+    ///   - life: The life that can be relied on, in milliseconds, at least 1.
     ///   - sent: When the request for it left, or a moment before.
     init(life: Int64, sent: Instant) {
         self.sent = sent
@@ -41,11 +40,14 @@ struct LeaseDeadlines {
         nextRenewal = now.advanced(nanoseconds: max(life / 50, 1_000_000))
     }
 
+    /// Whether so much of the life is over at `now` that it had better be renewed before anything relies on it.
+    func isWorn(at now: Instant) -> Bool { now.nanoseconds(since: sent) > life / 10 }
+
     /// When the command is asked to end, unless a renewal came by then.
     var termination: Instant { killing.advanced(nanoseconds: -grace) }
 
     /// When what is left of the command is ended by force: before others can hold the lease.
-    var killing: Instant { sent.advanced(nanoseconds: life - life / Self.marginDivisor) }
+    var killing: Instant { sent.advanced(nanoseconds: life) }
 
     /// When what is left is ended by force, where the command is asked to end at `now`.
     func killing(askedAt now: Instant) -> Instant { min(killing, now.advanced(nanoseconds: grace)) }

@@ -5,7 +5,7 @@ import RPCClient
 
 /// A command that runs in a process group of its own while something is held.
 final class ProtectedCommand {
-    private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+    private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGCHLD]
 
     private var process: ChildProcess
     private let received: SignalDescriptor
@@ -13,13 +13,16 @@ final class ProtectedCommand {
     private let terminal: Terminal?
     /// How it ended; nil while it runs.
     private(set) var status: ChildProcess.ExitStatus?
+    /// Whether it was stopped, and may go on by now: see ``goOn()``.
+    private(set) var isStopped = false
 
     private init(
         _ process: consuming ChildProcess,
         _ received: consuming SignalDescriptor,
         _ waiting: consuming Epoll
     ) {
-        terminal = Terminal(givenTo: process.processID)
+        terminal = Terminal()
+        terminal?.give(to: process.processID)
         self.process = process
         self.received = received
         self.waiting = waiting
@@ -28,7 +31,7 @@ final class ProtectedCommand {
     /// Starts a command.
     ///
     /// It leads a process group of its own, and has the terminal where there is one. The signals by which users and
-    /// service managers end programs are handed on to the group.
+    /// service managers end and stop programs are handed on to the group.
     ///
     /// - Parameters:
     ///   - words: The program and its arguments, at least one.
@@ -63,12 +66,34 @@ final class ProtectedCommand {
     var descriptorNumber: Int32 { waiting.descriptorNumber }
 
     /// Takes note of the command's end, and hands signals on.
+    ///
+    /// Where the command was stopped, and there is a terminal, this program stops too, so that whoever started it has the
+    /// terminal again. It returns when this program goes on; the command does not yet.
     func look() {
-        while let signal = received.next() { ProcessGroup.signal(process.processID, signal) }
+        while let signal = received.next() {
+            switch signal {
+            case SIGCHLD: continue
+            case SIGCONT: isStopped = true
+            default: ProcessGroup.signal(process.processID, signal)
+            }
+        }
         guard status == nil else { return }
         status = try? process.reap()
         // The terminal is this program's again.
-        if status != nil { terminal?.takeBack() }
+        if status != nil { terminal?.takeBack(from: process.processID) }
+        guard process.takeStop(), let terminal else { return }
+        isStopped = true
+        // One that only lacked the terminal, which this program has got meanwhile, is given it.
+        if terminal.isOwn { return }
+        terminal.takeBack(from: process.processID)
+        terminal.stopOwnGroup()
+    }
+
+    /// Has a command that was stopped go on, with the terminal where this program has it.
+    func goOn() {
+        isStopped = false
+        terminal?.give(to: process.processID)
+        ProcessGroup.signal(process.processID, SIGCONT)
     }
 
     /// Sends a signal to the whole group.

@@ -18,6 +18,11 @@ struct CancelTests {
         try Document.parse(try await client.receive())
     }
 
+    /// Calls that wait for others' values.
+    private func waiting(_ client: AgentClient) async throws -> Int64? {
+        try await client.result(of: "cache.stats")["leases"]?["waiting"]?.integer
+    }
+
     private func running(_ client: AgentClient) async throws -> Int64? {
         try await client.result(of: "agent.stats")["calls"]?["running"]?.integer
     }
@@ -30,7 +35,7 @@ struct CancelTests {
             let lease = try #require(try await computer.result(of: "cache.get", get)["lease"]?.string)
             try await waiter.send(call("\"mine\"", "cache.get", get))
             try await other.send(call("\"mine\"", "cache.get", get))
-            try await waitUntil("both wait") { try await running(computer) == 2 }
+            try await waitUntil("both wait") { try await waiting(computer) == 2 }
             // The ids of another connection, and others of this one, are not meant.
             try await waiter.send(cancel("7"), cancel("\"other\""), cancel(" \"mine\" "))
             let error = try await receive(waiter)
@@ -187,7 +192,7 @@ struct CancelTests {
             let get = #"{"key":"k","lease_ms":30000,"wait_ms":20000}"#
             #expect(try await computer.result(of: "cache.get", get)["lease"]?.string != nil)
             try await client.send("[\(call("1", "cache.get", get)),\(call("2", "agent.ping", "{}"))]")
-            try await waitUntil("it waits") { try await running(computer) == 1 }
+            try await waitUntil("it waits") { try await waiting(computer) == 1 }
             try await client.send(cancel("1"))
             let replies = try #require(try await receive(client).array)
             #expect(replies.count == 2)

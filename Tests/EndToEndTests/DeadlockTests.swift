@@ -24,7 +24,7 @@ struct DeadlockTests {
                 calls.append(try await clients[index].begin("lock.acquire", params))
                 guard index < parties - 1 else { continue }
                 try await waitUntil("party \(index) waits") {
-                    try first.server.command("HLEN", "lock-graph") == .integer(Int64(2 * (index + 1)))
+                    try first.graphParties() == index + 1
                 }
             }
             let error = try await clients[parties - 1].error(of: calls[parties - 1])
@@ -66,7 +66,7 @@ struct DeadlockTests {
             _ = try await b.result("lock.acquire", ["name": "2", "owner": "y"])
             let waiter = try second.lease()
             let call = try await waiter.begin("lock.acquire", ["name": "2", "owner": "x", "wait_ms": 60_000])
-            try await waitUntil("x waits") { try first.server.command("HLEN", "lock-graph") == .integer(2) }
+            try await waitUntil("x waits") { try first.graphParties() == 1 }
             let error = try await first.lease().error("lock.acquire", ["name": "1", "owner": "y", "wait_ms": 60_000])
             #expect(error["kind"] == "deadlock")
             #expect(try waiter.replyIfThere(to: call) == nil)
@@ -81,9 +81,9 @@ struct DeadlockTests {
             _ = try await b.result("semaphore.acquire", ["name": "s", "limit": 2])
             let permit = try await c.result("semaphore.acquire", ["name": "s", "limit": 2])
             let waitingB = try await b.begin("lock.acquire", ["name": "1", "wait_ms": 60_000])
-            try await waitUntil("b waits") { try agent.server.command("HLEN", "lock-graph") == .integer(2) }
+            try await waitUntil("b waits") { try agent.graphParties() == 1 }
             let waitingA = try await a.begin("semaphore.acquire", ["name": "s", "limit": 2, "wait_ms": 60_000])
-            try await waitUntil("a waits") { try agent.server.command("HLEN", "lock-graph") == .integer(4) }
+            try await waitUntil("a waits") { try agent.graphParties() == 2 }
             // c does not wait for anything, so this is none; with all permits in the cycle it is one.
             let second = try await c.begin("lock.acquire", ["name": "1", "wait_ms": 60_000])
             let error = try await c.error(of: second)

@@ -78,6 +78,16 @@ struct EncodedTests {
             }
             try server.command("RENAME", "cache@e:a", "cache@e:b")
             try await waitUntil("what was moved is not served") { try await !isHit("b") }
+            _ = try await client.result(of: "cache.set", #"{"namespace":"e","key":"s","value":"secret"}"#)
+            for place in ["cache@plain:s", "cache@z:s", "cache:s"] { try server.command("COPY", "cache@e:s", place) }
+            for namespace in ["plain", "z"] {
+                let read = #"{"namespace":"\#(namespace)","key":"s","with_ttl":true}"#
+                #expect(try await client.result(of: "cache.get", read) == ["hit": false], "\(namespace)")
+                let both = #"{"namespace":"\#(namespace)","keys":["s","s"]}"#
+                let entries = try await client.result(of: "cache.get_many", both)["entries"]
+                #expect(entries == [["hit": false], ["hit": false]], "\(namespace)")
+            }
+            #expect(try await client.result(of: "cache.get", #"["s"]"#) == ["hit": false])
             try server.command("SET", "cache@e:c", "\"planted\"")
             try await waitUntil("plain text is not served") { try await !isHit("c") }
             let many = try await client.result(
@@ -86,7 +96,8 @@ struct EncodedTests {
             )
             #expect(many["entries"] == [["hit": false], ["hit": false]])
             let leased = #"{"namespace":"e","key":"c","lease_ms":1000}"#
-            #expect(try await client.result(of: "cache.get", leased)["hit"] == false)
+            // What cannot be read is taken away for whoever would compute it.
+            #expect(try await client.result(of: "cache.get", leased)["lease"] != nil)
             #expect(try await client.result(of: "cache.stats", #"["e"]"#)["unreadable"]?.integer ?? 0 >= 4)
             for (method, members) in [
                 ("cache.increment", #""key":"n""#), ("hash.set", #""key":"h","fields":{"f":1}"#),

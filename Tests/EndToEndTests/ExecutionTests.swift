@@ -59,6 +59,28 @@ struct ExecutionTests {
         }
     }
 
+    @Test("count the life of the lock from when it was had, however long it was waited for")
+    func waited() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withAgent { agent in
+                let (holder, clock) = (try agent.lease(), try agent.lease())
+                let held = try await holder.result("lock.acquire", ["name": "n"])
+                let script = "echo run; read line < \(directory)/fifo; exit 5"
+                guard unsafe mkfifo("\(directory)/fifo", 0o600) == 0 else { throw SystemError.current("mkfifo") }
+                let words = ["lock.exec", "name=n", "ttl_ms=1s", "wait_ms=60s", "--", "sh", "-c", script]
+                let running = try await start(agent, directory, words)
+                try await waitUntil("it waits") { try await agent.leases("waiting") == 1 }
+                // Longer than the life.
+                _ = try await clock.result("lock.acquire", ["name": "clock", "ttl_ms": 1100, "bind": "none"])
+                _ = try await clock.push("lock.lost")
+                _ = try await holder.result("lock.release", ["lease": held["lease"] ?? .null])
+                try await waitUntil("the command runs") { running.text.contains("run") }
+                try File.write("go\n", to: "\(directory)/fifo")
+                #expect(try await running.process.end() == .exited(5))
+            }
+        }
+    }
+
     @Test("hand signals on to the command and its children")
     func signals() async throws {
         try await withTemporaryDirectory { directory in

@@ -14,7 +14,7 @@ struct LeaseDeadlineTests {
         #expect(Self.start < deadlines.nextRenewal)
         #expect(deadlines.nextRenewal < deadlines.termination)
         #expect(deadlines.termination < deadlines.killing)
-        #expect(deadlines.killing < Self.start.advanced(milliseconds: life))
+        #expect(deadlines.killing <= Self.start.advanced(milliseconds: life))
         // Two renewals fit before.
         let second = deadlines.nextRenewal.advanced(nanoseconds: deadlines.nextRenewal.nanoseconds(since: Self.start))
         #expect(second < deadlines.termination)
@@ -24,11 +24,13 @@ struct LeaseDeadlineTests {
     func renewal() {
         var deadlines = LeaseDeadlines(life: 1000, sent: Self.start)
         let later = Self.start.advanced(milliseconds: 300)
+        #expect(deadlines.isWorn(at: later))
         deadlines.renewed(life: 1000, sent: later)
-        #expect(deadlines.killing == later.advanced(milliseconds: 950))
+        #expect(!deadlines.isWorn(at: later))
+        #expect(deadlines.killing == later.advanced(milliseconds: 1000))
         // The answer to an earlier request says nothing new.
         deadlines.renewed(life: 1000, sent: Self.start)
-        #expect(deadlines.killing == later.advanced(milliseconds: 950))
+        #expect(deadlines.killing == later.advanced(milliseconds: 1000))
     }
 
     @Test("has the grace where it is asked early, and never more than is left")

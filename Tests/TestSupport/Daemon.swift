@@ -101,7 +101,8 @@ public final class Daemon: Sendable {
 
 /// What lets root and the agent's user operate an agent.
 private let operatorPolicy =
-    #"{"rules": [{"name": "all", "users": ["root", "@agent"], "operator": true, "methods": ["*"]}]}"#
+    #"{"rules": [{"name": "all", "users": ["root", "@agent"], "operator": true, "methods": ["*"]},"#
+    + #" {"name": "members", "groups": ["@socket"], "methods": ["*"]}]}"#
 
 /// Runs `body` with the built `squired`, in directories of its own.
 ///

@@ -30,7 +30,7 @@ extension Cache {
         }
         if found.isStale, let wish {
             // Nobody waits for what is there.
-            let key = leases.key(name, number)
+            let key = leases.key(name, number, stripe: near.stripe(of: name))
             key.waiters.append(wish)
             return askLocal(key)
         }
@@ -75,6 +75,10 @@ extension Cache {
     func getManyLocal(_ parameters: CacheGetManyParameters, _ context: CallContext) throws(RPCError) {
         let number = register.number(of: parameters.namespace)
         let names = try localNames(parameters.keys, parameters.namespace)
+        let sizes = names.map { name in name.withByteView { local.find($0)?.value.count ?? 0 } }
+        guard sizes.reduce(0, +) <= calls.limits.replyBytesMax else {
+            throw .tooLarge("the reply", limitBytes: calls.limits.replyBytesMax)
+        }
         calls.reply(context.call) { result in
             result.append("{\"entries\":[")
             for (index, name) in names.enumerated() {

@@ -168,6 +168,9 @@ final class NearCache {
         return stripe
     }
 
+    /// The stripe of a name.
+    func stripe(of name: [UInt8]) -> Int { name.withByteView { NearCache.stripe(table.hash($0)) } }
+
     /// Ends a write, whatever came of it.
     func endWrite(_ stripe: Int) {
         writes[stripe] -= 1

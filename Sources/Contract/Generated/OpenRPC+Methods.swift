@@ -1293,18 +1293,18 @@ extension OpenRPC {
         it resigns or ends.","description":"One round trip. At most one of the candidates leads at a time; the others \#
         wait in the order in which they came. `leader.elected {subscription, election, term}` tells that this one \#
         leads, `leader.lost {subscription, election, term, reason}` that it no longer does, before another can: \#
-        `unreachable`, `broken` or `gone`, as with locks. It stands again by itself then. The term is a fencing \#
-        token: higher than every one before it. A connection stands for an election once.","paramStructure":"either",\#
-        "params":[{"name":"election","description":"Name of the election: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":true,"schema":{"description":"Name of the election: text of at least one \#
-        byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"ttl_ms",\#
-        "description":"Life of the lead in milliseconds, which the agent renews; so long others wait after the death \#
-        of the host or the agent.","required":false,"schema":{"description":"Life of the lead in milliseconds, which \#
-        the agent renews; so long others wait after the death of the host or the agent.","type":"integer",\#
-        "minimum":100,"maximum":86400000,"default":15000}},{"name":"label","description":"What others are told of the \#
-        holder.","required":false,"schema":{"description":"What others are told of the holder.","type":"string",\#
-        "minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The candidacy.",\#
-        "schema":{"type":"object","required":["subscription","leader"],\#
+        `unreachable`, `broken`, `gone` or `process_ended`, as with locks. It stands again by itself then. The term \#
+        is a fencing token: higher than every one before it. A connection stands for an election once.",\#
+        "paramStructure":"either","params":[{"name":"election","description":"Name of the election: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of the \#
+        election: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"ttl_ms","description":"Life of the lead in milliseconds, which the agent renews; so long others wait \#
+        after the death of the host or the agent.","required":false,"schema":{"description":"Life of the lead in \#
+        milliseconds, which the agent renews; so long others wait after the death of the host or the agent.",\#
+        "type":"integer","minimum":100,"maximum":86400000,"default":15000}},{"name":"label","description":"What \#
+        others are told of the holder.","required":false,"schema":{"description":"What others are told of the \#
+        holder.","type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The \#
+        candidacy.","schema":{"type":"object","required":["subscription","leader"],\#
         "properties":{"subscription":{"description":"Name of the candidacy in its notifications.","type":"string"},\#
         "leader":{"description":"Whether it leads at once.","type":"boolean"},"term":{"description":"The term, where \#
         it leads.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
@@ -1413,33 +1413,37 @@ extension OpenRPC {
         released the moment the connection or the process that made it ends. `lock.lost {lease, name, fence, reason}` \#
         tells that the lease can no longer be relied on, before anybody else can hold it: `unreachable` (Valkey could \#
         not be asked for a renewal in time), `broken` (an operator revoked it; stop, then release it), `gone` (Valkey \#
-        no longer knows it), `held_too_long` (`max_hold_ms` is over) or `expired` (the client renews it itself, and \#
-        did not).","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: text of at \#
-        least one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of the \#
-        lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
-        {"name":"ttl_ms","description":"Life of the lease in milliseconds. What is bound to a connection is renewed \#
-        by the agent; then this is how long others wait after the death of the host or the agent.","required":false,\#
-        "schema":{"description":"Life of the lease in milliseconds. What is bound to a connection is renewed by the \#
-        agent; then this is how long others wait after the death of the host or the agent.","type":"integer",\#
-        "minimum":10,"maximum":86400000,"default":30000}},{"name":"wait_ms","description":"How long to wait for it, \#
-        in milliseconds; 0 for not at all.","required":false,"schema":{"description":"How long to wait for it, in \#
-        milliseconds; 0 for not at all.","type":"integer","minimum":0,"maximum":86400000,"default":0}},{"name":"mode",\#
-        "description":"`exclusive`: nobody else holds it. `shared`: any number of others hold it the same way.",\#
-        "required":false,"schema":{"description":"`exclusive`: nobody else holds it. `shared`: any number of others \#
-        hold it the same way.","type":"string","enum":["exclusive","shared"],"default":"exclusive"}},{"name":"bind",\#
-        "description":"`connection`: the agent renews the lease while this connection and the process that made it \#
-        live, and releases it when one of them ends. `none`: the client renews.","required":false,\#
-        "schema":{"description":"`connection`: the agent renews the lease while this connection and the process that \#
-        made it live, and releases it when one of them ends. `none`: the client renews.","type":"string",\#
-        "enum":["connection","none"],"default":"connection"}},{"name":"max_hold_ms","description":"How long the agent \#
-        renews without hearing from the client, in milliseconds; a renewal by the client begins the time anew. Then \#
-        the lease runs out.","required":false,"schema":{"description":"How long the agent renews without hearing from \#
-        the client, in milliseconds; a renewal by the client begins the time anew. Then the lease runs out.",\#
-        "type":"integer","minimum":10,"maximum":2592000000,"default":3600000}},{"name":"owner","description":"Name of \#
-        the party to deadlock detection, one of the user's own, the same over all hosts; without it the connection is \#
-        the party.","required":false,"schema":{"description":"Name of the party to deadlock detection, one of the \#
-        user's own, the same over all hosts; without it the connection is the party.","type":"string","minLength":1,\#
-        "maxLength":128}},{"name":"label","description":"What others are told of the holder.","required":false,\#
+        no longer knows it), `held_too_long` (`max_hold_ms` is over), `expired` (the client renews it itself, and did \#
+        not) or `process_ended` (the process that made the connection has ended, and somebody else has the \#
+        connection). Asking again with the same `request_id` gives the lease to the connection that asks, as renewing \#
+        it does, and `lease_lost` once it has ended; of two calls that wait with the same one the later goes on, and \#
+        the earlier ends with `conflict`.","paramStructure":"either","params":[{"name":"name","description":"Name of \#
+        the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "type":"string","minLength":1}},{"name":"ttl_ms","description":"Life of the lease in milliseconds. What is \#
+        bound to a connection is renewed by the agent; then this is how long others wait after the death of the host \#
+        or the agent.","required":false,"schema":{"description":"Life of the lease in milliseconds. What is bound to \#
+        a connection is renewed by the agent; then this is how long others wait after the death of the host or the \#
+        agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000}},{"name":"wait_ms",\#
+        "description":"How long to wait for it, in milliseconds; 0 for not at all.","required":false,\#
+        "schema":{"description":"How long to wait for it, in milliseconds; 0 for not at all.","type":"integer",\#
+        "minimum":0,"maximum":86400000,"default":0}},{"name":"mode","description":"`exclusive`: nobody else holds it. \#
+        `shared`: any number of others hold it the same way.","required":false,"schema":{"description":"`exclusive`: \#
+        nobody else holds it. `shared`: any number of others hold it the same way.","type":"string",\#
+        "enum":["exclusive","shared"],"default":"exclusive"}},{"name":"bind","description":"`connection`: the agent \#
+        renews the lease while this connection and the process that made it live, and releases it when one of them \#
+        ends. `none`: the client renews.","required":false,"schema":{"description":"`connection`: the agent renews \#
+        the lease while this connection and the process that made it live, and releases it when one of them ends. \#
+        `none`: the client renews.","type":"string","enum":["connection","none"],"default":"connection"}},\#
+        {"name":"max_hold_ms","description":"How long the agent renews without hearing from the client, in \#
+        milliseconds; a renewal by the client begins the time anew. Then the lease runs out.","required":false,\#
+        "schema":{"description":"How long the agent renews without hearing from the client, in milliseconds; a \#
+        renewal by the client begins the time anew. Then the lease runs out.","type":"integer","minimum":10,\#
+        "maximum":2592000000,"default":3600000}},{"name":"owner","description":"Name of the party to deadlock \#
+        detection, one of the user's own, the same over all hosts; without it the connection is the party.",\#
+        "required":false,"schema":{"description":"Name of the party to deadlock detection, one of the user's own, the \#
+        same over all hosts; without it the connection is the party.","type":"string","minLength":1,"maxLength":128}},\#
+        {"name":"label","description":"What others are told of the holder.","required":false,\#
         "schema":{"description":"What others are told of the holder.","type":"string","minLength":1,"maxLength":128}},\#
         {"name":"replicas_min","description":"How many replicas must know of the lease before it counts; where fewer \#
         do in time it is released, and the call ends with `conflict`.","required":false,"schema":{"description":"How \#
@@ -1458,21 +1462,21 @@ extension OpenRPC {
         "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
         to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
         higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
-        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
-        "type":"integer"},"holder":{"description":"One who holds a lease, or waits for it.","type":"object",\#
-        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
-        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
-        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
-        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
-        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
-        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
-        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
-        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
-        detection: the same word for the same party.","type":"string"}}},\#
-        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
-        renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
-        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
-        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed: a \#
+        little less than its life, of which a part is over already and a twentieth is the margin.","type":"integer"},\#
+        "holder":{"description":"One who holds a lease, or waits for it.","type":"object","required":["host",\#
+        "since_at_ms"],"properties":{"label":{"description":"What it called itself.","type":"string"},\#
+        "host":{"description":"Name of its host.","type":"string"},"since_at_ms":{"description":"Since when it holds \#
+        or waits, by the server's clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a \#
+        lock, or would.","type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of \#
+        a semaphore it holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it \#
+        holds.","type":"integer"},"revoked":{"description":"True where an operator revoked its lease.",\#
+        "type":"boolean"},"party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}},"retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends \#
+        unless it is renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
         "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
         open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
         passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
@@ -1495,15 +1499,17 @@ extension OpenRPC {
          or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
         may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
         semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
-        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
-        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
-        what is held before trying again."}}],"examples":[{"name":"a free lock","params":[{"name":"name",\#
-        "value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label","value":"nightly report"}],\#
-        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz",\#
-        "fence":1763625600000000,"ttl_ms":10000}}},{"name":"a lock that another holds","params":[{"name":"name",\#
-        "value":"orders"},{"name":"wait_ms","value":20},{"name":"owner","value":"another"}],"result":{"name":"result",\#
-        "value":{"acquired":false,"holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},\#
-        "retry_after_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        accepts it."}},{"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost",\#
+        "retryable":false,"when":"The lease ended, was broken, or belongs to somebody else."}},{"code":1302,\#
+        "message":"Waiting would close a cycle.","data":{"kind":"deadlock","retryable":false,"when":"Those who wait \#
+        for each other would wait for ever; `data.cycle` names them. Release what is held before trying again."}}],\#
+        "examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"},{"name":"ttl_ms","value":10000},\#
+        {"name":"label","value":"nightly report"}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz","fence":1763625600000000,"ttl_ms":9500}}},{"name":"a lock \#
+        that another holds","params":[{"name":"name","value":"orders"},{"name":"wait_ms","value":20},{"name":"owner",\#
+        "value":"another"}],"result":{"name":"result","value":{"acquired":false,"holder":{"label":"nightly report",\#
+        "host":"app-1","since_at_ms":1763625600000},"retry_after_ms":30000}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let lockBreak: StaticString = #"""
@@ -1701,32 +1707,33 @@ extension OpenRPC {
         before.","required":false,"schema":{"description":"Life to give, in milliseconds; without it, the life that \#
         it was given before.","type":"integer","minimum":10,"maximum":86400000}}],"result":{"name":"result",\#
         "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
-        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},"errors":[{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
-        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
-        {"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost","retryable":false,\#
-        "when":"The lease ended, was broken, or belongs to somebody else."}}],"examples":[{"name":"a lease that is \#
-        held","params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
-        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "properties":{"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed again: \#
+        a little less than its life.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing,\#
+         unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` \#
+        names the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be \#
+        reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit \#
+        breaker is open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,\#
+        "message":"The deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call \#
+        did not end within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent,\#
+         else `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,\#
+        "message":"Too much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued \#
+        or running work is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1301,"message":"The lease is not the \#
+        caller's.","data":{"kind":"lease_lost","retryable":false,"when":"The lease ended, was broken, or belongs to \#
+        somebody else."}}],"examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"ttl_ms":57000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let responseGet: StaticString = #"""
@@ -2005,18 +2012,21 @@ extension OpenRPC {
         until nobody does. `semaphore.lost {lease, name, fence, reason}` tells that the lease can no longer be relied \#
         on, before anybody else can hold it: `unreachable` (Valkey could not be asked for a renewal in time), \#
         `broken` (an operator revoked it; stop, then release it), `gone` (Valkey no longer knows it), `held_too_long` \#
-        (`max_hold_ms` is over) or `expired` (the client renews it itself, and did not).","paramStructure":"either",\#
-        "params":[{"name":"name","description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
-        the default limit.","required":true,"schema":{"description":"Name of the semaphore: text of at least one \#
-        byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"limit",\#
-        "description":"How many permits there are.","required":true,"schema":{"description":"How many permits there \#
-        are.","type":"integer","minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits to take, at \#
-        most `limit`.","required":false,"schema":{"description":"Permits to take, at most `limit`.","type":"integer",\#
-        "minimum":1,"maximum":1000000,"default":1}},{"name":"ttl_ms","description":"Life of the lease in \#
-        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
-        the death of the host or the agent.","required":false,"schema":{"description":"Life of the lease in \#
-        milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait after \#
-        the death of the host or the agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000}},\#
+        (`max_hold_ms` is over), `expired` (the client renews it itself, and did not) or `process_ended` (the process \#
+        that made the connection has ended, and somebody else has the connection). Asking again with the same \#
+        `request_id` gives the lease to the connection that asks, as renewing it does, and `lease_lost` once it has \#
+        ended; of two calls that wait with the same one the later goes on, and the earlier ends with `conflict`.",\#
+        "paramStructure":"either","params":[{"name":"name","description":"Name of the semaphore: text of at least one \#
+        byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Name of the semaphore: \#
+        text of at least one byte; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"limit","description":"How many permits there are.","required":true,"schema":{"description":"How many \#
+        permits there are.","type":"integer","minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits \#
+        to take, at most `limit`.","required":false,"schema":{"description":"Permits to take, at most `limit`.",\#
+        "type":"integer","minimum":1,"maximum":1000000,"default":1}},{"name":"ttl_ms","description":"Life of the \#
+        lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long others \#
+        wait after the death of the host or the agent.","required":false,"schema":{"description":"Life of the lease \#
+        in milliseconds. What is bound to a connection is renewed by the agent; then this is how long others wait \#
+        after the death of the host or the agent.","type":"integer","minimum":10,"maximum":86400000,"default":30000}},\#
         {"name":"wait_ms","description":"How long to wait for it, in milliseconds; 0 for not at all.",\#
         "required":false,"schema":{"description":"How long to wait for it, in milliseconds; 0 for not at all.",\#
         "type":"integer","minimum":0,"maximum":86400000,"default":0}},{"name":"bind","description":"`connection`: the \#
@@ -2051,21 +2061,21 @@ extension OpenRPC {
         "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
         to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
         higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
-        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
-        "type":"integer"},"holder":{"description":"One who holds a lease, or waits for it.","type":"object",\#
-        "required":["host","since_at_ms"],"properties":{"label":{"description":"What it called itself.",\#
-        "type":"string"},"host":{"description":"Name of its host.","type":"string"},\#
-        "since_at_ms":{"description":"Since when it holds or waits, by the server's clock: Unix milliseconds.",\#
-        "type":"integer"},"mode":{"description":"How it holds a lock, or would.","type":"string","enum":["exclusive",\#
-        "shared"]},"permits":{"description":"How many permits of a semaphore it holds, or would.","type":"integer"},\#
-        "fence":{"description":"Its fence, where it holds.","type":"integer"},"ttl_ms":{"description":"Milliseconds \#
-        until its lease ends unless it is renewed, where it holds.","type":"integer"},"revoked":{"description":"True \#
-        where an operator revoked its lease.","type":"boolean"},"party":{"description":"Who it is to deadlock \#
-        detection: the same word for the same party.","type":"string"}}},\#
-        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
-        renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
-        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
-        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed: a \#
+        little less than its life, of which a part is over already and a twentieth is the margin.","type":"integer"},\#
+        "holder":{"description":"One who holds a lease, or waits for it.","type":"object","required":["host",\#
+        "since_at_ms"],"properties":{"label":{"description":"What it called itself.","type":"string"},\#
+        "host":{"description":"Name of its host.","type":"string"},"since_at_ms":{"description":"Since when it holds \#
+        or waits, by the server's clock: Unix milliseconds.","type":"integer"},"mode":{"description":"How it holds a \#
+        lock, or would.","type":"string","enum":["exclusive","shared"]},"permits":{"description":"How many permits of \#
+        a semaphore it holds, or would.","type":"integer"},"fence":{"description":"Its fence, where it holds.",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds until its lease ends unless it is renewed, where it \#
+        holds.","type":"integer"},"revoked":{"description":"True where an operator revoked its lease.",\#
+        "type":"boolean"},"party":{"description":"Who it is to deadlock detection: the same word for the same party.",\#
+        "type":"string"}}},"retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends \#
+        unless it is renewed.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
         "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
         open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
         passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
@@ -2088,12 +2098,14 @@ extension OpenRPC {
          or while it only read. A call that changes something is not cut short."}},{"code":1011,"message":"The store \#
         may evict what must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, \#
         semaphores and topics refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator \#
-        accepts it."}},{"code":1302,"message":"Waiting would close a cycle.","data":{"kind":"deadlock",\#
-        "retryable":false,"when":"Those who wait for each other would wait for ever; `data.cycle` names them. Release \#
-        what is held before trying again."}}],"examples":[{"name":"a free permit","params":[{"name":"name",\#
-        "value":"workers"},{"name":"limit","value":3}],"result":{"name":"result","value":{"acquired":true,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==","fence":1763625600000000,"ttl_ms":30000}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        accepts it."}},{"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost",\#
+        "retryable":false,"when":"The lease ended, was broken, or belongs to somebody else."}},{"code":1302,\#
+        "message":"Waiting would close a cycle.","data":{"kind":"deadlock","retryable":false,"when":"Those who wait \#
+        for each other would wait for ever; `data.cycle` names them. Release what is held before trying again."}}],\#
+        "examples":[{"name":"a free permit","params":[{"name":"name","value":"workers"},{"name":"limit","value":3}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==",\#
+        "fence":1763625600000000,"ttl_ms":28500}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let semaphoreInspect: StaticString = #"""
@@ -2192,32 +2204,33 @@ extension OpenRPC {
         before.","required":false,"schema":{"description":"Life to give, in milliseconds; without it, the life that \#
         it was given before.","type":"integer","minimum":10,"maximum":86400000}}],"result":{"name":"result",\#
         "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
-        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},"errors":[{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
-        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
-        {"code":1301,"message":"The lease is not the caller's.","data":{"kind":"lease_lost","retryable":false,\#
-        "when":"The lease ended, was broken, or belongs to somebody else."}}],"examples":[{"name":"a lease that is \#
-        held","params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
-        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        "properties":{"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed again: \#
+        a little less than its life.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing,\#
+         unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` \#
+        names the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be \#
+        reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit \#
+        breaker is open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,\#
+        "message":"The deadline passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call \#
+        did not end within `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent,\#
+         else `unknown`, and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,\#
+        "message":"Too much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued \#
+        or running work is reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1301,"message":"The lease is not the \#
+        caller's.","data":{"kind":"lease_lost","retryable":false,"when":"The lease ended, was broken, or belongs to \#
+        somebody else."}}],"examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"ttl_ms":57000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000}
         """#
 
     private static let sessionCreate: StaticString = #"""

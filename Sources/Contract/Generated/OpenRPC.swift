@@ -701,10 +701,10 @@ public enum OpenRPC {
         its turn comes, until it resigns or ends.","description":"One round trip. At most one of the candidates leads \#
         at a time; the others wait in the order in which they came. `leader.elected {subscription, election, term}` \#
         tells that this one leads, `leader.lost {subscription, election, term, reason}` that it no longer does, \#
-        before another can: `unreachable`, `broken` or `gone`, as with locks. It stands again by itself then. The \#
-        term is a fencing token: higher than every one before it. A connection stands for an election once.",\#
-        "paramStructure":"either","params":[{"name":"election","description":"Name of the election: text of at least \#
-        one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        before another can: `unreachable`, `broken`, `gone` or `process_ended`, as with locks. It stands again by \#
+        itself then. The term is a fencing token: higher than every one before it. A connection stands for an \#
+        election once.","paramStructure":"either","params":[{"name":"election","description":"Name of the election: \#
+        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
         "schema":{"$ref":"#/components/schemas/election"}},{"name":"ttl_ms","description":"Life of the lead in \#
         milliseconds, which the agent renews; so long others wait after the death of the host or the agent.",\#
         "required":false,"schema":{"description":"Life of the lead in milliseconds, which the agent renews; so long \#
@@ -765,8 +765,11 @@ public enum OpenRPC {
         until it is released, and released the moment the connection or the process that made it ends. `lock.lost \#
         {lease, name, fence, reason}` tells that the lease can no longer be relied on, before anybody else can hold \#
         it: `unreachable` (Valkey could not be asked for a renewal in time), `broken` (an operator revoked it; stop, \#
-        then release it), `gone` (Valkey no longer knows it), `held_too_long` (`max_hold_ms` is over) or `expired` \#
-        (the client renews it itself, and did not).","paramStructure":"either","params":[{"name":"name",\#
+        then release it), `gone` (Valkey no longer knows it), `held_too_long` (`max_hold_ms` is over), `expired` (the \#
+        client renews it itself, and did not) or `process_ended` (the process that made the connection has ended, and \#
+        somebody else has the connection). Asking again with the same `request_id` gives the lease to the connection \#
+        that asks, as renewing it does, and `lease_lost` once it has ended; of two calls that wait with the same one \#
+        the later goes on, and the earlier ends with `conflict`.","paramStructure":"either","params":[{"name":"name",\#
         "description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
         "required":true,"schema":{"$ref":"#/components/schemas/lock_name"}},{"name":"ttl_ms","description":"Life of \#
         the lease in milliseconds. What is bound to a connection is renewed by the agent; then this is how long \#
@@ -801,19 +804,19 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
         {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
-        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
-        free lock","params":[{"name":"name","value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label",\#
-        "value":"nightly report"}],"result":{"name":"result","value":{"acquired":true,\#
-        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz","fence":1763625600000000,"ttl_ms":10000}}},{"name":"a \#
-        lock that another holds","params":[{"name":"name","value":"orders"},{"name":"wait_ms","value":20},\#
-        {"name":"owner","value":"another"}],"result":{"name":"result","value":{"acquired":false,\#
-        "holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},"retry_after_ms":30000}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"lock.break",\#
-        "summary":"Takes a lock from whoever holds it, in two steps.","description":"For operators. The lease is \#
-        marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` with `broken`). The lock \#
-        is granted again when the holder releases it or its connection ends, at the latest when its life is over.",\#
-        "paramStructure":"either","params":[{"name":"name","description":"Name of the lock: text of at least one \#
-        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/lease_lost"},\#
+        {"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a free lock","params":[{"name":"name",\#
+        "value":"orders"},{"name":"ttl_ms","value":10000},{"name":"label","value":"nightly report"}],\#
+        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz",\#
+        "fence":1763625600000000,"ttl_ms":9500}}},{"name":"a lock that another holds","params":[{"name":"name",\#
+        "value":"orders"},{"name":"wait_ms","value":20},{"name":"owner","value":"another"}],"result":{"name":"result",\#
+        "value":{"acquired":false,"holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},\#
+        "retry_after_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"lock.break","summary":"Takes a lock from whoever holds it, in two steps.","description":"For \#
+        operators. The lease is marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` \#
+        with `broken`). The lock is granted again when the holder releases it or its connection ends, at the latest \#
+        when its life is over.","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: \#
+        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
         "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"Whether \#
         somebody held it.","schema":{"type":"object","required":["broken"],\#
         "properties":{"broken":{"description":"False where nobody held it, or its lease was revoked before.",\#
@@ -885,36 +888,37 @@ public enum OpenRPC {
         "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
         "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
         "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
-        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
-        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
-        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
-        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a \#
-        request to a language model.","description":"The request is known by its `fingerprint`: SHA-256 of its \#
-        canonical JSON (RFC 8785, with numbers by their exact decimal value) with model, scope, prompt or messages, \#
-        and `params`. So the order of members does not matter, and a difference in any parameter does. One round trip,\#
-         two where the entry has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first \#
-        caller, on all hosts, the one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for \#
-        the response, then get a plain miss. The lease ends with response.put, response.invalidate of the fingerprint,\#
-         its time, or the connection that it was given to; the next one who waits gets it then. A response that was \#
-        stored as a stream comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk \#
-        {request, index, chunk}` before the reply instead, `request` being the id of this call and `index` counting \#
-        from 0, and the reply has `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are \#
-        not counted against a deadline that the call does not name. A client that does not read holds its own replay \#
-        up and nothing else. While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does \#
-        not make the entry live longer.","paramStructure":"either","params":[{"name":"model","description":"The model \#
-        as the application asks for it, versions included: text of at least one byte, at most 1 KiB by default.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose \#
-        response it is, such as a tenant: entries of different scopes never meet. `shared` is a word like any other. \#
-        Text of at least one byte, at most 1 KiB by default.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/response_scope"}},{"name":"prompt","description":"The prompt, as one \#
-        text.","required":false,"schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages",\#
-        "description":"The messages of the request, in their order, as the provider takes them.","required":false,\#
+        "properties":{"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed again: \#
+        a little less than its life.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/lease_lost"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"ttl_ms":57000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"response.get","summary":"Looks for the stored response to a request to a \#
+        language model.","description":"The request is known by its `fingerprint`: SHA-256 of its canonical JSON (RFC \#
+        8785, with numbers by their exact decimal value) with model, scope, prompt or messages, and `params`. So the \#
+        order of members does not matter, and a difference in any parameter does. One round trip, two where the entry \#
+        has tags. A miss is a result, not an error. With `lease_ms` a miss makes the first caller, on all hosts, the \#
+        one who asks the model: it gets a `lease`, and the others wait up to `wait_ms` for the response, then get a \#
+        plain miss. The lease ends with response.put, response.invalidate of the fingerprint, its time, or the \#
+        connection that it was given to; the next one who waits gets it then. A response that was stored as a stream \#
+        comes as `chunks`; with `stream` each chunk comes as a notification `response.chunk {request, index, chunk}` \#
+        before the reply instead, `request` being the id of this call and `index` counting from 0, and the reply has \#
+        `chunk_count`: `at_once`, or `paced` with the gaps of the recording, which then are not counted against a \#
+        deadline that the call does not name. A client that does not read holds its own replay up and nothing else. \#
+        While Valkey is away the answer is `{\"hit\": false, \"degraded\": true}`. A hit does not make the entry live \#
+        longer.","paramStructure":"either","params":[{"name":"model","description":"The model as the application asks \#
+        for it, versions included: text of at least one byte, at most 1 KiB by default.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/response_model"}},{"name":"scope","description":"Whose response it is, \#
+        such as a tenant: entries of different scopes never meet. `shared` is a word like any other. Text of at least \#
+        one byte, at most 1 KiB by default.","required":true,"schema":{"$ref":"#/components/schemas/response_scope"}},\#
+        {"name":"prompt","description":"The prompt, as one text.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/response_prompt"}},{"name":"messages","description":"The messages of \#
+        the request, in their order, as the provider takes them.","required":false,\#
         "schema":{"$ref":"#/components/schemas/response_messages"}},{"name":"params","description":"Everything else \#
         that changes the output: temperature, seed, tools, response format and so on. Members may stand in any order \#
         and numbers be written in any way (`1`, `1.0`); no member twice. What does not change the output, such as \#
@@ -1081,9 +1085,12 @@ public enum OpenRPC {
         another one is `conflict` until nobody does. `semaphore.lost {lease, name, fence, reason}` tells that the \#
         lease can no longer be relied on, before anybody else can hold it: `unreachable` (Valkey could not be asked \#
         for a renewal in time), `broken` (an operator revoked it; stop, then release it), `gone` (Valkey no longer \#
-        knows it), `held_too_long` (`max_hold_ms` is over) or `expired` (the client renews it itself, and did not).",\#
-        "paramStructure":"either","params":[{"name":"name","description":"Name of the semaphore: text of at least one \#
-        byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        knows it), `held_too_long` (`max_hold_ms` is over), `expired` (the client renews it itself, and did not) or \#
+        `process_ended` (the process that made the connection has ended, and somebody else has the connection). \#
+        Asking again with the same `request_id` gives the lease to the connection that asks, as renewing it does, and \#
+        `lease_lost` once it has ended; of two calls that wait with the same one the later goes on, and the earlier \#
+        ends with `conflict`.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
+        semaphore: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
         "schema":{"$ref":"#/components/schemas/semaphore_name"}},{"name":"limit","description":"How many permits \#
         there are.","required":true,"schema":{"description":"How many permits there are.","type":"integer",\#
         "minimum":1,"maximum":1000000}},{"name":"permits","description":"Permits to take, at most `limit`.",\#
@@ -1116,20 +1123,21 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
         {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/cancelled"},\#
-        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a \#
-        free permit","params":[{"name":"name","value":"workers"},{"name":"limit","value":3}],\#
-        "result":{"name":"result","value":{"acquired":true,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==",\#
-        "fence":1763625600000000,"ttl_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"semaphore.inspect","summary":"Shows who holds permits of a semaphore and who \#
-        waits for some.","description":"One round trip. Leases are not shown.","paramStructure":"either",\#
-        "params":[{"name":"name","description":"Name of the semaphore: text of at least one byte; 1 KiB of UTF-8 is \#
-        the default limit.","required":true,"schema":{"$ref":"#/components/schemas/semaphore_name"}}],\#
-        "result":{"name":"result","description":"The semaphore.","schema":{"type":"object","required":["limit","used",\#
-        "holders","waiters"],"properties":{"limit":{"description":"Permits that there are; 0 where nobody holds one.",\#
-        "type":"integer"},"used":{"description":"Permits that are held.","type":"integer"},\#
-        "holders":{"description":"Those who hold some, the first of them first.","type":"array",\#
-        "items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait, in the order \#
-        in which they will have theirs.","type":"array","items":{"$ref":"#/components/schemas/lease_holder"}}}}},\#
+        {"$ref":"#/components/errors/unsafe_store"},{"$ref":"#/components/errors/lease_lost"},\#
+        {"$ref":"#/components/errors/deadlock"}],"examples":[{"name":"a free permit","params":[{"name":"name",\#
+        "value":"workers"},{"name":"limit","value":3}],"result":{"name":"result","value":{"acquired":true,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-d29ya2Vycw==","fence":1763625600000000,"ttl_ms":28500}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"semaphore.inspect",\#
+        "summary":"Shows who holds permits of a semaphore and who waits for some.","description":"One round trip. \#
+        Leases are not shown.","paramStructure":"either","params":[{"name":"name","description":"Name of the \#
+        semaphore: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/semaphore_name"}}],"result":{"name":"result","description":"The \#
+        semaphore.","schema":{"type":"object","required":["limit","used","holders","waiters"],\#
+        "properties":{"limit":{"description":"Permits that there are; 0 where nobody holds one.","type":"integer"},\#
+        "used":{"description":"Permits that are held.","type":"integer"},"holders":{"description":"Those who hold \#
+        some, the first of them first.","type":"array","items":{"$ref":"#/components/schemas/lease_holder"}},\#
+        "waiters":{"description":"Those who wait, in the order in which they will have theirs.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -1162,22 +1170,23 @@ public enum OpenRPC {
         "description":"Life to give, in milliseconds; without it, the life that it was given before.",\#
         "required":false,"schema":{"$ref":"#/components/schemas/lease_renew_ttl_ms"}}],"result":{"name":"result",\#
         "description":"How long it counts from now on.","schema":{"type":"object","required":["ttl_ms"],\#
-        "properties":{"ttl_ms":{"description":"Milliseconds.","type":"integer"}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"},\#
-        {"$ref":"#/components/errors/lease_lost"}],"examples":[{"name":"a lease that is held",\#
-        "params":[{"name":"lease","value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms",\#
-        "value":60000}],"result":{"name":"result","value":{"ttl_ms":60000}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.",\#
-        "description":"One round trip. The token is the only way to the session and is stored nowhere: Valkey knows \#
-        its SHA-256, and what the session holds encrypted. `handle` names the session in lists and gives no access. \#
-        The session ends when it was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one \#
-        `subject` can be listed and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or \#
-        the call is `conflict`, as `sessions.per_subject_policy` says.","paramStructure":"either",\#
-        "params":[{"name":"data","description":"What the session holds; {} where it is not given.","required":false,\#
+        "properties":{"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed again: \#
+        a little less than its life.","type":"integer"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"},{"$ref":"#/components/errors/lease_lost"}],\#
+        "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
+        "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms","value":60000}],\#
+        "result":{"name":"result","value":{"ttl_ms":57000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip. \#
+        The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and what the \#
+        session holds encrypted. `handle` names the session in lists and gives no access. The session ends when it \#
+        was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed \#
+        and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, \#
+        as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
+        "description":"What the session holds; {} where it is not given.","required":false,\#
         "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
         {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
         id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/subject"}},\#
@@ -1778,37 +1787,37 @@ public enum OpenRPC {
         "properties":{"acquired":{"description":"Whether it is held.","type":"boolean"},"lease":{"description":"What \#
         to renew and release it by; nobody can guess it.","type":"string"},"fence":{"description":"The fencing token: \#
         higher than every one before it under the same name, for ever. Hand it to what the lease protects.",\#
-        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it counts unless it is renewed.",\#
-        "type":"integer"},"holder":{"$ref":"#/components/schemas/lease_holder"},\#
-        "retry_after_ms":{"description":"Milliseconds until the earliest lease of the others ends unless it is \#
-        renewed.","type":"integer"}}},"lock_state":{"description":"A lock.","type":"object","required":["name",\#
-        "locked","fence","holders","waiters"],"properties":{"name":{"description":"Its name.","type":"string"},\#
-        "locked":{"description":"Whether somebody holds it.","type":"boolean"},"mode":{"description":"How it is \#
-        held.","type":"string","enum":["exclusive","shared"]},"fence":{"description":"The last fence given; 0 where \#
-        there was none.","type":"integer"},"holders":{"description":"Those who hold it, the first of them first.",\#
-        "type":"array","items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait \#
-        for it, in the order in which they will have it.","type":"array",\#
-        "items":{"$ref":"#/components/schemas/lease_holder"}}}}},"errors":{"parse_error":{"code":-32700,\#
-        "message":"The message is not JSON.","data":{"kind":"parse_error","retryable":false,"when":"A line is not \#
-        valid JSON, not UTF-8, or nested too deep. The reply's id is null and the connection goes on."}},\#
-        "invalid_request":{"code":-32600,"message":"The message is not a request.","data":{"kind":"invalid_request",\#
-        "retryable":false,"when":"The JSON is not a JSON-RPC 2.0 request, or a batch is empty or too long."}},\#
-        "method_not_found":{"code":-32601,"message":"There is no such method.","data":{"kind":"method_not_found",\#
-        "retryable":false,"when":"The method's name is not one of this version."}},"invalid_params":{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        "internal_error":{"code":-32603,"message":"The agent failed.","data":{"kind":"internal_error",\#
-        "retryable":false,"when":"A fault of the agent itself; its log says more."}},"unavailable":{"code":1001,\#
-        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
-        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},"deadline_exceeded":{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},"overloaded":{"code":1003,"message":"Too much \#
-        work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},"forbidden":{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        "too_large":{"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large",\#
+        "type":"integer"},"ttl_ms":{"description":"Milliseconds for which it can be relied on unless it is renewed: a \#
+        little less than its life, of which a part is over already and a twentieth is the margin.","type":"integer"},\#
+        "holder":{"$ref":"#/components/schemas/lease_holder"},"retry_after_ms":{"description":"Milliseconds until the \#
+        earliest lease of the others ends unless it is renewed.","type":"integer"}}},"lock_state":{"description":"A \#
+        lock.","type":"object","required":["name","locked","fence","holders","waiters"],\#
+        "properties":{"name":{"description":"Its name.","type":"string"},"locked":{"description":"Whether somebody \#
+        holds it.","type":"boolean"},"mode":{"description":"How it is held.","type":"string","enum":["exclusive",\#
+        "shared"]},"fence":{"description":"The last fence given; 0 where there was none.","type":"integer"},\#
+        "holders":{"description":"Those who hold it, the first of them first.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/lease_holder"}},"waiters":{"description":"Those who wait for it, in the \#
+        order in which they will have it.","type":"array","items":{"$ref":"#/components/schemas/lease_holder"}}}}},\#
+        "errors":{"parse_error":{"code":-32700,"message":"The message is not JSON.","data":{"kind":"parse_error",\#
+        "retryable":false,"when":"A line is not valid JSON, not UTF-8, or nested too deep. The reply's id is null and \#
+        the connection goes on."}},"invalid_request":{"code":-32600,"message":"The message is not a request.",\#
+        "data":{"kind":"invalid_request","retryable":false,"when":"The JSON is not a JSON-RPC 2.0 request, or a batch \#
+        is empty or too long."}},"method_not_found":{"code":-32601,"message":"There is no such method.",\#
+        "data":{"kind":"method_not_found","retryable":false,"when":"The method's name is not one of this version."}},\#
+        "invalid_params":{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},"internal_error":{"code":-32603,"message":"The agent failed.",\#
+        "data":{"kind":"internal_error","retryable":false,"when":"A fault of the agent itself; its log says more."}},\#
+        "unavailable":{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
+        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
+        `data.retry_after_ms` says when to try again."}},"deadline_exceeded":{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},"overloaded":{"code":1003,\#
+        "message":"Too much work is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued \#
+        or running work is reached. Nothing was sent."}},"forbidden":{"code":1004,"message":"The policy does not \#
+        allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this \#
+        call."}},"too_large":{"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large",\#
         "retryable":false,"when":"A message, key, value or reply is larger than allowed; `data.limit_bytes` is the \#
         limit."}},"ambiguous":{"code":1006,"message":"It is not known whether it was done.",\#
         "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#

@@ -1,0 +1,58 @@
+import Glibc
+import JSON
+import Linux
+import TestSupport
+import Testing
+
+@Suite("Reads that ask for more than there may be")
+struct CacheLimitTests {
+    @Test("of many keys end as soon as the answer would be too large", arguments: ["near+valkey", "near"])
+    func many(tier: String) async throws {
+        let configuration =
+            #"{"cache":{"tier":"\#(tier)"},"limits":{"reply_bytes_max":1048576,"message_bytes_max":1048576}}"#
+        try await withAgent(configuration: configuration) { agent in
+            let client = try agent.connect()
+            let value = String(repeating: "x", count: 300_000)
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":"\#(value)"}"#)
+            try await waitUntil("it is kept in memory") {
+                try await client.result(of: "cache.get", #"["k"]"#)["source"] == "near"
+            }
+            let three = try await client.result(of: "cache.get_many", #"[["k","k","k"]]"#)["entries"]?.array
+            #expect(three?.count == 3 && three?.allSatisfy { $0["hit"] == true } == true)
+            let before = try agent.residentBytesPeak
+            let keys = [String](repeating: #""k""#, count: 1000).joined(separator: ",")
+            let error = try await client.error(of: "cache.get_many", "[[\(keys)]]")
+            #expect(error["data"]?["kind"] == "too_large")
+            #expect(try agent.residentBytesPeak - before < 16 << 20)
+        }
+    }
+
+    @Test("in a namespace that was configured after thousands were named, which is what the configuration says")
+    func namespaces() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = "\(directory)/squire.json"
+            try File.write(#"{"cache":{"tier":"valkey"}}"#, to: file)
+            try await withValkeyServer { server in
+                let arguments = ["--config", file, "--valkey", "unix://\(server.socketPath)"]
+                try await withDaemon(arguments: arguments) { daemon in
+                    let client = try AgentClient(daemon.socketPath)
+                    for start in stride(from: 0, to: 4300, by: 50) {
+                        let calls = (start..<(start + 50)).map {
+                            #"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":["k","n\#($0)"]}"#
+                        }
+                        try await client.send("[\(calls.joined(separator: ","))]")
+                        _ = try await client.receive()
+                    }
+                    try File.write(#"{"cache":{"tier":"valkey"},"namespaces":{"sec":{"encrypt":true}}}"#, to: file)
+                    try daemon.process.signal(SIGHUP)
+                    try await waitUntil("the configuration holds") { daemon.log.contains("configuration reloaded") }
+                    let entry = #"{"namespace":"sec","key":"k","value":"in clear words"}"#
+                    _ = try await client.result(of: "cache.set", entry)
+                    let stored = try server.command("GET", "cache@sec:k").text ?? ""
+                    #expect(!stored.isEmpty && !stored.contains("clear words"))
+                    #expect(try await client.result(of: "cache.get", #"["k","sec"]"#)["value"] == "in clear words")
+                }
+            }
+        }
+    }
+}
