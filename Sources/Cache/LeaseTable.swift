@@ -24,6 +24,7 @@ struct LeaseWish {
     /// When it is answered at the latest.
     ///
     /// - Parameter isAsked: Whether Valkey is being asked.
+    /// - Returns: The moment.
     func end(isAsked: Bool) -> Instant { isAsked && !isPatient ? deadline : min(until, deadline) }
 }
 
