@@ -44,7 +44,8 @@ extension Cache {
             deadline: context.isDeadlineGiven
                 ? context.deadline : context.deadline.advanced(milliseconds: parameters.waitMilliseconds),
             until: until,
-            leaseMilliseconds: lease
+            leaseMilliseconds: lease,
+            isPatient: parameters.waitMilliseconds > 0
         )
     }
 }

@@ -48,6 +48,8 @@ extension Cache {
         if let key = leases[name], key.isRefresh, let holder = key.holder, holder.end > .now { return answerStale() }
         guard calls.park(wish.call) else { return answerStale() }
         let key = leases.key(name, namespace, stripe: near.stripe(of: name))
+        var wish = wish
+        wish.isPatient = false
         key.waiters.append(wish)
         if key.asked == nil { ask(key) }
     }
@@ -214,7 +216,9 @@ extension Cache {
         }
         // The deadline was that of who had waited longest.
         guard failure.code == .deadlineExceeded else { return leaseFailed(key, RPCError(failure)) }
+        key.asked = token
         dismissLate(key)
+        key.asked = nil
         ask(key)
     }
 
@@ -345,14 +349,15 @@ extension Cache {
     /// Answers those with a miss who would rather not wait on, and those with an error whose deadline comes first.
     private func dismissLate(_ key: LeasedKey) {
         let now = Instant.now
-        for waiter in key.waiters where waiter.end <= now {
-            if waiter.until <= now {
+        let isAsked = key.asked != nil
+        for waiter in key.waiters where waiter.end(isAsked: isAsked) <= now {
+            if waiter.until <= now, waiter.isPatient || !isAsked {
                 answerMiss(waiter.call, key.namespace)
             } else {
                 calls.fail(waiter.call, RPCError(.deadlineExceeded, "the deadline passed while another computed"))
             }
         }
-        key.waiters.removeAll { $0.end <= now }
+        key.waiters.removeAll { $0.end(isAsked: isAsked) <= now }
     }
 
     /// Ends a call's wait for another's value; see `CallCanceller`.
@@ -370,7 +375,8 @@ extension Cache {
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.
     private func arm(_ key: LeasedKey) {
         guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
-        let patience = key.waiters.map(\.end).min() ?? .distantFuture
+        let isAsked = key.asked != nil
+        let patience = key.waiters.map { $0.end(isAsked: isAsked) }.min() ?? .distantFuture
         var next = key.asked == nil ? min(key.holder?.end ?? key.foreignEnd, patience) : patience
         if key.asked == nil, !isTold(key.namespace), !key.waiters.isEmpty, key.holder == nil, !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))

@@ -17,8 +17,15 @@ struct LeaseWish {
     /// How long it would hold the lease, in milliseconds.
     let leaseMilliseconds: Int64
 
+    /// Whether it said for how long it would wait, which then counts while Valkey is being asked too; who would wait for
+    /// nobody, or has a stale value at hand, waits for that answer.
+    var isPatient: Bool
+
     /// When it is answered at the latest.
-    var end: Instant { min(until, deadline) }
+    ///
+    /// - Parameter isAsked: Whether Valkey is being asked.
+    /// - Returns: The moment.
+    func end(isAsked: Bool) -> Instant { isAsked && !isPatient ? deadline : min(until, deadline) }
 }
 
 /// An entry that is not there, and who computes it or waits for it.

@@ -26,7 +26,7 @@ struct NamespaceRegister: ~Copyable {
 
     /// Most numbers; they fit into 12 bits.
     static let numbersMax = 4096
-    /// Places kept for namespaces that are configured; more are not accepted in a configuration.
+    /// Places kept for namespaces that are configured, of which a configuration accepts fewer.
     static let configuredMax = 1024
 
     private var names: [[UInt8]] = [[]]

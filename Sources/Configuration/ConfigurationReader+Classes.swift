@@ -1,9 +1,15 @@
 import Linux
 
 extension ConfigurationReader {
+    /// Most namespaces with settings of their own, for which the cache keeps places.
+    static let namespacesMax = 1000
+
     /// Finds what contradicts the classes of namespaces, encrypts what must be, and keeps copies of restricted data out
     /// of memory.
     mutating func checkClasses() {
+        if configuration.cache.namespaces.count > ConfigurationReader.namespacesMax {
+            contradict("namespaces must name at most \(ConfigurationReader.namespacesMax)")
+        }
         for (namespace, dataClass) in configuration.cache.classes.sorted(by: { $0.key < $1.key }) {
             let level = "namespaces.\(namespace)"
             let because = "\(level).class is \(dataClass.rawValue)"

@@ -49,6 +49,9 @@ struct DataClassTests {
             let found = await faults(members)
             #expect(found.count == 1 && found.first?.contains(word) == true, "\(members): \(found)")
         }
+        let many = (0..<1001).map { #""n\#($0)": {"ttl_ms": 1000}"# }.joined(separator: ",")
+        let tooMany = await faults("\"namespaces\": {\(many)}")
+        #expect(tooMany.contains { $0.contains("at most 1000") }, "\(tooMany)")
         let member = #""namespaces": {"a": {"class": "confidential"}}"#
         let noKeys = await faults(member, #""audit": {"file": "/a"}, "state_directory": "/s""#)
         #expect(noKeys.count == 1 && noKeys.first?.contains("sessions.key_files") == true, "\(noKeys)")
