@@ -39,7 +39,7 @@ struct TopicFaultTests {
     }
 
     /// Makes a call again until the agent has found its server.
-    private static func insistently<Result>(_ body: () throws -> Result) throws -> Result {
+    static func insistently<Result>(_ body: () throws -> Result) throws -> Result {
         let end = Instant.now.advanced(by: .seconds(15))
         while true {
             do {
