@@ -18,7 +18,7 @@ extension Sessions {
         let request = RequestName(parameters.requestID)
         calls.answer(context.call) { () async throws(RPCError) in
             let name = self.keyspace.name(.session, key)
-            await self.turns.enter(name)
+            try await self.turns.enter(name, until: context.deadline)
             defer { self.turns.leave(name) }
             return try await self.rotate(key, grace: grace, request, context)
         }

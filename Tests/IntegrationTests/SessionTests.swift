@@ -1,5 +1,6 @@
 import JSON
 import Linux
+import RPCClient
 import TestSupport
 import Testing
 
@@ -176,6 +177,32 @@ struct SessionTests {
                     let sessions = try await agent.result("session.list", ["subject": "ada"])["sessions"]?.array
                     #expect(sessions?.count == 1)
                 }
+            }
+        }
+    }
+
+    @Test("A change whose time is over before its turn comes is refused at once")
+    func turnTooLate() async throws {
+        try await withSessionAgents { agents, server, _ in
+            let session = try await agents[0].create()
+            let path = agents[0].daemon.socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                try server.pause()
+                defer { try? server.resume() }
+                func send(_ milliseconds: Int) -> Int64 {
+                    let meta = #""_meta":{"deadline_ms":\#(milliseconds)}"#
+                    let params = #"{"token":"\#(session.token)","set":{"a":\#(milliseconds)},\#(meta)}"#
+                    return client.client.send("session.update", params: JSONFragment(params))
+                }
+                let end = Instant.now.advanced(by: .seconds(15))
+                let (long, short) = (send(60_000), send(100))
+                let first = try client.client.receive(until: end)
+                try expect(first.id?.integer, short)
+                try expect(first.error?.kind, "deadline_exceeded")
+                try expect(first.error?.data?["outcome"]?.string, "not_applied")
+                try server.resume()
+                try expect(client.client.reply(to: long, until: end).result?["version"]?.integer, 2)
             }
         }
     }
