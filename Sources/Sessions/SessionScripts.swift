@@ -166,10 +166,16 @@ enum SessionScripts {
     )
 
     /// Ends the sessions in the index KEYS[1] but the member ARGV[2]; ARGV[1] begins their keys' names.
+    ///
+    /// Answers how many, or -1 and ends none where that member is a grace record: the session lives under another name.
     static let destroyAll = Script(
         """
-        -- squire session.destroy_all 1
+        -- squire session.destroy_all 2
         \(functions)
+        if ARGV[2] ~= '' then
+          local head = redis.pcall('GETRANGE', ARGV[1] .. ARGV[2], 0, 103)
+          if type(head) == 'string' and #head == 104 and string.byte(head, 3) == 2 then return -1 end
+        end
         local ended = 0
         for _, session in ipairs(living(KEYS[1], ARGV[1])) do
           if session[1] ~= ARGV[2] then
