@@ -8,7 +8,7 @@ import Valkey
 /// A script reads heads of envelopes and never a ciphertext. Offsets are those of ``Envelope``, counted from 1.
 @EventLoop
 enum SessionScripts {
-    static let all = [create, replace, touch, rotate, destroy, list, destroyAll, aside, indexKey]
+    static let all = [create, replace, touch, rotate, destroy, list, destroyAll, aside, indexKey, claim, disclaim]
 
     /// Functions that several scripts share.
     ///
@@ -204,6 +204,29 @@ enum SessionScripts {
         -- squire session.index_key 1
         if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
         redis.call('HSET', KEYS[1], unpack(ARGV))
+        return 1
+        """
+    )
+
+    /// Has the record KEYS[1] say for ARGV[2] milliseconds that its request came with the parameters of the digest ARGV[1].
+    static let claim = Script(
+        """
+        -- squire session.claim 1
+        local known = redis.call('GET', KEYS[1])
+        if not known then
+          redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        elseif known ~= ARGV[1] then
+          return redis.error_reply('\(RememberedRequest.mismatch) the request was made with other parameters')
+        end
+        return 1
+        """
+    )
+
+    /// Forgets what ``claim`` wrote into KEYS[1] with the digest ARGV[1].
+    static let disclaim = Script(
+        """
+        -- squire session.disclaim 1
+        if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('UNLINK', KEYS[1]) end
         return 1
         """
     )

@@ -155,7 +155,7 @@ struct SessionTests {
             #expect(Session(try await agents[0].result("session.rotate", rotate)).token == rotated.token)
             #expect(try await agents[0].finds(rotated.token))
             #expect(try await !agents[0].finds(session.token))
-            #expect(try server.command("DBSIZE") == .integer(5))
+            #expect(try server.command("DBSIZE") == .integer(7))
         }
     }
 
@@ -178,6 +178,35 @@ struct SessionTests {
                     #expect(sessions?.count == 1)
                 }
             }
+        }
+    }
+
+    @Test("The same request with any other parameter is a conflict, and one that was refused is not remembered")
+    func requestConflicts() async throws {
+        let environment = ["SQUIRE_SESSIONS_PER_SUBJECT_MAX": "1", "SQUIRE_SESSIONS_PER_SUBJECT_POLICY": "reject"]
+        try await withSessionAgents(environment: environment) { agents, _, _ in
+            let agent = agents[0]
+            let session = try await agent.create(["subject": "ada", "request_id": "begin"])
+            let others: [Document] = [
+                ["request_id": "begin"], ["subject": "grace", "request_id": "begin"],
+                ["subject": "ada", "namespace": "agents", "request_id": "begin"],
+            ]
+            for other in others { #expect(try await agent.errorKind("session.create", other) == "conflict") }
+            let same = #""params":{"subject":"ada","request_id":"\u0062egin"}"#
+            let request = #"{"jsonrpc":"2.0","id":1,"method":"session.create",\#(same)}"#
+            let reply = try Document.parse(try await agent.daemon.exchange(request))
+            #expect(reply["result"]?["token"]?.string == session.token)
+            let (first, second) = try await (agent.create(), agent.create())
+            let rotate: Document = ["token": .string(first.token), "request_id": "turn"]
+            let rotated = Session(try await agent.result("session.rotate", rotate))
+            let otherSession: Document = ["token": .string(second.token), "request_id": "turn"]
+            #expect(try await agent.errorKind("session.rotate", otherSession) == "conflict")
+            #expect(Session(try await agent.result("session.rotate", rotate)).token == rotated.token)
+            // The subject has as many sessions as it may.
+            let refused: Document = ["subject": "ada", "request_id": "refused"]
+            #expect(try await agent.errorKind("session.create", refused) == "conflict")
+            let free: Document = ["subject": "lin", "request_id": "refused"]
+            try await waitUntil("the refusal is forgotten") { try await agent.errorKind("session.create", free) == nil }
         }
     }
 
