@@ -120,7 +120,12 @@ extension Topics {
                 command.append(callOf: TopicScripts.join, keys: 5, arguments: 4)
                 for name in group.keys.names { command.append(word: name) }
                 command.append(word: group.keys.group)
-                command.append(word: subscription.terms.from)
+                // One that this agent knew was lost, and goes on from the oldest message that is left.
+                if group.generation.isEmpty {
+                    command.append(word: subscription.terms.from)
+                } else {
+                    command.append(word: "0")
+                }
                 command.append(word: subscription.consumer)
                 command.append(word: agent)
             }
@@ -134,10 +139,11 @@ extension Topics {
             if let call = subscription.call { calls.abandon(call) }
             return
         }
-        subscription.call = nil
+        // Nothing is missing to one that begins: what happened to the group is told to the others.
         if let answer = reply.elements, answer.count == 3 {
             note(generation: answer[0].bytes ?? [], trims: answer[1].integer ?? 0, group)
         }
+        subscription.call = nil
         calls.reply(call) { result in
             result.append(subscription.head)
             result.append(UInt8(ascii: "}"))

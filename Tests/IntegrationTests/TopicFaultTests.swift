@@ -104,6 +104,25 @@ struct TopicFaultTests {
         }
     }
 
+    @Test("one who subscribes to a group that was lost begins it as its agent knew it, and misses nothing")
+    func subscribedAfterLoss() async throws {
+        try await withAgents { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let (client, other) = try (ChannelClient(path), ChannelClient(path))
+                _ = try client.consume("orders", "billing", #","credit":1"#)
+                try client.put("orders", "1")
+                try client.ack(client.take())
+                try server.command("XGROUP", "DESTROY", "topic:{orders}", "billing")
+                _ = try other.consume("orders", "billing")
+                try expect(client.next().params?["reason"]?.string, "group_recreated")
+                let again = try TopicFaultTests.first([other, client])
+                try expect(again.message.content, "1")
+                try expect(again.message.deliveries, 1)
+            }
+        }
+    }
+
     @Test("without the keys beside it a group goes on with what Valkey knows of it", arguments: ServerKind.installed)
     func lostState(_ kind: ServerKind) async throws {
         try await withAgents(1, kind) { server, agents in
