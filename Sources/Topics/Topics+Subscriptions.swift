@@ -199,6 +199,7 @@ extension Topics {
     private func letGo(_ subscription: TopicSubscription) {
         guard !subscription.isEnded else { return }
         subscription.isEnded = true
+        subscription.delivered = subscription.leases.seen
         subscription.leases.removeAll()
         subscriptions[subscription.number] = nil
         subscription.peer.bindings -= 1
@@ -252,7 +253,8 @@ extension Topics {
         do throws(LinkFailure) {
             let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) {
                 command in
-                command.append(callOf: TopicScripts.release, keys: 5, arguments: 6)
+                let delivered = subscription.delivered
+                command.append(callOf: TopicScripts.release, keys: 5, arguments: 7 + 2 * delivered.count)
                 for name in keys.names { command.append(word: name) }
                 command.append(word: keys.group)
                 command.append(word: subscription.consumer)
@@ -260,6 +262,12 @@ extension Topics {
                 command.append(word: keys.wakeChannel)
                 command.append(word: keys.deadWakeChannel)
                 command.append(word: subscription.terms.deliveriesMax)
+                let isLast = groups[keys.names[1]] == nil
+                if isLast { command.append(word: agent) } else { command.append(word: "") }
+                for (id, deliveries) in delivered {
+                    command.append(word: id.text)
+                    command.append(word: deliveries)
+                }
             }
             if case .error = reply { return false }
             counts.dead += UInt64(clamping: reply.integer ?? 0)
