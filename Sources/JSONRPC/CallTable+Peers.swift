@@ -37,6 +37,29 @@ extension CallTable {
         for observer in observers { observer.peerProcessEnded(peer) }
     }
 
+    /// Takes note of a connection that makes its first call.
+    func keep(_ peer: Peer) {
+        peer.isKept = true
+        peers[ObjectIdentifier(peer)] = peer
+        // Its first reads are taken for as large as those of others were of late, which fades from one to the next.
+        peer.expectedReplyBytes = max(peer.expectedReplyBytes, largestReplyBytes)
+        largestReplyBytes -= largestReplyBytes / 8
+    }
+
+    /// Learns from a reply to a read how large the next may be, on its connection and on new ones.
+    @inline(__always)
+    func tookBulkyReply(of bytes: Int, _ peer: Peer) {
+        peer.tookBulkyReply(of: bytes)
+        if bytes > largestReplyBytes { largestReplyBytes = bytes }
+    }
+
+    /// Lets a closed connection go, once nothing of it runs.
+    func forget(_ peer: Peer) {
+        guard peer.isKept, peer.runningCalls == 0, peer.waitingCalls == 0 else { return }
+        peer.isKept = false
+        peers[ObjectIdentifier(peer)] = nil
+    }
+
     /// Sends a connection's output now, for what would grow too large by the end of the turn.
     public func flush(_ peer: Peer) {
         flusher?.flush(peer)

@@ -82,7 +82,9 @@ public final class CallTable {
     /// Where calls belong in their callers' traces, by slot, for those that said so.
     private var traces: [Int: TraceContext] = [:]
     /// The connections that have called, as long as they may call or are owed an answer.
-    private var peers: [ObjectIdentifier: Peer] = [:]
+    var peers: [ObjectIdentifier: Peer] = [:]
+    /// Bytes of the largest reply to a read of late, fading with each new connection.
+    var largestReplyBytes = 0
     private var dirtyPeers: [Peer] = []
     var observers: [any PeerObserver] = []
     var cancellers: [any CallCanceller] = []
@@ -151,11 +153,11 @@ public final class CallTable {
             batches[index] = batch
         }
         unsafe slot.pointee.isInBatch = batch != nil
+        if !peer.isKept { keep(peer) }
         let expected = isBulky ? peer.expectedReplyBytes : 0
         unsafe slot.pointee.expected = expected
         peer.runningReplyBytes += expected
         peer.runningCalls += 1
-        if !peer.isKept { keep(peer) }
         running += 1
         return CallID(slot: index, generation: unsafe slot.pointee.generation)
     }
@@ -220,7 +222,7 @@ public final class CallTable {
             let start = peer.output.count
             peer.output.append("\"result\":")
             write(&peer.output)
-            if slot.expected > 0 { peer.tookBulkyReply(of: peer.output.count - start) }
+            if slot.expected > 0 { tookBulkyReply(of: peer.output.count - start, peer) }
             if peer.output.count >= end { refuse(&peer.output, from: start, slot) }
             peer.output.append("}\n")
             if now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, nil) }
@@ -244,7 +246,7 @@ public final class CallTable {
             let start = buffer.count
             buffer.append("\"result\":")
             write(&buffer)
-            if slot.expected > 0 { peer.tookBulkyReply(of: buffer.count - start) }
+            if slot.expected > 0 { tookBulkyReply(of: buffer.count - start, peer) }
             if buffer.count >= end {
                 refuse(&buffer, from: start, slot)
                 fault = .tooLarge("the reply", limitBytes: limits.replyBytesMax)
@@ -442,18 +444,6 @@ public final class CallTable {
             CallTable.append(to: &peer.output, slot.id, long, end: end, write)
             peer.output.append(UInt8(ascii: "\n"))
         }
-    }
-
-    private func keep(_ peer: Peer) {
-        peer.isKept = true
-        peers[ObjectIdentifier(peer)] = peer
-    }
-
-    /// Lets a closed connection go, once nothing of it runs.
-    func forget(_ peer: Peer) {
-        guard peer.isKept, peer.runningCalls == 0, peer.waitingCalls == 0 else { return }
-        peer.isKept = false
-        peers[ObjectIdentifier(peer)] = nil
     }
 
     private func complete(_ batch: Batch) {

@@ -4,6 +4,11 @@ public import Bytes
 ///
 /// It does no I/O: the server's shell fills ``input`` and drains ``output``. Touched on the event loop only.
 public final class Peer {
+    /// Bytes that a reply to a read is taken for at least, as long as none has come.
+    static let guessedReplyBytes = 16 << 10
+    /// Most reads that run on a connection which has had no reply to one, whatever ``RPCLimits/outputBytesHigh`` is.
+    static let unseenRepliesMax = 64
+
     /// Received and not yet consumed.
     public var input = ByteBuffer()
     /// Replies and pushes not yet sent.
@@ -14,8 +19,9 @@ public final class Peer {
     public let index: Int
     /// Who connected, by the kernel's word.
     public let userID: UInt32
-    /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one a guess.
-    public internal(set) var expectedReplyBytes = 16 << 10
+    /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one what
+    /// ``CallTable`` knows of other connections, and at least a guess.
+    public internal(set) var expectedReplyBytes: Int
     /// Bytes that the replies to the calls that run are expected to have.
     public internal(set) var runningReplyBytes = 0
     /// What is bound to the connection, such as subscriptions: while it is more than 0, a client that has ended its
@@ -70,5 +76,6 @@ public final class Peer {
         self.index = index
         self.userID = userID
         decoder = FrameDecoder(messageBytesMax: limits.messageBytesMax)
+        expectedReplyBytes = max(Peer.guessedReplyBytes, limits.outputBytesHigh / Peer.unseenRepliesMax)
     }
 }

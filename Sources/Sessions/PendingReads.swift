@@ -19,10 +19,17 @@ final class PendingReads {
         let rawValue: UInt8
         /// Reading counts as use.
         static let touch = Flags(rawValue: 1)
-        /// The read follows a grace record: what it finds is a session or nothing.
-        static let follows = Flags(rawValue: 2)
         /// The namespace is not the one without a name.
-        static let hasNamespace = Flags(rawValue: 4)
+        static let hasNamespace = Flags(rawValue: 2)
+
+        /// One grace record more that the read has followed.
+        private static let hop: UInt8 = 4
+
+        /// How many grace records the read has followed.
+        var hops: Int { Int(rawValue / Flags.hop) }
+
+        /// What a read asks that follows one more grace record after `hops`; it does not count as use.
+        static func following(after hops: Int) -> Flags { Flags(rawValue: UInt8(hops + 1) * hop) }
     }
 
     init() {

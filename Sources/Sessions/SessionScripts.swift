@@ -8,7 +8,7 @@ import Valkey
 /// A script reads heads of envelopes and never a ciphertext. Offsets are those of ``Envelope``, counted from 1.
 @EventLoop
 enum SessionScripts {
-    static let all = [create, replace, touch, rotate, destroy, list, destroyAll, aside, indexKey]
+    static let all = [create, replace, touch, rotate, destroy, list, destroyAll, aside, indexKey, claim, disclaim]
 
     /// Functions that several scripts share.
     ///
@@ -166,10 +166,16 @@ enum SessionScripts {
     )
 
     /// Ends the sessions in the index KEYS[1] but the member ARGV[2]; ARGV[1] begins their keys' names.
+    ///
+    /// Answers how many, or -1 and ends none where that member is a grace record: the session lives under another name.
     static let destroyAll = Script(
         """
-        -- squire session.destroy_all 1
+        -- squire session.destroy_all 2
         \(functions)
+        if ARGV[2] ~= '' then
+          local head = redis.pcall('GETRANGE', ARGV[1] .. ARGV[2], 0, 103)
+          if type(head) == 'string' and #head == 104 and string.byte(head, 3) == 2 then return -1 end
+        end
         local ended = 0
         for _, session in ipairs(living(KEYS[1], ARGV[1])) do
           if session[1] ~= ARGV[2] then
@@ -198,6 +204,29 @@ enum SessionScripts {
         -- squire session.index_key 1
         if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
         redis.call('HSET', KEYS[1], unpack(ARGV))
+        return 1
+        """
+    )
+
+    /// Has the record KEYS[1] say for ARGV[2] milliseconds that its request came with the parameters of the digest ARGV[1].
+    static let claim = Script(
+        """
+        -- squire session.claim 1
+        local known = redis.call('GET', KEYS[1])
+        if not known then
+          redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        elseif known ~= ARGV[1] then
+          return redis.error_reply('\(RememberedRequest.mismatch) the request was made with other parameters')
+        end
+        return 1
+        """
+    )
+
+    /// Forgets what ``claim`` wrote into KEYS[1] with the digest ARGV[1].
+    static let disclaim = Script(
+        """
+        -- squire session.disclaim 1
+        if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('UNLINK', KEYS[1]) end
         return 1
         """
     )

@@ -17,26 +17,38 @@ private struct NewSession: Sendable {
     var idle: Int64
     var lifetime: Int64
     var request: RequestName?
+
+    /// Appends everything that makes two calls the same.
+    func append(to digested: inout ByteBuffer) {
+        SessionContent.append(subject: subject, data: ByteView(""), to: &digested)
+        digested.append(decimal: namespace?.count ?? -1)
+        digested.append(":")
+        if let namespace { digested.append(namespace) }
+        digested.append(decimal: idle)
+        digested.append(":")
+        digested.append(decimal: lifetime)
+        digested.append(":")
+        digested.append(data)
+    }
 }
 
-/// The caller's name for a request, kept while a task runs.
+/// The caller's name for a request, decoded, kept while a task runs.
 struct RequestName: Sendable {
-    private let raw: [UInt8]
-    private let hasEscapes: Bool
+    /// The name.
+    let bytes: [UInt8]
 
-    init?(_ string: JSONString?) {
+    /// Decodes a name.
+    ///
+    /// - Throws: ``RPCError`` where it is no text.
+    init?(_ string: JSONString?, _ keyspace: Keyspace) throws(RPCError) {
         guard let string else { return nil }
-        raw = string.raw.copy()
-        hasEscapes = string.hasEscapes
+        bytes = try keyspace.resolve(string, parameter: "request_id").copy()
     }
 
     /// Lends the name.
     func withString<Result>(_ body: (JSONString) throws(RPCError) -> Result) throws(RPCError) -> Result {
-        try raw.withByteView { view throws(RPCError) in try body(JSONString(raw: view, hasEscapes: hasEscapes)) }
+        try bytes.withByteView { view throws(RPCError) in try body(JSONString(raw: view, hasEscapes: false)) }
     }
-
-    /// The name as it is written.
-    var bytes: [UInt8] { raw }
 }
 
 extension Sessions {
@@ -52,7 +64,7 @@ extension Sessions {
             namespace: namespace,
             idle: min(parameters.idleMilliseconds, bound ?? .max),
             lifetime: min(parameters.lifetimeMilliseconds, bound ?? .max),
-            request: RequestName(parameters.requestID)
+            request: try RequestName(parameters.requestID, keyspace)
         )
         calls.answer(context.call) { () async throws(RPCError) in try await self.create(session, context) }
     }
@@ -75,10 +87,24 @@ extension Sessions {
     }
 
     private func create(_ new: NewSession, _ context: CallContext) async throws(RPCError) -> [UInt8] {
-        var tag = UInt16.random(in: 0..<SessionToken.tags)
-        var index: [UInt8]?
         var secret: SecretBytes?
         if new.subject != nil || new.request != nil { secret = try await resolveSubjectKey(context.deadline) }
+        var claim: RequestClaim?
+        if let request = new.request, let secret {
+            claim = RequestClaim(request, "session.create", context.userID, secret, keyspace) { new.append(to: &$0) }
+        }
+        return try await claiming(claim, context.deadline) { () async throws(RPCError) in
+            try await self.create(new, secret, context)
+        }
+    }
+
+    private func create(
+        _ new: NewSession,
+        _ secret: SecretBytes?,
+        _ context: CallContext
+    ) async throws(RPCError) -> [UInt8] {
+        var tag = UInt16.random(in: 0..<SessionToken.tags)
+        var index: [UInt8]?
         if let subject = new.subject, let secret {
             let place = place(ofSubject: subject, new.namespace, secret)
             (tag, index) = (place.tag, place.index)
@@ -112,13 +138,7 @@ extension Sessions {
             data: new.data
         )
         let memory = try remember(new.request, "session.create", key, outcome, secret, context) { digested in
-            digested.append(SessionKey.text(ofTag: tag))
-            SessionContent.append(subject: new.subject, data: ByteView(""), to: &digested)
-            digested.append(decimal: new.idle)
-            digested.append(":")
-            digested.append(decimal: new.lifetime)
-            digested.append(":")
-            digested.append(new.data)
+            new.append(to: &digested)
         }
         let reply = try await send(session, key, memory, context)
         return try answer(reply, outcome, memory)

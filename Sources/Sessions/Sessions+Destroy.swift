@@ -1,5 +1,6 @@
 import Bytes
 public import Contract
+import Crypto
 import JSON
 public import JSONRPC
 import Linux
@@ -122,32 +123,91 @@ extension Sessions {
     public func destroyAll(_ parameters: SessionDestroyAllParameters, _ context: CallContext) throws(RPCError) {
         guard let subject = try subject(parameters.subject) else { preconditionFailure("the contract demands it") }
         let namespace = parameters.namespace?.raw.copy()
-        var spared: [UInt8] = []
+        var spared: SessionKey?
         if let token = parameters.except {
             // Ending the very session that was to be kept would be worse than ending none.
             guard let key = try key(ofToken: token, parameters.namespace) else {
                 throw .invalidParams("except must be a token", parameter: "except")
             }
-            spared = key.member
+            spared = key
         }
-        let member = spared
+        let except = spared
         calls.answer(context.call) { () async throws(RPCError) in
             let secret = try await self.resolveSubjectKey(context.deadline)
-            let (tag, index) = self.place(ofSubject: subject, namespace, secret)
-            let key = SessionKey(tag: tag, digest: [], namespace: namespace)
-            let reply = try await self.call(.write, context.deadline) { command in
-                command.append(callOf: SessionScripts.destroyAll, keys: 1, arguments: 2)
-                command.append(word: self.keyspace.indexName(key, index))
-                command.append(word: self.keyspace.stem(.session, namespace, tag: tag))
-                command.append(word: member)
-            }
-            let ended = reply.integer ?? 0
+            let place = self.place(ofSubject: subject, namespace, secret)
+            let ended = try await self.destroyAll(place, namespace, except, context.deadline)
             self.counts.destroyed += UInt64(max(ended, 0))
             self.log.info(
                 "all sessions of a subject were ended",
-                ["ended": String(ended), "uid": String(context.userID), "spared": member.isEmpty ? "no" : "one"]
+                ["ended": String(ended), "uid": String(context.userID), "spared": except == nil ? "no" : "one"]
             )
             return Array("{\"destroyed\":\(ended)}".utf8)
+        }
+    }
+
+    /// Ends the sessions of a subject but the one that a token leads to; answers how many.
+    private func destroyAll(
+        _ place: (tag: UInt16, index: [UInt8]),
+        _ namespace: [UInt8]?,
+        _ except: SessionKey?,
+        _ deadline: Instant
+    ) async throws(RPCError) -> Int64 {
+        let key = SessionKey(tag: place.tag, digest: [], namespace: namespace)
+        var attempt = 0
+        while true {
+            let spared: SessionKey? =
+                if let except { try await self.spared(except, deadline) } else { nil }
+            let reply = try await call(.write, deadline) { command in
+                command.append(callOf: SessionScripts.destroyAll, keys: 1, arguments: 2)
+                command.append(word: keyspace.indexName(key, place.index))
+                command.append(word: keyspace.stem(.session, namespace, tag: place.tag))
+                command.append(word: spared?.member ?? [])
+            }
+            guard let ended = reply.integer, ended < 0 else { return reply.integer ?? 0 }
+            // It was rotated meanwhile, and lives on under another name.
+            attempt += 1
+            try await pause(afterAttempt: attempt, deadline)
+        }
+    }
+
+    /// The session that a token leads to, through the grace records of its rotations.
+    ///
+    /// - Throws: ``RPCError`` where a record on the way cannot be read, or there are too many: what is to be kept is not
+    ///   known then.
+    private func spared(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> SessionKey {
+        var key = key
+        for _ in 0...Sessions.hopsMax {
+            guard let next = try await graceful(key, deadline) else { return key }
+            key = next
+        }
+        throw RPCError(.internalError, "the session to keep cannot be told", outcome: .notApplied)
+    }
+
+    /// Where a grace record leads to, which is at this place; nil where something else is.
+    private func graceful(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> SessionKey? {
+        let reply: ReplyValue
+        do throws(LinkFailure) {
+            reply = try await link.call(.read, deadline: deadline, lane: -1) { command in
+                command.append("*2\r\n$3\r\nGET\r\n")
+                command.append(word: keyspace.name(.session, key))
+            }
+        } catch {
+            throw RPCError(error)
+        }
+        guard let bytes = reply.bytes else { return nil }
+        do throws(EnvelopeFault) {
+            return try bytes.withByteView { (view) throws(EnvelopeFault) -> SessionKey? in
+                guard let envelope = try? Envelope(view), envelope.kind == .grace else { return nil }
+                var text = ByteBuffer()
+                try key.place.withByteView { (place) throws(EnvelopeFault) in
+                    try sealer.open(envelope, place: place, to: &text)
+                }
+                guard text.count == SHA256.count else { throw .damaged }
+                return SessionKey(tag: key.tag, digest: text.view.copy(), namespace: key.namespace)
+            }
+        } catch {
+            _ = note(error)
+            throw RPCError(.internalError, "the session to keep cannot be told", outcome: .notApplied)
         }
     }
 }

@@ -12,6 +12,8 @@ import Valkey
 extension Sessions {
     /// Sessions that reads may be sealing anew at once.
     private static let rewritesMax = 16
+    /// Grace records that lead from an old token to its session at most: one for each rotation within the grace.
+    static let hopsMax = 16
 
     /// Answers `session.get`: one round trip.
     ///
@@ -76,7 +78,7 @@ extension Sessions {
         plaintext.removeAll(keepingCapacityUpTo: 64 << 10)
         switch envelope.kind {
         case .session: break
-        case .grace where !flags.contains(.follows): return try follow(call, envelope, slot)
+        case .grace: return try follow(call, envelope, slot)
         default: throw .misplaced
         }
         try sealer.open(envelope, place: pending.place(slot), to: &plaintext)
@@ -122,8 +124,10 @@ extension Sessions {
         calls.reply(call) { $0.append("{\"found\":false}") }
     }
 
-    /// Reads the session that an old token still leads to.
+    /// Reads the session that an old token still leads to, or the next record on the way there.
     private func follow(_ call: CallID, _ envelope: Envelope, _ slot: UInt32) throws(EnvelopeFault) {
+        let hops = pending.flags(slot).hops
+        guard hops < Sessions.hopsMax else { return answerMissing(call) }
         try sealer.open(envelope, place: pending.place(slot), to: &plaintext)
         guard plaintext.count == SHA256.count else { throw .damaged }
         guard link.serverTime.latest < envelope.expiresAt else { return answerMissing(call) }
@@ -133,7 +137,7 @@ extension Sessions {
         let next = unsafe pending.take(
             tag: pending.tag(slot),
             namespace: hasNamespace ? namespace.view : nil,
-            flags: .follows,
+            flags: .following(after: hops),
             deadline: pending.deadline(slot),
             lane: pending.lane(slot)
         ) { digest in

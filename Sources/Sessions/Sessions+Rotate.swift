@@ -15,10 +15,10 @@ extension Sessions {
     public func rotate(_ parameters: SessionRotateParameters, _ context: CallContext) throws(RPCError) {
         guard let key = try key(ofToken: parameters.token, parameters.namespace) else { throw Sessions.notFound }
         let grace = parameters.graceMilliseconds
-        let request = RequestName(parameters.requestID)
+        let request = try RequestName(parameters.requestID, keyspace)
         calls.answer(context.call) { () async throws(RPCError) in
             let name = self.keyspace.name(.session, key)
-            await self.turns.enter(name)
+            try await self.turns.enter(name, until: context.deadline)
             defer { self.turns.leave(name) }
             return try await self.rotate(key, grace: grace, request, context)
         }
@@ -31,6 +31,25 @@ extension Sessions {
         _ context: CallContext
     ) async throws(RPCError) -> [UInt8] {
         let secret = request == nil ? nil : try await resolveSubjectKey(context.deadline)
+        var claim: RequestClaim?
+        if let request, let secret {
+            claim = RequestClaim(request, "session.rotate", context.userID, secret, keyspace) { digested in
+                digested.append(key.place)
+                digested.append(decimal: grace)
+            }
+        }
+        return try await claiming(claim, context.deadline) { () async throws(RPCError) in
+            try await self.rotate(key, grace: grace, request, secret, context)
+        }
+    }
+
+    private func rotate(
+        _ key: SessionKey,
+        grace: Int64,
+        _ request: RequestName?,
+        _ secret: SecretBytes?,
+        _ context: CallContext
+    ) async throws(RPCError) -> [UInt8] {
         var attempt = 0
         while true {
             var token = SessionToken.make(tag: key.tag)

@@ -33,7 +33,7 @@ extension Sessions {
         )
         calls.answer(context.call) { () async throws(RPCError) in
             let name = self.keyspace.name(.session, key)
-            await self.turns.enter(name)
+            try await self.turns.enter(name, until: context.deadline)
             defer { self.turns.leave(name) }
             return try await self.update(key, change, context.deadline)
         }
@@ -129,7 +129,7 @@ extension Sessions {
     /// - Throws: ``RPCError`` of the link or of Valkey.
     func rewrite(_ key: SessionKey, deadline: Instant) async throws(RPCError) -> Bool {
         let name = keyspace.name(.session, key)
-        await turns.enter(name)
+        try await turns.enter(name, until: deadline)
         defer { turns.leave(name) }
         for _ in 0..<8 {
             guard let session = try await load(key, deadline) else { return false }

@@ -69,7 +69,8 @@ struct TopicMessage {
             isFirst = false
             append(text: name.dropFirst(5), to: &buffer)
             buffer.append(UInt8(ascii: ":"))
-            if name.equals("dead_deliveries"), let count = value.integer {
+            let isCount = name.equals("dead_deliveries") || name.equals("dead_fields")
+            if isCount, let count = value.integer {
                 buffer.append(decimal: count)
             } else {
                 append(text: value, to: &buffer)

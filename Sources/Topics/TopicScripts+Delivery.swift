@@ -16,7 +16,7 @@ extension TopicScripts {
     /// new.
     static let join = Script(
         """
-        -- squire topic.join 1
+        -- squire topic.join 2
         \(prologue)
         \(functions)
         \(beginnings)
@@ -39,7 +39,7 @@ extension TopicScripts {
     /// and the messages: index of the consumer from 0, id, deliveries, and the entry's fields.
     static let fetch = Script(
         """
-        -- squire topic.fetch 1
+        -- squire topic.fetch 2
         \(prologue)
         \(functions)
         \(beginnings)
@@ -133,19 +133,20 @@ extension TopicScripts {
 
     /// Takes back what a consumer was given and never saw: its delivery does not count.
     ///
-    /// ARGV: group, consumer, then the ids that it has seen. Answers how many there were.
+    /// ARGV: group, consumer, then of each message that it has seen the id and the number of its delivery. Answers how
+    /// many it has not.
     static let recover = Script(
         """
-        -- squire topic.recover 1
+        -- squire topic.recover 2
         \(prologue)
         \(functions)
         local seen, from, taken = {}, '-', 0
-        for i = 3, #ARGV do seen[ARGV[i]] = true end
+        for i = 3, #ARGV, 2 do seen[ARGV[i]] = tonumber(ARGV[i + 1]) end
         repeat
           local page = redis.pcall('XPENDING', stream, group, from, '+', 500, ARGV[2])
           if page.err then return string.find(page.err, 'NOGROUP', 1, true) and 0 or page end
           for _, known in ipairs(page) do
-            if not seen[known[1]] then
+            if (seen[known[1]] or 0) < known[4] then
               give_back(known[1], math.max(known[4] - 1, 0), now)
               taken = taken + 1
             end

@@ -5,6 +5,8 @@ import Valkey
 extension TopicScripts {
     /// Entries that one call removes at most where whole nodes of the stream go.
     static let trimMax = 10_000
+    /// Entries from which on one publication to a full topic lets go of no more.
+    static let freedMax = 50_000
     /// After how many milliseconds without a word an agent counts as gone.
     static let agentGoneMilliseconds = 30_000
 
@@ -14,16 +16,19 @@ extension TopicScripts {
     /// and where it has one its order key.
     static let publish = Script(
         """
-        -- squire topic.publish 1
+        -- squire topic.publish 2
         \(RememberedRequest.luaRecall)
         \(progress)
         local most = tonumber(ARGV[3])
         if redis.call('XLEN', KEYS[1]) >= most then
-          local limit = slowest(KEYS[1])
-          if limit and redis.call('XTRIM', KEYS[1], 'MINID', '~', limit, 'LIMIT', 1000) == 0 then
-            redis.call('XTRIM', KEYS[1], 'MINID', limit)
+          local limit, freed, step = slowest(KEYS[1]), 0, 1
+          while limit and step > 0 and freed < \(freedMax) and redis.call('XLEN', KEYS[1]) >= most do
+            step = redis.call('XTRIM', KEYS[1], 'MINID', '~', limit, 'LIMIT', 1000)
+            if step == 0 then step = redis.call('XTRIM', KEYS[1], 'MINID', limit) end
+            freed = freed + step
           end
-          if redis.call('XLEN', KEYS[1]) >= most then return redis.error_reply('\(full) the topic is full') end
+          -- Where so much was let go, the next publication lets go of more.
+          if freed < \(freedMax) and redis.call('XLEN', KEYS[1]) >= most then return redis.error_reply('\(full) the topic is full') end
         end
         local outcome
         if ARGV[6] then
@@ -98,7 +103,7 @@ extension TopicScripts {
     /// agent counts as gone. A message that Valkey counts as pending and nobody was given counts as lag.
     static let inspect = Script(
         """
-        -- squire topic.inspect 1
+        -- squire topic.inspect 2
         \(progress)
         local length = redis.call('XLEN', KEYS[1])
         local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
@@ -106,13 +111,23 @@ extension TopicScripts {
         local time = redis.call('TIME')
         local now = time[1] * 1000 + math.floor(time[2] / 1000)
         local out = { length }
+        local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+        local function lag_of(info)
+          local next = redis.pcall('XRANGE', KEYS[1], '(' .. info['last-delivered-id'], '+', 'COUNT', 1)
+          if next.err or not next[1] then return 0 end
+          if next[1][1] == first[1] then return length end
+          -- Valkey counts what was trimmed before it was read.
+          local trims = redis.call('HGET', ARGV[1] .. info['name'], 'trimmed')
+          if trims or not info['lag'] or info['lag'] > length then return nil end
+          return info['lag']
+        end
         for _, flat in ipairs(groups) do
           local info = fields(flat)
           local consumers = redis.call('XINFO', 'CONSUMERS', KEYS[1], info['name'])
           local live = live_ones(consumers, ARGV[1] .. info['name'], tonumber(ARGV[3]), now)
           local parked = redis.call('ZCARD', ARGV[2] .. info['name'])
-          local lag = info['lag'] and info['lag'] + parked
-          out[#out + 1] = { info['name'], info['pending'] - parked, lag or false, live }
+          local lag = lag_of(info)
+          out[#out + 1] = { info['name'], info['pending'] - parked, lag and lag + parked or false, live }
         end
         return out
         """

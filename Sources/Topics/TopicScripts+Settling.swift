@@ -10,7 +10,7 @@ extension TopicScripts {
     /// space and how many others became due.
     static let ack = Script(
         """
-        -- squire topic.ack 1
+        -- squire topic.ack 2
         \(prologue)
         \(functions)
         \(holding)
@@ -37,7 +37,7 @@ extension TopicScripts {
     /// number is how many were buried.
     static let nack = Script(
         """
-        -- squire topic.nack 1
+        -- squire topic.nack 2
         \(prologue)
         \(functions)
         \(holding)
@@ -87,21 +87,25 @@ extension TopicScripts {
         """
     )
 
-    /// Ends a consumer: what is in its hands is given back at once.
+    /// Ends a consumer: what is in its hands is given back at once, and what it never saw without counting.
     ///
     /// ARGV: group, consumer, topic, channels that wake consumers of the group and of its dead letters, most deliveries or
-    /// 0. Answers how many messages were buried.
+    /// 0, the agent's name where this was its last consumer, else nothing; then of each message that it has seen the id and
+    /// the number of its delivery. Answers how many messages were buried.
     static let release = Script(
         """
-        -- squire topic.release 1
+        -- squire topic.release 2
         \(prologue)
         \(functions)
-        local consumer, most, given = ARGV[2], tonumber(ARGV[6]), 0
+        local consumer, most, agent, seen, given = ARGV[2], tonumber(ARGV[6]), ARGV[7], {}, 0
+        for i = 8, #ARGV, 2 do seen[ARGV[i]] = tonumber(ARGV[i + 1]) end
         repeat
           local page = redis.pcall('XPENDING', stream, group, '-', '+', 500, consumer)
           if page.err then return string.find(page.err, 'NOGROUP', 1, true) and 0 or page end
           for _, known in ipairs(page) do
-            if most > 0 and known[4] >= most then
+            if (seen[known[1]] or 0) < known[4] then
+              give_back(known[1], math.max(known[4] - 1, 0), now)
+            elseif most > 0 and known[4] >= most then
               bury(known[1], known[4], 'disconnected', ARGV[3], ARGV[5])
             else
               give_back(known[1], known[4], now)
@@ -110,6 +114,13 @@ extension TopicScripts {
           end
         until #page == 0
         redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
+        if agent ~= '' then
+          local others = 0
+          for _, one in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+            if string.match(one[2], '^(.*)%.%d+$') == agent then others = others + 1 end
+          end
+          if others == 0 then redis.call('HDEL', state, 'a' .. agent) end
+        end
         if given > 0 then redis.call('PUBLISH', ARGV[4], '') end
         return buried
         """

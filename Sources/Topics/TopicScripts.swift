@@ -22,6 +22,11 @@ import Valkey
 enum TopicScripts {
     static let all = [publish, trim, inspect, deleteGroup, join, fetch, recover, sweep, ack, nack, extend, release]
 
+    /// Fields of an entry from which on only `message` and `order_key` of it go to the dead letters.
+    ///
+    /// A script can hand a command some eight thousand words.
+    nonisolated static let fieldsMax = 2000
+
     /// The error by which ``publish`` says that the topic is full.
     nonisolated static let full: StaticString = "SQUIREFULL"
     /// The error by which ``deleteGroup`` says that somebody is subscribed.
@@ -38,7 +43,8 @@ enum TopicScripts {
     /// Functions on messages of a group.
     ///
     /// `give_back` puts a message into nobody's hands; `admit` has a message wait its turn behind its order key, or take
-    /// the key; `settle` lets a message go, and the next one of its key come; `bury` moves it to the dead letters.
+    /// the key; `settle` lets a message go, and the next one of its key come; `bury` moves it to the dead letters, of an
+    /// entry with very many fields only what tells which one it was.
     static let functions = """
         local buried = 0
         local function order(fields)
@@ -78,14 +84,20 @@ enum TopicScripts {
           give_back(id, count)
           local entry = redis.call('XRANGE', stream, id, id)[1]
           if entry then
-            local words = { 'XADD', dead, '*' }
+            local words, count_of = { 'XADD', dead, '*' }, #entry[2] / 2
+            local told = { 'topic', topic, 'group', group, 'id', id, 'deliveries', count, 'reason', reason }
+            if count_of > \(fieldsMax) then
+              told[#told + 1] = 'fields'
+              told[#told + 1] = string.format('%.0f', count_of)
+            end
             for i = 1, #entry[2], 2 do
-              if string.sub(entry[2][i], 1, 5) ~= 'dead_' then
-                words[#words + 1] = entry[2][i]
+              local name = entry[2][i]
+              local isKept = count_of <= \(fieldsMax) or name == 'message' or name == 'order_key'
+              if isKept and #words < 2 * \(fieldsMax) and string.sub(name, 1, 5) ~= 'dead_' then
+                words[#words + 1] = name
                 words[#words + 1] = entry[2][i + 1]
               end
             end
-            local told = { 'topic', topic, 'group', group, 'id', id, 'deliveries', count, 'reason', reason }
             for i = 1, #told, 2 do
               words[#words + 1] = 'dead_' .. told[i]
               words[#words + 1] = told[i + 1]

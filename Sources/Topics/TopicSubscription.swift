@@ -39,6 +39,8 @@ final class TopicSubscription: SubscriptionHandler {
     let group: TopicGroup
     /// The messages in its hands.
     var leases = LeaseTable()
+    /// The messages that were handed to its connection and not settled when it ended, each with the number of its delivery.
+    var delivered: [(id: MessageID, deliveries: Int64)] = []
     /// The call that waits for its beginning.
     var call: CallID?
     /// When that call must have been answered.

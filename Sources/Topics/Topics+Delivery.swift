@@ -164,11 +164,14 @@ extension Topics {
                 _ = try await call(.idempotentWrite, .now.advanced(by: Topics.fetchTimeout), lane: group.lane) {
                     command in
                     let seen = subscription.leases.seen
-                    command.append(callOf: TopicScripts.recover, keys: 5, arguments: 2 + seen.count)
+                    command.append(callOf: TopicScripts.recover, keys: 5, arguments: 2 + 2 * seen.count)
                     for name in group.keys.names { command.append(word: name) }
                     command.append(word: group.keys.group)
                     command.append(word: subscription.consumer)
-                    for id in seen { command.append(word: id.text) }
+                    for (id, deliveries) in seen {
+                        command.append(word: id.text)
+                        command.append(word: deliveries)
+                    }
                 }
             } catch {
                 return failed(group, "\(error.kind)")
@@ -218,7 +221,7 @@ extension Topics {
             fetch.consumers.indices.contains(Int(index))
         else { return }
         let subscription = fetch.consumers[Int(index)]
-        // One that ended meanwhile was released behind the question: its messages are on their way to others.
+        // One that ended meanwhile was released behind the question, which gave back what it never saw.
         guard !subscription.isEnded else { return }
         let milliseconds = subscription.terms.ackMilliseconds
         let lease = LeaseTable.Lease(

@@ -46,23 +46,68 @@ extension Topics {
         }
         // It waits until the store was asked, and so do those behind it: they are in that order.
         unchecked.append(Unchecked(publication: publication, message: parameters.message.text.copy(), context: context))
+        watchUnchecked(by: context.deadline)
         guard unchecked.count == 1 else { return }
-        Task { @EventLoop in
-            var refusal: RPCError?
-            do throws(RPCError) {
-                try await self.safety.ensure(until: context.deadline)
-            } catch {
-                refusal = error
+        let generation = uncheckedGeneration
+        Task { @EventLoop in await self.sendUnchecked(generation) }
+    }
+
+    /// Sends what waits once the store was asked, or refuses it.
+    ///
+    /// Each publication waits as long as its own caller does; how long the store may take is the check's own affair.
+    private func sendUnchecked(_ generation: UInt64) async {
+        var refusal: RPCError?
+        do throws(RPCError) {
+            try await safety.ensure(until: .distantFuture)
+        } catch {
+            refusal = error
+        }
+        // Where all of them gave up meanwhile, those that came behind them have a task of their own.
+        guard generation == uncheckedGeneration else { return }
+        let waiting = takeUnchecked()
+        for one in waiting {
+            if let refusal {
+                calls.fail(one.context.call, refusal)
+            } else {
+                one.message.withByteView { send(one.publication, $0, one.context) }
             }
-            let waiting = self.unchecked
-            self.unchecked = []
-            for one in waiting {
-                if let refusal {
-                    self.calls.fail(one.context.call, refusal)
-                } else {
-                    one.message.withByteView { self.send(one.publication, $0, one.context) }
-                }
-            }
+        }
+    }
+
+    /// Takes everything that waits out of the queue.
+    private func takeUnchecked() -> [Unchecked] {
+        if let timer = uncheckedTimer?.id { EventLoop.reactor.timers.cancel(timer) }
+        uncheckedTimer = nil
+        uncheckedGeneration &+= 1
+        defer { unchecked = [] }
+        return unchecked
+    }
+
+    /// Has those whose caller waits no longer be answered in time: at `deadline`, or earlier.
+    private func watchUnchecked(by deadline: Instant) {
+        if let timer = uncheckedTimer {
+            guard deadline < timer.fires else { return }
+            EventLoop.reactor.timers.cancel(timer.id)
+        }
+        let id = EventLoop.reactor.timers.schedule(at: deadline) { self.expireUnchecked() }
+        uncheckedTimer = (id: id, fires: deadline)
+    }
+
+    /// Ends what waits and has no time left.
+    private func expireUnchecked() {
+        uncheckedTimer = nil
+        let now = Instant.now
+        let over = unchecked.filter { $0.context.deadline <= now }
+        unchecked.removeAll { $0.context.deadline <= now }
+        if unchecked.isEmpty { uncheckedGeneration &+= 1 }
+        // At most once a millisecond: each time all that wait are looked through.
+        let next = unchecked.map(\.context.deadline).min()
+        if let next { watchUnchecked(by: max(next, now.advanced(milliseconds: 1))) }
+        for one in over {
+            calls.fail(
+                one.context.call,
+                RPCError(.deadlineExceeded, "the deadline passed before Valkey answered", outcome: .notApplied)
+            )
         }
     }
 

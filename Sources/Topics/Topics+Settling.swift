@@ -121,9 +121,9 @@ extension Topics {
         }
         let items = named.map { id in
             let lease =
-                kind == .extend ? subscription.leases[id] : subscription.leases.beginSettling(id, at: now)
-            let isUsable = lease.map { !$0.isSettling && now < $0.ends } ?? false
-            return SettlingCall.Item(id: id, deliveries: isUsable ? lease?.deliveries : nil)
+                kind == .extend
+                ? subscription.leases.beginExtending(id, at: now) : subscription.leases.beginSettling(id, at: now)
+            return SettlingCall.Item(id: id, deliveries: lease?.deliveries)
         }
         let call = SettlingCall(kind: kind, call: context.call, subscription: subscription, items: items, sent: now)
         let asked = call.asked
@@ -229,7 +229,13 @@ extension Topics {
     }
 
     private func fail(_ call: SettlingCall, _ error: RPCError) {
-        for (id, deliveries) in call.asked { call.subscription.leases.failedSettling(id, deliveries) }
+        for (id, deliveries) in call.asked {
+            if call.kind == .extend {
+                call.subscription.leases.failedExtending(id, deliveries)
+            } else {
+                call.subscription.leases.failedSettling(id, deliveries)
+            }
+        }
         var error = error
         // Made again, the call finds out whether it was carried out.
         if error.outcome == .unknown { error.isRetryable = true }

@@ -120,7 +120,12 @@ extension Topics {
                 command.append(callOf: TopicScripts.join, keys: 5, arguments: 4)
                 for name in group.keys.names { command.append(word: name) }
                 command.append(word: group.keys.group)
-                command.append(word: subscription.terms.from)
+                // One that this agent knew was lost, and goes on from the oldest message that is left.
+                if group.generation.isEmpty {
+                    command.append(word: subscription.terms.from)
+                } else {
+                    command.append(word: "0")
+                }
                 command.append(word: subscription.consumer)
                 command.append(word: agent)
             }
@@ -134,10 +139,11 @@ extension Topics {
             if let call = subscription.call { calls.abandon(call) }
             return
         }
-        subscription.call = nil
+        // Nothing is missing to one that begins: what happened to the group is told to the others.
         if let answer = reply.elements, answer.count == 3 {
             note(generation: answer[0].bytes ?? [], trims: answer[1].integer ?? 0, group)
         }
+        subscription.call = nil
         calls.reply(call) { result in
             result.append(subscription.head)
             result.append(UInt8(ascii: "}"))
@@ -193,6 +199,7 @@ extension Topics {
     private func letGo(_ subscription: TopicSubscription) {
         guard !subscription.isEnded else { return }
         subscription.isEnded = true
+        subscription.delivered = subscription.leases.seen
         subscription.leases.removeAll()
         subscriptions[subscription.number] = nil
         subscription.peer.bindings -= 1
@@ -246,7 +253,8 @@ extension Topics {
         do throws(LinkFailure) {
             let reply = try await link.call(.idempotentWrite, deadline: deadline, lane: subscription.group.lane) {
                 command in
-                command.append(callOf: TopicScripts.release, keys: 5, arguments: 6)
+                let delivered = subscription.delivered
+                command.append(callOf: TopicScripts.release, keys: 5, arguments: 7 + 2 * delivered.count)
                 for name in keys.names { command.append(word: name) }
                 command.append(word: keys.group)
                 command.append(word: subscription.consumer)
@@ -254,6 +262,12 @@ extension Topics {
                 command.append(word: keys.wakeChannel)
                 command.append(word: keys.deadWakeChannel)
                 command.append(word: subscription.terms.deliveriesMax)
+                let isLast = groups[keys.names[1]] == nil
+                if isLast { command.append(word: agent) } else { command.append(word: "") }
+                for (id, deliveries) in delivered {
+                    command.append(word: id.text)
+                    command.append(word: deliveries)
+                }
             }
             if case .error = reply { return false }
             counts.dead += UInt64(clamping: reply.integer ?? 0)

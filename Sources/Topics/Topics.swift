@@ -81,6 +81,10 @@ public final class Topics {
     var lastGroup: UInt32 = 0
     /// Publications that wait until it is known whether the store may evict.
     var unchecked: [Unchecked] = []
+    /// Tells one filling of ``unchecked`` from the next.
+    var uncheckedGeneration: UInt64 = 0
+    /// What ends the first of them whose caller waits no longer, and when.
+    var uncheckedTimer: (id: TimerID, fires: Instant)?
     /// Calls that settle messages and wait for Valkey.
     var settling: [UInt32: SettlingCall] = [:]
     var lastSettling: UInt32 = 0

@@ -39,10 +39,21 @@ struct ChannelFaultTests {
     /// A client that one thread after another uses.
     final class Held: @unchecked Sendable {
         // Each use begins after the one before has ended: the test awaits it.
-        let value: ChannelClient
+        private var client: ChannelClient?
 
         init(_ value: ChannelClient) {
-            self.value = value
+            client = value
+        }
+
+        /// The client, which is not closed.
+        var value: ChannelClient {
+            guard let client else { preconditionFailure("the client was closed") }
+            return client
+        }
+
+        /// Closes its connection.
+        func close() {
+            client = nil
         }
     }
 

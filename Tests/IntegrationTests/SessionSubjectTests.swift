@@ -131,6 +131,41 @@ struct SessionSubjectTests {
         }
     }
 
+    @Test("Rotated again within the grace, a session is found by each of its tokens, and nothing counts as damaged")
+    func graceAfterGrace() async throws {
+        try await withSessionAgents { agents, _, _ in
+            let agent = agents[0]
+            var sessions = [try await agent.create(["subject": "ada"])]
+            for _ in 1...3 {
+                let params: Document = ["token": .string(sessions.last?.token ?? ""), "grace_ms": 600_000]
+                sessions.append(Session(try await agent.result("session.rotate", params)))
+            }
+            for session in sessions {
+                #expect(try await agent.get(session.token)["handle"]?.string == sessions.last?.handle)
+            }
+            for fault in ["misplaced", "damaged"] { #expect(try await agent.count(fault) == 0) }
+        }
+    }
+
+    @Test("The one that is spared is found by a token from before its rotation")
+    func destroyAllButRotated() async throws {
+        try await withSessionAgents { agents, _, _ in
+            let agent = agents[0]
+            let other = try await agent.create(["subject": "ada"])
+            let first = try await agent.create(["subject": "ada"])
+            var last = first
+            for _ in 1...2 {
+                let params: Document = ["token": .string(last.token), "grace_ms": 600_000]
+                last = Session(try await agent.result("session.rotate", params))
+                let except: Document = ["subject": "ada", "except": .string(first.token)]
+                let ended = try await agent.result("session.destroy_all", except)["destroyed"]
+                #expect(ended == (last.version == 2 ? 1 : 0))
+                #expect(try await agent.finds(last.token))
+                #expect(try await !agent.finds(other.token))
+            }
+        }
+    }
+
     @Test("A grace ends by itself, and the new token lives on")
     func graceEnds() async throws {
         try await withSessionAgents { agents, _, _ in

@@ -1,5 +1,6 @@
 import JSON
 import Linux
+import RPCClient
 import TestSupport
 import Testing
 
@@ -154,7 +155,7 @@ struct SessionTests {
             #expect(Session(try await agents[0].result("session.rotate", rotate)).token == rotated.token)
             #expect(try await agents[0].finds(rotated.token))
             #expect(try await !agents[0].finds(session.token))
-            #expect(try server.command("DBSIZE") == .integer(5))
+            #expect(try server.command("DBSIZE") == .integer(7))
         }
     }
 
@@ -176,6 +177,61 @@ struct SessionTests {
                     let sessions = try await agent.result("session.list", ["subject": "ada"])["sessions"]?.array
                     #expect(sessions?.count == 1)
                 }
+            }
+        }
+    }
+
+    @Test("The same request with any other parameter is a conflict, and one that was refused is not remembered")
+    func requestConflicts() async throws {
+        let environment = ["SQUIRE_SESSIONS_PER_SUBJECT_MAX": "1", "SQUIRE_SESSIONS_PER_SUBJECT_POLICY": "reject"]
+        try await withSessionAgents(environment: environment) { agents, _, _ in
+            let agent = agents[0]
+            let session = try await agent.create(["subject": "ada", "request_id": "begin"])
+            let others: [Document] = [
+                ["request_id": "begin"], ["subject": "grace", "request_id": "begin"],
+                ["subject": "ada", "namespace": "agents", "request_id": "begin"],
+            ]
+            for other in others { #expect(try await agent.errorKind("session.create", other) == "conflict") }
+            let same = #""params":{"subject":"ada","request_id":"\u0062egin"}"#
+            let request = #"{"jsonrpc":"2.0","id":1,"method":"session.create",\#(same)}"#
+            let reply = try Document.parse(try await agent.daemon.exchange(request))
+            #expect(reply["result"]?["token"]?.string == session.token)
+            let (first, second) = try await (agent.create(), agent.create())
+            let rotate: Document = ["token": .string(first.token), "request_id": "turn"]
+            let rotated = Session(try await agent.result("session.rotate", rotate))
+            let otherSession: Document = ["token": .string(second.token), "request_id": "turn"]
+            #expect(try await agent.errorKind("session.rotate", otherSession) == "conflict")
+            #expect(Session(try await agent.result("session.rotate", rotate)).token == rotated.token)
+            // The subject has as many sessions as it may.
+            let refused: Document = ["subject": "ada", "request_id": "refused"]
+            #expect(try await agent.errorKind("session.create", refused) == "conflict")
+            let free: Document = ["subject": "lin", "request_id": "refused"]
+            try await waitUntil("the refusal is forgotten") { try await agent.errorKind("session.create", free) == nil }
+        }
+    }
+
+    @Test("A change whose time is over before its turn comes is refused at once")
+    func turnTooLate() async throws {
+        try await withSessionAgents { agents, server, _ in
+            let session = try await agents[0].create()
+            let path = agents[0].daemon.socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                try server.pause()
+                defer { try? server.resume() }
+                func send(_ milliseconds: Int) -> Int64 {
+                    let meta = #""_meta":{"deadline_ms":\#(milliseconds)}"#
+                    let params = #"{"token":"\#(session.token)","set":{"a":\#(milliseconds)},\#(meta)}"#
+                    return client.client.send("session.update", params: JSONFragment(params))
+                }
+                let end = Instant.now.advanced(by: .seconds(15))
+                let (long, short) = (send(60_000), send(100))
+                let first = try client.client.receive(until: end)
+                try expect(first.id?.integer, short)
+                try expect(first.error?.kind, "deadline_exceeded")
+                try expect(first.error?.data?["outcome"]?.string, "not_applied")
+                try server.resume()
+                try expect(client.client.reply(to: long, until: end).result?["version"]?.integer, 2)
             }
         }
     }

@@ -39,7 +39,7 @@ struct TopicFaultTests {
     }
 
     /// Makes a call again until the agent has found its server.
-    private static func insistently<Result>(_ body: () throws -> Result) throws -> Result {
+    static func insistently<Result>(_ body: () throws -> Result) throws -> Result {
         let end = Instant.now.advanced(by: .seconds(15))
         while true {
             do {
@@ -100,6 +100,25 @@ struct TopicFaultTests {
                 try client.put("orders", "2")
                 try expect(client.next().params?["reason"]?.string, "group_recreated")
                 try expect(client.take(2), ["1", "2"])
+            }
+        }
+    }
+
+    @Test("one who subscribes to a group that was lost begins it as its agent knew it, and misses nothing")
+    func subscribedAfterLoss() async throws {
+        try await withAgents { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let (client, other) = try (ChannelClient(path), ChannelClient(path))
+                _ = try client.consume("orders", "billing", #","credit":1"#)
+                try client.put("orders", "1")
+                try client.ack(client.take())
+                try server.command("XGROUP", "DESTROY", "topic:{orders}", "billing")
+                _ = try other.consume("orders", "billing")
+                try expect(client.next().params?["reason"]?.string, "group_recreated")
+                let again = try TopicFaultTests.first([other, client])
+                try expect(again.message.content, "1")
+                try expect(again.message.deliveries, 1)
             }
         }
     }
@@ -246,6 +265,66 @@ struct TopicFaultTests {
                 // Nobody announces it.
                 try server.command("XADD", "topic:{orders}", "*", "message", "1")
                 try expect(client.take(1), ["1"])
+            }
+        }
+    }
+
+    @Test("what came for a connection that had closed meanwhile does not count as delivered")
+    func cameTooLate() async throws {
+        try await withAgents { server, agents in
+            let path = agents[0].socketPath
+            let seen = try await onThread {
+                let client = ChannelFaultTests.Held(try ChannelClient(path))
+                _ = try client.value.consume("orders", "billing", #","credit":1,"ack_ms":300,"deliveries_max":null"#)
+                try client.value.put("orders", "1")
+                _ = try client.value.take()
+                try server.pause()
+                return client
+            }
+            // When the lease has ended, the question for the next delivery is on its way.
+            try await waitUntil("the lease has ended") {
+                try await agents[0].call("agent.stats")?.object?["topics"]?.object?["outstanding"] == 0
+            }
+            let last = try await onThread {
+                var last: Int64 = 1
+                while let message = try? seen.value.client.notification(until: .now) {
+                    last = try DeliveredMessage(message).deliveries
+                }
+                seen.close()
+                return last
+            }
+            try await waitUntil("the agent has noticed") {
+                try await agents[0].call("agent.stats")?.object?["topics"]?.object?["subscriptions"] == 0
+            }
+            try server.resume()
+            try await onThread {
+                let other = try ChannelClient(path)
+                _ = try other.consume("orders", "billing", #","ack_ms":600000"#)
+                try expect(other.take().deliveries, last + 1)
+            }
+        }
+    }
+
+    @Test("an entry of very many fields, which another client wrote, dies like any other")
+    func manyFields() async throws {
+        try await withAgents { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let fields = (1...6000).flatMap { ["f\($0)", "v"] } + ["order_key", "a"]
+                _ = try server.connect().command((["XADD", "topic:{orders}", "*"] + fields).map { Array($0.utf8) })
+                let client = try ChannelClient(path)
+                let name = try client.consume("orders", "billing", #","from":"start","deliveries_max":1"#)
+                let entry = try client.take()
+                try client.put("orders", "1", key: "a")
+                try expect(client.settle("nack", name, [entry.id]).acked, [entry.id])
+                try client.ack(client.take())
+                try expect(client.inspect("orders"), "2; billing: 0 0 1")
+                _ = try client.consume("orders.dead", "mending", #","from":"start""#)
+                let letter = try client.take()
+                try expect(letter.params["dead"]?["id"]?.string, entry.id)
+                try expect(letter.params["dead"]?["reason"]?.string, "nacked")
+                try expect(letter.params["dead"]?["fields"]?.text, "6001")
+                try expect(letter.orderKey, "a")
             }
         }
     }

@@ -150,4 +150,45 @@ struct TopicRetentionTests {
             }
         }
     }
+
+    @Test("a bound far below the length lets go of all that was handled", arguments: ServerKind.installed)
+    func lowBound(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                try Self.fill(server, 5000)
+                try server.command("XGROUP", "CREATE", "topic:{orders}", "billing", "$")
+                let client = try ChannelClient(path)
+                try client.put("orders", "1", #","length_max":10"#)
+                try expect((1...10).contains(server.command("XLEN", "topic:{orders}").integer ?? 0), true)
+            }
+        }
+    }
+
+    @Test("after a forced trim no lag is told that is none", arguments: ServerKind.installed)
+    func lagAfterForce(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let stream = "topic:{orders}"
+                try Self.fill(server, 1000)
+                try server.command("XGROUP", "CREATE", stream, "billing", "0")
+                let client = try ChannelClient(path)
+                try expect(client.inspect("orders"), "1000; billing: 0 1000 0")
+                try client.call("topic.trim", #"{"topic":"orders","length_max":50,"force":true}"#)
+                try expect(client.inspect("orders"), "50; billing: 0 50 0")
+                for (count, lag) in [("20", "null"), ("30", "0")] {
+                    let read = "XREADGROUP GROUP billing c COUNT \(count) NOACK STREAMS \(stream) >"
+                    _ = try server.connect().command(read.split(separator: " ").map { Array($0.utf8) })
+                    try expect(client.inspect("orders"), "50; billing: 0 \(lag) 0")
+                }
+            }
+        }
+    }
+
+    /// Writes messages into the topic `orders`.
+    private static func fill(_ server: ValkeyServer, _ count: Int) throws {
+        let script = "for i = 1, \(count) do redis.call('XADD', KEYS[1], '*', 'message', i) end"
+        try server.command("EVAL", script, "1", "topic:{orders}")
+    }
 }

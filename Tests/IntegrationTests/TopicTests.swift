@@ -205,4 +205,21 @@ struct TopicTests {
             _ = try await onThread { try ChannelClient(path).put("orders", "1") }
         }
     }
+
+    @Test("of an agent that has left a group nothing is kept there")
+    func forgotten() async throws {
+        try await withAgents { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                let names = try (1...2).map { _ in try client.consume("orders", "billing") }
+                func fields() throws -> Int64? { try server.command("HLEN", "topic-group:{orders}:billing").integer }
+                try expect(fields(), 2)
+                _ = try client.call("topic.unsubscribe", #"{"subscription":"\#(names[0])"}"#)
+                try expect(fields(), 2)
+                _ = try client.call("topic.unsubscribe", #"{"subscription":"\#(names[1])"}"#)
+                try expect(fields(), 1)
+            }
+        }
+    }
 }

@@ -239,6 +239,44 @@ struct ReplyLimitTests {
         #expect(batch.count == 3)
         for reply in batch { expectTooLarge(reply, limit: 100) }
     }
+
+    @Test("takes few reads of a connection that had no reply yet, however much it may owe")
+    func firstReads() {
+        var limits = RPCLimits()
+        limits.outputBytesMax = 1 << 30
+        limits.outputBytesHigh = 1 << 28
+        let table = CallTable(limits: limits, methods: 1)
+        let peer = Peer(index: 0, userID: 0, limits: limits)
+        for number in 0..<64 {
+            #expect(peer.runningReplyBytes < 1 << 28, "\(number) run")
+            _ = table.begin(peer, id: ByteView("1"), method: 0, batch: nil, isBulky: true)
+        }
+        #expect(peer.runningReplyBytes >= 1 << 28)
+    }
+
+    @Test("takes the first reads of a connection for as large as the replies of others, which fades")
+    func learnedReads() {
+        let table = CallTable(limits: RPCLimits(), methods: 1)
+        func begin() -> (peer: Peer, call: CallID) {
+            let peer = Peer(index: 0, userID: 0, limits: table.limits)
+            return (peer, table.begin(peer, id: ByteView("1"), method: 0, batch: nil, isBulky: true))
+        }
+        let first = begin()
+        let guess = first.peer.runningReplyBytes
+        table.reply(first.call) { $0.append([UInt8](repeating: 118, count: 10 * guess)) }
+        let second = begin()
+        #expect(second.peer.runningReplyBytes >= 10 * guess)
+        table.reply(second.call) { $0.append("{}") }
+        // By its own replies it learns better, and new ones hear of the large one less and less.
+        var last = second
+        var begun = 0
+        repeat {
+            last = begin()
+            table.reply(last.call) { $0.append("{}") }
+            begun += 1
+        } while begun < 100 && last.peer.expectedReplyBytes > guess
+        #expect(begun > 3 && begun < 100)
+    }
 }
 
 extension CallTable {

@@ -78,6 +78,8 @@ struct LeaseTableTests {
     func extend() {
         var table = table(2)
         let ends = start.advanced(milliseconds: 1000)
+        let lease = table.beginExtending(id(1), at: start)
+        #expect(lease?.deliveries == 1)
         table.extend(id(1), 1, safeUntil: ends, ends: ends)
         let expired = table.expire(at: start.advanced(milliseconds: 250))
         #expect(expired == 1)
@@ -90,12 +92,44 @@ struct LeaseTableTests {
         var table = table(2)
         _ = table.expire(at: start.advanced(milliseconds: 100))
         #expect(table.count == 1)
-        #expect(Set(table.seen) == [id(1), id(2)])
+        #expect(Set(table.seen.map(\.id)) == [id(1), id(2)])
+        #expect(table.seen.map(\.deliveries) == [1, 1])
         table.add(id(1), LeaseTable.Lease(deliveries: 2, safeUntil: start, ends: start))
         #expect(table.seen.count == 2)
         table.remove(id(1), 2)
-        #expect(table.seen == [id(2)])
+        #expect(table.seen.map(\.id) == [id(2)])
         table.removeAll()
         #expect(table.seen.isEmpty)
+    }
+
+    @Test("are held beyond their time while an extension is on its way")
+    func extending() {
+        var table = table(2)
+        let late = start.advanced(milliseconds: 150)
+        _ = table.beginExtending(id(1), at: start)
+        let expired = table.expire(at: late)
+        #expect(expired == 0)
+        #expect(table.firstEnd == start.advanced(milliseconds: 200))
+        // Valkey has carried the extension out, or will, before what comes behind it.
+        let again = table.beginExtending(id(1), at: late)
+        #expect(again?.deliveries == 1)
+        table.failedExtending(id(1), 1)
+        let ends = start.advanced(milliseconds: 1000)
+        table.extend(id(1), 1, safeUntil: ends, ends: ends)
+        let settled = table.beginSettling(id(1), at: late)
+        #expect(settled?.deliveries == 1)
+    }
+
+    @Test("end where the extension that held them failed")
+    func failedExtension() {
+        var table = table(1)
+        _ = table.beginExtending(id(1), at: start)
+        _ = table.expire(at: .distantFuture)
+        table.failedExtending(id(1), 1)
+        #expect(table.firstEnd == start.advanced(milliseconds: 100))
+        let settled = table.beginSettling(id(1), at: start.advanced(milliseconds: 100))
+        #expect(settled == nil)
+        let expired = table.expire(at: start.advanced(milliseconds: 100))
+        #expect(expired == 1)
     }
 }

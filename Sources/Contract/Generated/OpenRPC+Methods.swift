@@ -2234,23 +2234,23 @@ extension OpenRPC {
         """#
 
     private static let sessionCreate: StaticString = #"""
-        {"name":"session.create","summary":"Begins a session.","description":"One round trip. The token is the only \#
-        way to the session and is stored nowhere: Valkey knows its SHA-256, and what the session holds encrypted. \#
-        `handle` names the session in lists and gives no access. The session ends when it was not used for `idle_ms`, \#
-        and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed and ended together; beyond \#
-        `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, as \#
-        `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data","description":"What \#
-        the session holds; {} where it is not given.","required":false,"schema":{"description":"What the session \#
-        holds; {} where it is not given.","type":"object"}},{"name":"subject","description":"Whose session it is: \#
-        text of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.",\#
-        "required":false,"schema":{"description":"Whose session it is: text of the application's choice, such as an \#
-        account's id; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"namespace",\#
-        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
-        its namespace only.","required":false,"schema":{"description":"Namespace that the session belongs to; without \#
-        it, the one that has no name. A token is one in its namespace only.","type":"string",\#
-        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"idle_ms","description":"Longest time without use, in milliseconds; \#
-        at most ten years.","required":false,"schema":{"description":"Longest time without use, in milliseconds; at \#
-        most ten years.","type":"integer","minimum":1000,"maximum":315360000000,"default":86400000}},\#
+        {"name":"session.create","summary":"Begins a session.","description":"One round trip, and one more with \#
+        `request_id`. The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and \#
+        what the session holds encrypted. `handle` names the session in lists and gives no access. The session ends \#
+        when it was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be \#
+        listed and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is \#
+        `conflict`, as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
+        "description":"What the session holds; {} where it is not given.","required":false,\#
+        "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
+        {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
+        id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Whose session it is: text \#
+        of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","type":"string",\#
+        "minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; without it, the one \#
+        that has no name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace \#
+        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"idle_ms","description":"Longest time without use, \#
+        in milliseconds; at most ten years.","required":false,"schema":{"description":"Longest time without use, in \#
+        milliseconds; at most ten years.","type":"integer","minimum":1000,"maximum":315360000000,"default":86400000}},\#
         {"name":"lifetime_ms","description":"Longest life altogether, in milliseconds; at most ten years.",\#
         "required":false,"schema":{"description":"Longest life altogether, in milliseconds; at most ten years.",\#
         "type":"integer","minimum":1000,"maximum":315360000000,"default":2592000000}},{"name":"request_id",\#
@@ -2350,40 +2350,41 @@ extension OpenRPC {
 
     private static let sessionDestroyAll: StaticString = #"""
         {"name":"session.destroy_all","summary":"Ends the sessions of a subject.","description":"One round trip, \#
-        atomic. To be called when a password changes or an account is closed.","paramStructure":"either",\#
-        "params":[{"name":"subject","description":"Whose session it is: text of the application's choice, such as an \#
-        account's id; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"description":"Whose session it \#
-        is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.",\#
-        "type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; \#
-        without it, the one that has no name. A token is one in its namespace only.","required":false,\#
-        "schema":{"description":"Namespace that the session belongs to; without it, the one that has no name. A token \#
-        is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"except",\#
-        "description":"Token of the one session that is to live on.","required":false,"schema":{"description":"Token \#
-        of the one session that is to live on.","type":"string","minLength":1}}],"result":{"name":"result",\#
-        "description":"How many sessions ended.","schema":{"type":"object","required":["destroyed"],\#
-        "properties":{"destroyed":{"description":"Sessions that lived until now.","type":"integer","minimum":0}}}},\#
-        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
-        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
-        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known \#
-        whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the \#
-        command may have left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey \#
-        refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"all of them","params":[{"name":"subject","value":"user:42"}],\#
-        "result":{"name":"result","value":{"destroyed":2}}},{"name":"nobody","params":[{"name":"subject",\#
-        "value":"user:43"}],"result":{"name":"result","value":{"destroyed":0}}}],"x-idempotency":"idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        atomic; with `except` one more, and one for each rotation since that token within its grace: the session that \#
+        the token still leads to is kept. To be called when a password changes or an account is closed.",\#
+        "paramStructure":"either","params":[{"name":"subject","description":"Whose session it is: text of the \#
+        application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Whose session it is: text of the application's choice, such as an account's id; 1 \#
+        KiB of UTF-8 is the default limit.","type":"string","minLength":1}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"description":"Namespace that the session belongs to; without \#
+        it, the one that has no name. A token is one in its namespace only.","type":"string",\#
+        "pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"except","description":"Token of the one session that is to live \#
+        on.","required":false,"schema":{"description":"Token of the one session that is to live on.","type":"string",\#
+        "minLength":1}}],"result":{"name":"result","description":"How many sessions ended.","schema":{"type":"object",\#
+        "required":["destroyed"],"properties":{"destroyed":{"description":"Sessions that lived until now.",\#
+        "type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not \#
+        what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter \#
+        and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"all of them",\#
+        "params":[{"name":"subject","value":"user:42"}],"result":{"name":"result","value":{"destroyed":2}}},\#
+        {"name":"nobody","params":[{"name":"subject","value":"user:43"}],"result":{"name":"result",\#
+        "value":{"destroyed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let sessionGet: StaticString = #"""
@@ -2535,59 +2536,60 @@ extension OpenRPC {
         """#
 
     private static let sessionRotate: StaticString = #"""
-        {"name":"session.rotate","summary":"Gives a session a new token.","description":"Two round trips, atomic. \#
-        Data, subject and the end of its life stay; the old token is dead at once, or, with `grace_ms`, reads for \#
-        that long and no longer than the new token works. To be called whenever somebody signs in or gains rights: a \#
-        token that was known before must not know more afterwards.","paramStructure":"either",\#
-        "params":[{"name":"token","description":"What a client shows to be let into its session: the text that \#
-        `session.create` or `session.rotate` returned.","required":true,"schema":{"description":"What a client shows \#
-        to be let into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
-        "minLength":1}},{"name":"namespace","description":"Namespace that the session belongs to; without it, the one \#
-        that has no name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace \#
-        that the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"grace_ms","description":"How long the old token \#
-        still reads, in milliseconds; at most one hour.","required":false,"schema":{"description":"How long the old \#
-        token still reads, in milliseconds; at most one hour.","type":"integer","minimum":0,"maximum":3600000,\#
-        "default":0}},{"name":"request_id","description":"Name of this request, of the caller's choice: within ten \#
-        minutes the same name, from the same user, gives the first outcome again instead of another token, through \#
-        any agent. With other parameters it is `conflict`. The outcome is kept encrypted.","required":false,\#
-        "schema":{"description":"Name of this request, of the caller's choice: within ten minutes the same name, from \#
-        the same user, gives the first outcome again instead of another token, through any agent. With other \#
-        parameters it is `conflict`. The outcome is kept encrypted.","type":"string","minLength":1,"maxLength":128}}],\#
-        "result":{"name":"result","description":"The session under its new token.","schema":{"description":"A session \#
-        that was created, or got a new token.","type":"object","required":["token","handle","version",\#
-        "idle_expires_at_ms","expires_at_ms"],"properties":{"token":{"description":"What a client shows to be let \#
-        into its session: the text that `session.create` or `session.rotate` returned.","type":"string",\#
-        "minLength":1},"handle":{"description":"Name of a session in lists, which gives no access; it changes with \#
-        the token.","type":"string","minLength":1},"version":{"description":"Counts the changes of what the session \#
-        holds, from 1.","type":"integer","minimum":1},"idle_expires_at_ms":{"description":"When the session ends \#
-        unless it is used, as Unix time in milliseconds by Valkey's clock.","type":"integer"},\#
-        "expires_at_ms":{"description":"When the session ends at the latest, as Unix time in milliseconds by Valkey's \#
-        clock.","type":"integer"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what \#
-        it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and \#
-        the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
-        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}},{"code":1201,"message":"There is no such session.",\#
-        "data":{"kind":"session_not_found","retryable":false,"when":"A session to update, rotate or touch does not \#
-        exist or has ended."}}],"examples":[{"name":"somebody signed in","params":[{"name":"token",\#
-        "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},{"name":"grace_ms","value":10000}],\#
-        "result":{"name":"result","value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
+        {"name":"session.rotate","summary":"Gives a session a new token.","description":"Two round trips, atomic, and \#
+        two more with `request_id`. Data, subject and the end of its life stay; the old token is dead at once, or, \#
+        with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody \#
+        signs in or gains rights: a token that was known before must not know more afterwards.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "schema":{"description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that \#
+        the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "required":false,"schema":{"description":"Namespace that the session belongs to; without it, the one that has \#
+        no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
+        {"name":"grace_ms","description":"How long the old token still reads, in milliseconds; at most one hour.",\#
+        "required":false,"schema":{"description":"How long the old token still reads, in milliseconds; at most one \#
+        hour.","type":"integer","minimum":0,"maximum":3600000,"default":0}},{"name":"request_id","description":"Name \#
+        of this request, of the caller's choice: within ten minutes the same name, from the same user, gives the \#
+        first outcome again instead of another token, through any agent. With other parameters it is `conflict`. The \#
+        outcome is kept encrypted.","required":false,"schema":{"description":"Name of this request, of the caller's \#
+        choice: within ten minutes the same name, from the same user, gives the first outcome again instead of \#
+        another token, through any agent. With other parameters it is `conflict`. The outcome is kept encrypted.",\#
+        "type":"string","minLength":1,"maxLength":128}}],"result":{"name":"result","description":"The session under \#
+        its new token.","schema":{"description":"A session that was created, or got a new token.","type":"object",\#
+        "required":["token","handle","version","idle_expires_at_ms","expires_at_ms"],\#
+        "properties":{"token":{"description":"What a client shows to be let into its session: the text that \#
+        `session.create` or `session.rotate` returned.","type":"string","minLength":1},"handle":{"description":"Name \#
+        of a session in lists, which gives no access; it changes with the token.","type":"string","minLength":1},\#
+        "version":{"description":"Counts the changes of what the session holds, from 1.","type":"integer",\#
+        "minimum":1},"idle_expires_at_ms":{"description":"When the session ends unless it is used, as Unix time in \#
+        milliseconds by Valkey's clock.","type":"integer"},"expires_at_ms":{"description":"When the session ends at \#
+        the latest, as Unix time in milliseconds by Valkey's clock.","type":"integer"}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1201,"message":"There is no such session.","data":{"kind":"session_not_found","retryable":false,\#
+        "when":"A session to update, rotate or touch does not exist or has ended."}}],"examples":[{"name":"somebody \#
+        signed in","params":[{"name":"token","value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"},\#
+        {"name":"grace_ms","value":10000}],"result":{"name":"result",\#
+        "value":{"token":"2f0cVq8mB1yTn4ZrU7cXw0kLh3PsJd6GfEaR9oI2vNbQtDe",\#
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":2,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
         "x-since":"0.1.0","x-deadline_ms":5000}
@@ -2821,25 +2823,26 @@ extension OpenRPC {
         "required":["group","pending","lag","consumers"],"properties":{"group":{"description":"Its name.",\#
         "type":"string"},"pending":{"description":"Messages that were delivered, or given back, and are not acked.",\#
         "type":"integer","minimum":0},"lag":{"description":"Messages that were not delivered yet; null where Valkey \#
-        cannot tell.","type":["integer","null"],"minimum":0},"consumers":{"description":"Subscriptions, through any \#
-        agent; those of an agent that was killed count for half a minute more.","type":"integer","minimum":0}}}}}}},\#
-        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable",\#
-        "retryable":true,"when":"The store is unreachable or its circuit breaker is open. Nothing was sent; \#
-        `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline passed first.",\#
-        "data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within `_meta.deadline_ms` \#
-        or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, and then \#
-        `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work is \#
-        waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is reached. \#
-        Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1005,"message":"A \#
-        limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A message, key, value or \#
-        reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"a topic that is not there","params":[{"name":"topic","value":"orders"}],\#
+        cannot tell, as in the midst of what is left after a forced trim.","type":["integer","null"],"minimum":0},\#
+        "consumers":{"description":"Subscriptions, through any agent; those of an agent that was killed count for \#
+        half a minute more.","type":"integer","minimum":0}}}}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1007,"message":"Valkey refused the command.",\#
+        "data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; `data.valkey` is its \#
+        first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"a topic that is not there","params":[{"name":"topic","value":"orders"}],\#
         "result":{"name":"result","value":{"length":0,"groups":[]}}},{"name":"a topic with a group",\#
         "params":[{"name":"topic","value":"orders.dead"}],"result":{"name":"result","value":{"length":0,\#
         "groups":[{"group":"mending","pending":0,"lag":0,"consumers":1}]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
@@ -2960,68 +2963,68 @@ extension OpenRPC {
         first, as `topic.message`: `subscription`, `id`, `message` (JSON, byte for byte; `message_text` or \#
         `message_base64` for what other clients wrote; `fields` for an entry that has no field `message`), \#
         `order_key` where it has one, `deliveries` (1 for the first), and in topics of dead letters `dead` with \#
-        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
-        `too_large`). It is the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to \#
-        be settled by `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose \#
-        consumer's connection ended, is delivered again, to any consumer of the group; after `deliveries_max` \#
-        deliveries it goes to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the \#
-        messages with one `order_key` a group is given one at a time: the next one follows when it was acked or is \#
-        dead. `topic.gap` has `subscription` and `reason`: the group was there no more and was begun anew, from the \#
-        oldest message that is left (`group_recreated`), or messages that the group had not handled were trimmed \#
-        (`trimmed`). `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its \#
-        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
-        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
-        limit. Names that end with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name \#
-        of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that \#
-        end with `.dead` are those of dead letters.","type":"string","minLength":1}},{"name":"group",\#
-        "description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is \#
-        new begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id \#
-        of a message, behind it. A group that is there goes on where it is.","required":false,\#
-        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
-        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
-        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
-        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
-        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
-        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
-        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
-        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
-        "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
-        where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
-        for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
-        "minimum":1,"maximum":1000000}}],"result":{"name":"result","description":"The subscription.",\#
-        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
-        the subscription in its notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter \#
-        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
-        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
-        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
-        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
-        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
-        {"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
-        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
-        not `noeviction`, unless the operator accepts it."}}],"examples":[{"name":"a group","params":[{"name":"topic",\#
-        "value":"orders"},{"name":"group","value":"billing"}],"result":{"name":"result",\#
-        "value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at a time",\#
-        "params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from","value":"start"},\#
-        {"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max","value":null}],\#
-        "result":{"name":"result","value":{"subscription":"topic-2"}}}],"x-idempotency":"non_idempotent",\#
-        "x-since":"0.1.0","x-deadline_ms":5000}
+        `topic`, `group`, `id`, `deliveries`, `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
+        `too_large`) and, where it had so many that they are not kept, the number of its `fields`. It is the \#
+        subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to be settled by \#
+        `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose consumer's \#
+        connection ended, is delivered again, to any consumer of the group; after `deliveries_max` deliveries it goes \#
+        to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the messages with one \#
+        `order_key` a group is given one at a time: the next one follows when it was acked or is dead. `topic.gap` \#
+        has `subscription` and `reason`: the group was there no more and was begun anew, from the oldest message that \#
+        is left (`group_recreated`), or messages that the group had not handled were trimmed (`trimmed`). \#
+        `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its connection; a \#
+        connection has at most 1024.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
+        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
+        with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name of a topic: text of at \#
+        least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are \#
+        those of dead letters.","type":"string","minLength":1}},{"name":"group","description":"Name of a consumer \#
+        group: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default \#
+        limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is new begins: `new` \#
+        or nothing, with what is published from now on; `start`, with the oldest message; or the id of a message, \#
+        behind it. A group that is there goes on where it is.","required":false,"schema":{"description":"Where a \#
+        group that is new begins: `new` or nothing, with what is published from now on; `start`, with the oldest \#
+        message; or the id of a message, behind it. A group that is there goes on where it is.","type":"string",\#
+        "minLength":1}},{"name":"credit","description":"Most messages that are delivered and not settled.",\#
+        "required":false,"schema":{"description":"Most messages that are delivered and not settled.","type":"integer",\#
+        "minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a delivered message is the \#
+        subscription's, in milliseconds, at most a day.","required":false,"schema":{"description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","type":"integer","minimum":1,\#
+        "maximum":86400000,"default":30000}},{"name":"deliveries_max","description":"Deliveries after which a message \#
+        is taken for one that cannot be handled; null for no end, 10 where it is not given.","required":false,\#
+        "schema":{"description":"Deliveries after which a message is taken for one that cannot be handled; null for \#
+        no end, 10 where it is not given.","type":["integer","null"],"minimum":1,"maximum":1000000}}],\#
+        "result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
+        "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
+        notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
+        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
+        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
+        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}},{"code":1011,"message":"The store may evict what \#
+        must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, semaphores and topics \#
+        refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator accepts it."}}],\#
+        "examples":[{"name":"a group","params":[{"name":"topic","value":"orders"},{"name":"group","value":"billing"}],\#
+        "result":{"name":"result","value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at \#
+        a time","params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from",\#
+        "value":"start"},{"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max",\#
+        "value":null}],"result":{"name":"result","value":{"subscription":"topic-2"}}}],\#
+        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let topicTrim: StaticString = #"""

@@ -1180,13 +1180,13 @@ public enum OpenRPC {
         "examples":[{"name":"a lease that is held","params":[{"name":"lease",\#
         "value":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44-b3JkZXJz"},{"name":"ttl_ms","value":60000}],\#
         "result":{"name":"result","value":{"ttl_ms":57000}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip. \#
-        The token is the only way to the session and is stored nowhere: Valkey knows its SHA-256, and what the \#
-        session holds encrypted. `handle` names the session in lists and gives no access. The session ends when it \#
-        was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one `subject` can be listed \#
-        and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or the call is `conflict`, \#
-        as `sessions.per_subject_policy` says.","paramStructure":"either","params":[{"name":"data",\#
-        "description":"What the session holds; {} where it is not given.","required":false,\#
+        "x-deadline_ms":5000},{"name":"session.create","summary":"Begins a session.","description":"One round trip, \#
+        and one more with `request_id`. The token is the only way to the session and is stored nowhere: Valkey knows \#
+        its SHA-256, and what the session holds encrypted. `handle` names the session in lists and gives no access. \#
+        The session ends when it was not used for `idle_ms`, and at the latest after `lifetime_ms`. Sessions of one \#
+        `subject` can be listed and ended together; beyond `sessions.per_subject_max` of them the oldest one ends, or \#
+        the call is `conflict`, as `sessions.per_subject_policy` says.","paramStructure":"either",\#
+        "params":[{"name":"data","description":"What the session holds; {} where it is not given.","required":false,\#
         "schema":{"description":"What the session holds; {} where it is not given.","type":"object"}},\#
         {"name":"subject","description":"Whose session it is: text of the application's choice, such as an account's \#
         id; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/subject"}},\#
@@ -1246,32 +1246,34 @@ public enum OpenRPC {
         "value":"0a1b0000000000000000000000000000000000000000000000000000000000000000"}],"result":{"name":"result",\#
         "value":{"destroyed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
         "x-rules":[{"exactly_one":["token","handle"]}]},{"name":"session.destroy_all","summary":"Ends the sessions of \#
-        a subject.","description":"One round trip, atomic. To be called when a password changes or an account is \#
-        closed.","paramStructure":"either","params":[{"name":"subject","description":"Whose session it is: text of \#
-        the application's choice, such as an account's id; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace","description":"Namespace that the \#
-        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"except",\#
-        "description":"Token of the one session that is to live on.","required":false,"schema":{"description":"Token \#
-        of the one session that is to live on.","type":"string","minLength":1}}],"result":{"name":"result",\#
-        "description":"How many sessions ended.","schema":{"type":"object","required":["destroyed"],\#
-        "properties":{"destroyed":{"description":"Sessions that lived until now.","type":"integer","minimum":0}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"all of them","params":[{"name":"subject",\#
-        "value":"user:42"}],"result":{"name":"result","value":{"destroyed":2}}},{"name":"nobody",\#
-        "params":[{"name":"subject","value":"user:43"}],"result":{"name":"result","value":{"destroyed":0}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.get","summary":"Reads a \#
-        session.","description":"One round trip, a plain `GET`. Reading counts as use: once a tenth of the idle time \#
-        has passed since the last use, the idle time begins anew, behind the reply. What is no session any more, \#
-        never was one, or cannot be decrypted is `found: false` alike. After `session.rotate` with a grace the old \#
-        token still reads the session, with a second round trip and without counting as use.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
-        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        a subject.","description":"One round trip, atomic; with `except` one more, and one for each rotation since \#
+        that token within its grace: the session that the token still leads to is kept. To be called when a password \#
+        changes or an account is closed.","paramStructure":"either","params":[{"name":"subject","description":"Whose \#
+        session it is: text of the application's choice, such as an account's id; 1 KiB of UTF-8 is the default \#
+        limit.","required":true,"schema":{"$ref":"#/components/schemas/subject"}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}},\#
+        {"name":"except","description":"Token of the one session that is to live on.","required":false,\#
+        "schema":{"description":"Token of the one session that is to live on.","type":"string","minLength":1}}],\#
+        "result":{"name":"result","description":"How many sessions ended.","schema":{"type":"object",\#
+        "required":["destroyed"],"properties":{"destroyed":{"description":"Sessions that lived until now.",\#
+        "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"all of them","params":[{"name":"subject","value":"user:42"}],"result":{"name":"result",\#
+        "value":{"destroyed":2}}},{"name":"nobody","params":[{"name":"subject","value":"user:43"}],\#
+        "result":{"name":"result","value":{"destroyed":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"session.get","summary":"Reads a session.","description":"One round trip, a \#
+        plain `GET`. Reading counts as use: once a tenth of the idle time has passed since the last use, the idle \#
+        time begins anew, behind the reply. What is no session any more, never was one, or cannot be decrypted is \#
+        `found: false` alike. After `session.rotate` with a grace the old token still reads the session, with a \#
+        second round trip and without counting as use.","paramStructure":"either","params":[{"name":"token",\#
+        "description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","required":true,"schema":{"$ref":"#/components/schemas/token"}},\#
+        {"name":"namespace","description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"touch","description":"Whether reading \#
         counts as use.","required":false,"schema":{"description":"Whether reading counts as use.","type":"boolean",\#
         "default":true}}],"result":{"name":"result","description":"The session, where there is one.",\#
@@ -1345,11 +1347,11 @@ public enum OpenRPC {
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"nothing to do","params":[],\#
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
-        "description":"Two round trips, atomic. Data, subject and the end of its life stay; the old token is dead at \#
-        once, or, with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever \#
-        somebody signs in or gains rights: a token that was known before must not know more afterwards.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        "description":"Two round trips, atomic, and two more with `request_id`. Data, subject and the end of its life \#
+        stay; the old token is dead at once, or, with `grace_ms`, reads for that long and no longer than the new \#
+        token works. To be called whenever somebody signs in or gains rights: a token that was known before must not \#
+        know more afterwards.","paramStructure":"either","params":[{"name":"token","description":"What a client shows \#
+        to be let into its session: the text that `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
         belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
@@ -1479,8 +1481,9 @@ public enum OpenRPC {
         "required":["group","pending","lag","consumers"],"properties":{"group":{"description":"Its name.",\#
         "type":"string"},"pending":{"description":"Messages that were delivered, or given back, and are not acked.",\#
         "type":"integer","minimum":0},"lag":{"description":"Messages that were not delivered yet; null where Valkey \#
-        cannot tell.","type":["integer","null"],"minimum":0},"consumers":{"description":"Subscriptions, through any \#
-        agent; those of an agent that was killed count for half a minute more.","type":"integer","minimum":0}}}}}}},\#
+        cannot tell, as in the midst of what is left after a forced trim.","type":["integer","null"],"minimum":0},\#
+        "consumers":{"description":"Subscriptions, through any agent; those of an agent that was killed count for \#
+        half a minute more.","type":"integer","minimum":0}}}}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -1550,31 +1553,31 @@ public enum OpenRPC {
         first, as `topic.message`: `subscription`, `id`, `message` (JSON, byte for byte; `message_text` or \#
         `message_base64` for what other clients wrote; `fields` for an entry that has no field `message`), \#
         `order_key` where it has one, `deliveries` (1 for the first), and in topics of dead letters `dead` with \#
-        `topic`, `group`, `id`, `deliveries` and `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
-        `too_large`). It is the subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to \#
-        be settled by `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose \#
-        consumer's connection ended, is delivered again, to any consumer of the group; after `deliveries_max` \#
-        deliveries it goes to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the \#
-        messages with one `order_key` a group is given one at a time: the next one follows when it was acked or is \#
-        dead. `topic.gap` has `subscription` and `reason`: the group was there no more and was begun anew, from the \#
-        oldest message that is left (`group_recreated`), or messages that the group had not handled were trimmed \#
-        (`trimmed`). `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its \#
-        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
-        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
-        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
-        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from","description":"Where a group that is new \#
-        begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id of \#
-        a message, behind it. A group that is there goes on where it is.","required":false,\#
-        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
-        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
-        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
-        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
-        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
-        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
-        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
-        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        `topic`, `group`, `id`, `deliveries`, `reason` (`nacked`, `expired`, `disconnected`, `exceeded` or \#
+        `too_large`) and, where it had so many that they are not kept, the number of its `fields`. It is the \#
+        subscription's for `ack_ms` from its delivery, by Valkey's clock: until then it is to be settled by \#
+        `topic.ack` or `topic.nack`, or kept by `topic.extend`. A message whose time is over, or whose consumer's \#
+        connection ended, is delivered again, to any consumer of the group; after `deliveries_max` deliveries it goes \#
+        to the topic `<topic>.dead`. At most `credit` messages are unsettled at once. Of the messages with one \#
+        `order_key` a group is given one at a time: the next one follows when it was acked or is dead. `topic.gap` \#
+        has `subscription` and `reason`: the group was there no more and was begun anew, from the oldest message that \#
+        is left (`group_recreated`), or messages that the group had not handled were trimmed (`trimmed`). \#
+        `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its connection; a \#
+        connection has at most 1024.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
+        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
+        with `.dead` are those of dead letters.","required":true,"schema":{"$ref":"#/components/schemas/topic"}},\#
+        {"name":"group","description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the \#
+        default limit.","required":true,"schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from",\#
+        "description":"Where a group that is new begins: `new` or nothing, with what is published from now on; \#
+        `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where it \#
+        is.","required":false,"schema":{"description":"Where a group that is new begins: `new` or nothing, with what \#
+        is published from now on; `start`, with the oldest message; or the id of a message, behind it. A group that \#
+        is there goes on where it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages \#
+        that are delivered and not settled.","required":false,"schema":{"description":"Most messages that are \#
+        delivered and not settled.","type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms",\#
+        "description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "required":false,"schema":{"description":"How long a delivered message is the subscription's, in milliseconds,\#
+         at most a day.","type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
         "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
         where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
         for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
