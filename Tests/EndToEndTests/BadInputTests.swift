@@ -127,7 +127,7 @@ struct BadInputTests {
         Line(call: "cache.get", #"{"key":"a","with_ttl":"yes"}"#, -32602, "invalid_params", ("param", "with_ttl")),
         Line(call: "cache.get", #"{"key":"a","namespace":"a b"}"#, -32602, "invalid_params", ("param", "namespace")),
         Line(call: "cache.get", #"{"key":"a","namespace":""}"#, -32602, "invalid_params", ("param", "namespace")),
-        Line(call: "cache.get", #"["a","n",false,false,5,6,7]"#, -32602, "invalid_params", ("param", "[6]")),
+        Line(call: "cache.get", #"["a","n",false,false,5,6,false,7]"#, -32602, "invalid_params", ("param", "[7]")),
         Line(call: "cache.get", #"{"key":"a","_meta":5}"#, -32602, "invalid_params", ("param", "_meta")),
         Line(
             call: "cache.get",
