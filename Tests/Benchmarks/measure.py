@@ -175,7 +175,7 @@ class LoadRow:
             return
         ceiling = statistics.median(outcome.figures["valkey"])
         for demand in outcome.demands:
-            if demand.peer in outcome.figures and demand.factor > 1:
+            if demand.peer != "valkey" and demand.peer in outcome.figures and demand.factor > 1:
                 ratio = ceiling / statistics.median(outcome.figures[demand.peer])
                 if ratio < demand.factor:
                     outcome.notes.append(f"a client straight to Valkey over TCP is {ratio:.2f} × {NAMES[demand.peer]}")
