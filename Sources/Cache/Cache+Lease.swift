@@ -15,8 +15,6 @@ import Valkey
 extension Cache {
     /// How often Valkey is asked where it does not tell of changes.
     private static let untrackedInterval = Duration.milliseconds(50)
-    /// How long ending a lease may take whose holder has gone.
-    private static let releaseTimeout = Duration.seconds(5)
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
@@ -295,14 +293,8 @@ extension Cache {
     /// Ends a lease whose holder has gone.
     private func release(_ key: LeasedKey, _ token: [UInt8]) {
         if isLocal(key.namespace) { return }
-        let request = CommandRequest(
-            receiver: self,
-            completion: Completion(operation: Operation.unattended.rawValue),
-            effect: .idempotentWrite,
-            deadline: Instant.now.advanced(by: Cache.releaseTimeout)
-        )
         // Over the connection over which the next question goes, and so before it.
-        link.send(request, lane: key.waiters.first?.lane ?? 0) { command in
+        sendUnattended(key.waiters.first?.lane ?? 0) { command in
             command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
             key.name.withByteView { command.append(word: $0) }
             token.withByteView { command.append(word: $0) }

@@ -79,13 +79,7 @@ extension Cache {
 
     /// Removes an entry that begins so.
     func purge(_ beginning: ByteView, named name: [UInt8], _ lane: Int) {
-        let request = CommandRequest(
-            receiver: self,
-            completion: Completion(operation: Operation.unattended.rawValue),
-            effect: .idempotentWrite,
-            deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
-        )
-        link.send(request, lane: lane) { command in
+        sendUnattended(lane) { command in
             command.append(callOf: CacheScripts.purge, keys: 1, arguments: 1)
             name.withByteView { command.append(word: $0) }
             command.append(word: beginning)
@@ -172,21 +166,7 @@ extension Cache {
     /// Lets a tag live on where it would end before the entry.
     private func extend(_ name: [UInt8], left: Int64, _ life: Int64?, _ double: Int64?, _ lane: Int) {
         guard left >= 0, left < life ?? .max else { return }
-        let request = CommandRequest(
-            receiver: self,
-            completion: Completion(operation: Operation.unattended.rawValue),
-            effect: .idempotentWrite,
-            deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
-        )
-        link.send(request, lane: lane) { command in
-            command.append(commandOf: double == nil ? 2 : 4)
-            command.append(word: double == nil ? "PERSIST" : "PEXPIRE")
-            name.withByteView { command.append(word: $0) }
-            guard let double else { return }
-            command.append(word: double)
-            // Another writer may have given it a longer one meanwhile.
-            command.append(word: "GT")
-        }
+        extendTags([name], life: double, lane)
     }
 
     // MARK: Invalidating
@@ -217,13 +197,7 @@ extension Cache {
 
     /// Has a tag tell when it was invalidated, to whoever computes a value for it meanwhile.
     private func rememberInvalidation(of name: [UInt8], _ lane: Int) {
-        let request = CommandRequest(
-            receiver: self,
-            completion: Completion(operation: Operation.unattended.rawValue),
-            effect: .idempotentWrite,
-            deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
-        )
-        link.send(request, lane: lane) { command in
+        sendUnattended(lane) { command in
             command.append(callOf: CacheScripts.rememberInvalidation, keys: 1, arguments: 2)
             name.withByteView { command.append(word: $0) }
             RandomBytes.make(8).withByteView { command.append(word: $0) }

@@ -94,18 +94,13 @@ extension Cache {
     ///   - lane: The lane of the command that gives the entry that life, before which they go.
     func extendTags(_ names: [[UInt8]], life: Int64?, _ lane: Int) {
         for name in names {
-            let request = CommandRequest(
-                receiver: self,
-                completion: Completion(operation: Operation.unattended.rawValue),
-                effect: .idempotentWrite,
-                deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
-            )
-            link.send(request, lane: lane) { command in
+            sendUnattended(lane) { command in
                 command.append(commandOf: life == nil ? 2 : 4)
                 command.append(word: life == nil ? "PERSIST" : "PEXPIRE")
                 name.withByteView { command.append(word: $0) }
                 guard let life else { return }
                 command.append(word: life)
+                // Another writer may have given it a longer one meanwhile.
                 command.append(word: "GT")
             }
         }

@@ -3,6 +3,7 @@ import Crypto
 public import EventLoop
 import JSON
 public import JSONRPC
+import Linux
 public import Store
 public import Valkey
 
@@ -75,6 +76,7 @@ public final class Cache: ReplyReceiver {
     /// How namespaces behave; may be replaced while calls run.
     public var namespaces: Namespaces {
         didSet {
+            guard namespaces != oldValue else { return }
             registerNames()
             // What was kept under other rules may be what is not to be kept now.
             near.forgetEverything()
@@ -201,6 +203,21 @@ public final class Cache: ReplyReceiver {
             isRemembered: isRemembered
         )
         send(operation, effect, context, replies: replies, detail: detail.rawValue, encode)
+    }
+
+    /// Sends a command that is the same twice as once and whose reply nobody waits for.
+    ///
+    /// - Parameters:
+    ///   - lane: Commands of one lane are executed in the order sent.
+    ///   - encode: Appends the command.
+    func sendUnattended(_ lane: Int, _ encode: (inout ByteBuffer) -> Void) {
+        let request = CommandRequest(
+            receiver: self,
+            completion: Completion(operation: Operation.unattended.rawValue),
+            effect: .idempotentWrite,
+            deadline: Instant.now.advanced(by: Cache.furtherStepTimeout)
+        )
+        link.send(request, lane: lane, encode)
     }
 
     /// Sends the command of a write of the entry whose key has this full name.

@@ -15,8 +15,6 @@ final class ResponseSealer {
     static let headBytes = StoredResponse.idBounds.upperBound
 
     private let sealer: EnvelopeSealer
-    private var salt: [UInt8] = []
-    private var saltWrites: Int64 = 0
 
     /// Works with these keys, the primary one first.
     init(_ secrets: [SecretBytes]) {
@@ -33,18 +31,15 @@ final class ResponseSealer {
     ///   - name: Full name of its key.
     /// - Returns: What is to lie in Valkey.
     func seal(_ entry: [UInt8], name: [UInt8]) -> [UInt8] {
-        if salt.isEmpty || saltWrites >= EnvelopeSealer.writesPerSalt {
-            salt = RandomBytes.make(16)
-            saltWrites = 0
-        }
-        saltWrites += 1
         var stored = ByteBuffer()
         stored.append(ResponseSealer.mark)
         stored.append(StoredResponse.id(of: entry))
         let place = stored.view.copy() + name
         entry.withByteView { entry in
             place.withByteView { place in
-                salt.withByteView { sealer.seal(entry, EnvelopeHead(.response), place: place, salt: $0, to: &stored) }
+                sealer.nextCommonSalt().withByteView { salt in
+                    sealer.seal(entry, EnvelopeHead(.response), place: place, salt: salt, to: &stored)
+                }
             }
         }
         return stored.view.copy()

@@ -14,12 +14,15 @@ public final class EnvelopeSealer {
         didSet {
             subkeys.removeAll()
             primaryID = keys.primary.id
+            commonSalt = []
         }
     }
     /// The primary key's name.
     public private(set) var primaryID: UInt64
     /// Digests places and tokens.
     public let hasher = SHA256()
+    private var commonSalt: [UInt8] = []
+    private var commonSaltWrites: Int64 = 0
     private let aead = AEAD()
     private let subkeys = SubkeyTable()
 
@@ -27,6 +30,18 @@ public final class EnvelopeSealer {
     public init(_ keys: KeyRing) {
         self.keys = keys
         primaryID = keys.primary.id
+    }
+
+    /// A salt for records that have none of their own: 16 random bytes, the same for many writes.
+    ///
+    /// - Returns: One that was given fewer than ``writesPerSalt`` times, and under these keys only.
+    public func nextCommonSalt() -> [UInt8] {
+        if commonSalt.isEmpty || commonSaltWrites >= EnvelopeSealer.writesPerSalt {
+            commonSalt = RandomBytes.make(16)
+            commonSaltWrites = 0
+        }
+        commonSaltWrites += 1
+        return commonSalt
     }
 
     /// Appends an envelope.

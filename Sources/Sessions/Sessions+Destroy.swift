@@ -185,15 +185,9 @@ extension Sessions {
 
     /// Where a grace record leads to, which is at this place; nil where something else is.
     private func graceful(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> SessionKey? {
-        let reply: ReplyValue
-        do throws(LinkFailure) {
-            reply = try await link.call(.read, deadline: deadline, lane: -1) { command in
-                command.append("*2\r\n$3\r\nGET\r\n")
-                command.append(word: keyspace.name(.session, key))
-            }
-        } catch {
-            throw RPCError(error)
-        }
+        let reply = try await stored(key, deadline)
+        // What was refused to be read may lead to the session that is to be kept.
+        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, .read) } }
         guard let bytes = reply.bytes else { return nil }
         do throws(EnvelopeFault) {
             return try bytes.withByteView { (view) throws(EnvelopeFault) -> SessionKey? in

@@ -46,20 +46,27 @@ extension Sessions {
         try await link.result(effect, deadline: deadline, lane: -1, encode)
     }
 
-    /// Reads and opens a session.
+    /// Reads what lies under a session's key.
     ///
-    /// - Returns: The session; nil where there is none that lives and can be read, which is noted.
-    /// - Throws: ``RPCError`` of the link or of Valkey.
-    func load(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> LoadedSession? {
-        let reply: ReplyValue
+    /// - Returns: Valkey's reply, which may be an error.
+    /// - Throws: ``RPCError`` of the link.
+    func stored(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> ReplyValue {
         do throws(LinkFailure) {
-            reply = try await link.call(.read, deadline: deadline, lane: -1) { command in
+            return try await link.call(.read, deadline: deadline, lane: -1) { command in
                 command.append("*2\r\n$3\r\nGET\r\n")
                 command.append(word: keyspace.name(.session, key))
             }
         } catch {
             throw RPCError(error)
         }
+    }
+
+    /// Reads and opens a session.
+    ///
+    /// - Returns: The session; nil where there is none that lives and can be read, which is noted.
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    func load(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> LoadedSession? {
+        let reply = try await stored(key, deadline)
         if case .error(let text) = reply {
             guard text.hasPrefix("WRONGTYPE") else { throw text.withByteView { RPCError(refusal: $0, .read) } }
             _ = note(.truncated)

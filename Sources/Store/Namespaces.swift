@@ -45,8 +45,13 @@ public struct NamespaceSettings: Equatable, Sendable {
 }
 
 /// The namespaces that the configuration names, and what holds for all others.
-public struct Namespaces: Sendable {
-    private let named: [(name: [UInt8], settings: NamespaceSettings)]
+public struct Namespaces: Equatable, Sendable {
+    private struct Named: Equatable {
+        let name: [UInt8]
+        let settings: NamespaceSettings
+    }
+
+    private let named: [Named]
     private let fallback: NamespaceSettings
     /// Whether the entries of any namespace lie in the agent's memory alone.
     public let hasLocal: Bool
@@ -63,7 +68,11 @@ public struct Namespaces: Sendable {
     ///   - named: Settings by name.
     ///   - fallback: Settings of every other namespace, the one without a name included.
     public init(_ named: [String: NamespaceSettings], fallback: NamespaceSettings) {
-        self.named = named.map { (Array($0.key.utf8), $0.value) }.sorted { $0.name.count < $1.name.count }
+        // In one order only, so that equal ones compare as equal.
+        self.named = named.map { Named(name: Array($0.key.utf8), settings: $0.value) }.sorted { left, right in
+            left.name.count == right.name.count
+                ? left.name.lexicographicallyPrecedes(right.name) : left.name.count < right.name.count
+        }
         self.fallback = fallback
         let all = [fallback] + Array(named.values)
         hasLocal = all.contains { $0.tier == .near }

@@ -55,4 +55,31 @@ struct CacheLimitTests {
             }
         }
     }
+
+    @Test("in memory, where a reload that changes nothing of them leaves copies, and one that encrypts them does not")
+    func reload() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = "\(directory)/squire.json"
+            try File.write(#"{"namespaces":{"n":{"ttl_ms":600000}}}"#, to: file)
+            try await withValkeyServer { server in
+                let arguments = ["--config", file, "--valkey", "unix://\(server.socketPath)"]
+                try await withDaemon(arguments: arguments) { daemon in
+                    let client = try AgentClient(daemon.socketPath)
+                    let get = #"["k","n"]"#
+                    _ = try await client.result(of: "cache.set", #"{"namespace":"n","key":"k","value":1}"#)
+                    try await waitUntil("it is kept in memory") {
+                        try await client.result(of: "cache.get", get)["source"] == "near"
+                    }
+                    try daemon.process.signal(SIGHUP)
+                    try await waitUntil("the file was read again") { daemon.log.contains("configuration reloaded") }
+                    #expect(try await client.result(of: "cache.get", get)["source"] == "near")
+                    try File.write(#"{"namespaces":{"n":{"ttl_ms":600000,"encrypt":true}}}"#, to: file)
+                    try daemon.process.signal(SIGHUP)
+                    try await waitUntil("what is in plain text is not read") {
+                        try await client.result(of: "cache.get", get) == ["hit": false]
+                    }
+                }
+            }
+        }
+    }
 }

@@ -6,42 +6,32 @@ import Testing
 struct DurableLockTests {
     @Test("are held when they do, and released when they do not in time")
     func replicas() async throws {
-        try await withValkeyServer(tcp: true) { primary in
-            let port = try #require(primary.port)
-            try await withValkeyServer(arguments: ["--replicaof", "127.0.0.1", "\(port)"]) { replica in
-                try await withDaemon(arguments: ["--valkey", "unix://\(primary.socketPath)"]) { daemon in
-                    let agent = RunningAgent(daemon: daemon, server: primary)
-                    try await agent.becomeConnected()
-                    try await waitUntil("the replica follows", within: .seconds(30)) {
-                        try primary.command("WAIT", "1", "100") == .integer(1)
-                    }
-                    let client = try agent.lease()
-                    let params: Document = ["name": "n", "replicas_min": 1, "replicas_wait_ms": 10_000]
-                    let held = try await client.result("lock.acquire", params)
-                    #expect(held["acquired"] == true)
-                    #expect(try replica.command("HEXISTS", "lock:{n}", "u") == .integer(1))
-                    // Who waits has it when replicas know of its turn.
-                    let other = try agent.lease()
-                    let waiting: Document = [
-                        "name": "n", "replicas_min": 1, "replicas_wait_ms": 10_000, "wait_ms": 20_000,
-                    ]
-                    let call = try await other.begin("lock.acquire", waiting)
-                    try await waitUntil("the other waits") { try await agent.leases("waiting") == 1 }
-                    _ = try await client.result("lock.release", ["lease": held["lease"] ?? .null])
-                    let next = try await other.result(of: call)
-                    #expect(next["acquired"] == true)
-                    _ = try await other.result("lock.release", ["lease": next["lease"] ?? .null])
+        try await withReplicatedAgent { agent, replica in
+            let client = try agent.lease()
+            let params: Document = ["name": "n", "replicas_min": 1, "replicas_wait_ms": 10_000]
+            let held = try await client.result("lock.acquire", params)
+            #expect(held["acquired"] == true)
+            #expect(try replica.command("HEXISTS", "lock:{n}", "u") == .integer(1))
+            // Who waits has it when replicas know of its turn.
+            let other = try agent.lease()
+            let waiting: Document = [
+                "name": "n", "replicas_min": 1, "replicas_wait_ms": 10_000, "wait_ms": 20_000,
+            ]
+            let call = try await other.begin("lock.acquire", waiting)
+            try await waitUntil("the other waits") { try await agent.leases("waiting") == 1 }
+            _ = try await client.result("lock.release", ["lease": held["lease"] ?? .null])
+            let next = try await other.result(of: call)
+            #expect(next["acquired"] == true)
+            _ = try await other.result("lock.release", ["lease": next["lease"] ?? .null])
 
-                    replica.kill()
-                    let short: Document = ["name": "n", "replicas_min": 1, "replicas_wait_ms": 50]
-                    let error = try await client.error("lock.acquire", short)
-                    #expect(error["kind"] == "conflict")
-                    #expect(error["replicas"] == 0)
-                    #expect(error["outcome"] == "not_applied")
-                    try await waitUntil("it was released") {
-                        try await client.result("lock.inspect", ["name": "n"])["locked"] == false
-                    }
-                }
+            replica.kill()
+            let short: Document = ["name": "n", "replicas_min": 1, "replicas_wait_ms": 50]
+            let error = try await client.error("lock.acquire", short)
+            #expect(error["kind"] == "conflict")
+            #expect(error["replicas"] == 0)
+            #expect(error["outcome"] == "not_applied")
+            try await waitUntil("it was released") {
+                try await client.result("lock.inspect", ["name": "n"])["locked"] == false
             }
         }
     }

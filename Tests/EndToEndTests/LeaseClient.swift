@@ -113,3 +113,23 @@ func withTwoAgents(
         }
     }
 }
+
+/// Runs `body` with an agent whose only store has a replica that follows.
+///
+/// - Parameter body: Receives the agent and the replica.
+/// - Throws: As `withDaemon` and `withValkeyServer`.
+func withReplicatedAgent(_ body: (RunningAgent, ValkeyServer) async throws -> Void) async throws {
+    try await withValkeyServer(tcp: true) { primary in
+        let port = try #require(primary.port)
+        try await withValkeyServer(arguments: ["--replicaof", "127.0.0.1", "\(port)"]) { replica in
+            try await withDaemon(arguments: ["--valkey", "unix://\(primary.socketPath)"]) { daemon in
+                let agent = RunningAgent(daemon: daemon, server: primary)
+                try await agent.becomeConnected()
+                try await waitUntil("the replica follows", within: .seconds(30)) {
+                    try primary.command("WAIT", "1", "100") == .integer(1)
+                }
+                try await body(agent, replica)
+            }
+        }
+    }
+}

@@ -38,34 +38,24 @@ struct LeaseGrantTests {
 
     @Test("and waits for replicas lives on meanwhile")
     func replicas() async throws {
-        try await withValkeyServer(tcp: true) { primary in
-            let port = try #require(primary.port)
-            try await withValkeyServer(arguments: ["--replicaof", "127.0.0.1", "\(port)"]) { replica in
-                try await withDaemon(arguments: ["--valkey", "unix://\(primary.socketPath)"]) { daemon in
-                    let agent = RunningAgent(daemon: daemon, server: primary)
-                    try await agent.becomeConnected()
-                    try await waitUntil("the replica follows", within: .seconds(30)) {
-                        try primary.command("WAIT", "1", "100") == .integer(1)
-                    }
-                    let (client, other) = (try agent.lease(), try agent.lease())
-                    try replica.pause()
-                    let params: Document = [
-                        "name": "n", "ttl_ms": 300, "replicas_min": 1, "replicas_wait_ms": 20_000,
-                        "_meta": ["deadline_ms": 30_000],
-                    ]
-                    let call = try await client.begin("lock.acquire", params)
-                    try await waitUntil("it is granted") {
-                        try await other.result("lock.inspect", ["name": "n"])["locked"] == true
-                    }
-                    // Longer than the life of the lease.
-                    #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 900])["acquired"] == false)
-                    try replica.resume()
-                    let held = try await client.result(of: call)
-                    #expect(held["acquired"] == true)
-                    #expect(held["ttl_ms"]?.integer ?? 0 > 0)
-                    #expect(try client.takePushes().isEmpty)
-                }
+        try await withReplicatedAgent { agent, replica in
+            let (client, other) = (try agent.lease(), try agent.lease())
+            try replica.pause()
+            let params: Document = [
+                "name": "n", "ttl_ms": 300, "replicas_min": 1, "replicas_wait_ms": 20_000,
+                "_meta": ["deadline_ms": 30_000],
+            ]
+            let call = try await client.begin("lock.acquire", params)
+            try await waitUntil("it is granted") {
+                try await other.result("lock.inspect", ["name": "n"])["locked"] == true
             }
+            // Longer than the life of the lease.
+            #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 900])["acquired"] == false)
+            try replica.resume()
+            let held = try await client.result(of: call)
+            #expect(held["acquired"] == true)
+            #expect(held["ttl_ms"]?.integer ?? 0 > 0)
+            #expect(try client.takePushes().isEmpty)
         }
     }
 

@@ -8,6 +8,8 @@ import Store
 extension Cache {
     /// Encrypts entries under these keys from now on, the first of them; all of them open what was written before.
     public func setKeys(_ secrets: [SecretBytes]) {
+        // What no key opens any more is not to be read from memory either.
+        if secrets.map({ MasterKey($0).id }) != self.secrets.map({ MasterKey($0).id }) { near.forgetEverything() }
         self.secrets = secrets
         coderStorage?.setKeys(KeyRing(secrets.map { MasterKey($0) }))
     }

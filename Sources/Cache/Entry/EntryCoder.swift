@@ -1,7 +1,5 @@
 import Bytes
 import Compression
-import Crypto
-import Linux
 import Sealing
 import Store
 
@@ -16,8 +14,6 @@ final class EntryCoder {
     private var opened = ByteBuffer()
     private var inflated = ByteBuffer()
     private var place = ByteBuffer()
-    private var salt: [UInt8] = []
-    private var saltWrites: Int64 = 0
 
     /// Works with these keys, the primary one first.
     init(_ keys: KeyRing) {
@@ -27,7 +23,6 @@ final class EntryCoder {
     /// Takes other keys from now on.
     func setKeys(_ keys: KeyRing) {
         sealer.keys = keys
-        salt = []
     }
 
     /// Appends an entry: head and value.
@@ -63,7 +58,7 @@ final class EntryCoder {
         EntryHead.append(name: name, staleMilliseconds: stale, tags: tags, flags, to: &stored)
         guard settings.isEncrypted else { return stored.append(payload) }
         makePlace(of: stored.view.dropFirst(start), hasStale: stale > 0)
-        currentSalt().withByteView { salt in
+        sealer.nextCommonSalt().withByteView { salt in
             sealer.seal(payload, EnvelopeHead(.entry), place: place.view, salt: salt, to: &stored)
         }
     }
@@ -100,14 +95,5 @@ final class EntryCoder {
         place.append(head)
         guard hasStale else { return }
         for index in EntryHead.Layout.leaseEnd..<EntryHead.Layout.staleEnd { place.replace(at: index, with: 0) }
-    }
-
-    private func currentSalt() -> [UInt8] {
-        if salt.isEmpty || saltWrites >= EnvelopeSealer.writesPerSalt {
-            salt = RandomBytes.make(16)
-            saltWrites = 0
-        }
-        saltWrites += 1
-        return salt
     }
 }
