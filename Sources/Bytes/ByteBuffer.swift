@@ -112,7 +112,7 @@ public struct ByteBuffer: ~Copyable {
     }
 
     /// Digits of `value` in decimal, 1...20: by the count of its bits, which is wrong by one at most.
-    private static func digitCount(_ value: UInt64) -> Int {
+    public static func digitCount(_ value: UInt64) -> Int {
         // 1233 / 4096 is a little more than the decimal logarithm of 2.
         let guess = ((64 - value.leadingZeroBitCount) * 1233) >> 12
         return guess + (value >= powersOfTen[guess] ? 1 : 0) + (value == 0 ? 1 : 0)

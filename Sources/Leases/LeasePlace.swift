@@ -21,15 +21,20 @@ public struct LeasePlace: Hashable, Sendable {
     public init(_ kind: LeaseKind, _ name: [UInt8], _ keyspace: Keyspace) {
         self.kind = kind
         self.name = name
-        let tagged = LeasePlace.tagged(name)
-        key = keyspace.stem(kind.holders, nil) + tagged
-        queue = keyspace.stem(kind.queue, nil) + tagged
-    }
-
-    private static func tagged(_ name: [UInt8]) -> [UInt8] {
         let (open, close) = (UInt8(ascii: "{"), UInt8(ascii: "}"))
-        guard name.contains(where: { $0 == open || $0 == close }) else { return [open] + name + [close] }
-        return [open] + name.withByteView { Digest.sha1Hexadecimal($0) } + [close] + name
+        let isPlain = !name.contains { $0 == open || $0 == close }
+        let tag = isPlain ? name : name.withByteView { Digest.sha1Hexadecimal($0) }
+        let rest = isPlain ? [] : name
+        func key(_ family: KeyFamily) -> [UInt8] {
+            var key = keyspace.stem(family, nil, reserving: tag.count + rest.count + 2)
+            key.append(open)
+            key += tag
+            key.append(close)
+            key += rest
+            return key
+        }
+        self.key = key(kind.holders)
+        queue = key(kind.queue)
     }
 
     /// The name in a key without prefix and family.

@@ -4,9 +4,9 @@ import Valkey
 /// The Lua scripts of locks, semaphores and elections; each works on the two keys of one ``LeasePlace``.
 ///
 /// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `l`, the lease released last while
-/// others were there, and `x`, the lease granted last; and, while somebody holds the place, `u`, the places taken, `c`,
-/// their capacity, `e`, a moment at or before the earliest end, `s`, the last number of the queue, `h:<lease>` for each
-/// holder and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
+/// others were there, and `x`, the lease granted last; and, while somebody holds the place, `p` — the places taken, their
+/// capacity and a moment at or before the earliest end —, `s`, the last number of the queue, `h:<lease>` for each holder
+/// and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
 ///
 /// Nobody waits for the dead: who stands first and whose agent does not listen is passed over, and where an agent did not
 /// take what it was granted, all that it waits for is. (In a Cluster a node counts its own listeners only.)
@@ -32,12 +32,12 @@ enum LeaseScripts {
     /// Its agent may be gone.
     static let claimMilliseconds = 2000
 
-    /// The server's time, and numbers as text: Lua's own conversion would round a fence.
+    /// The server's time, and whole numbers as text: Lua's own conversion would round a fence.
     static let time = """
         local time = redis.call('TIME')
         local micros = time[1] * 1000000 + time[2]
         local now = math.floor(micros / 1000)
-        local function text(number) return string.format('%.0f', number) end
+        local function text(number) return string.format('%d', number) end
         """
 
     /// Functions on the state `S` of the place.
@@ -56,12 +56,17 @@ enum LeaseScripts {
           return text(r.ends) .. ' ' .. text(r.weight) .. ' ' .. r.fence .. ' ' .. r.since .. ' ' .. text(r.life)
             .. ' ' .. r.state .. ' ' .. r.user .. ' ' .. r.agent .. ' ' .. r.rest
         end
+        local function places(p)
+          local u, c, e = string.match(p or '0 0 0', '^(%d+) (%d+) (%d+)$')
+          return tonumber(u), tonumber(c), tonumber(e)
+        end
+        local function keep()
+          redis.call('HSET', K, 'f', text(S.f), 'p', text(S.u) .. ' ' .. text(S.c) .. ' ' .. text(S.e))
+        end
         local function load()
-          local v = redis.call('HMGET', K, 'f', 'u', 'c', 'e', 's')
-          S = {
-            f = tonumber(v[1] or '0'), u = tonumber(v[2] or '0'), c = tonumber(v[3] or '0'), e = tonumber(v[4] or '0'),
-            s = tonumber(v[5] or '0'), dirty = false, changed = false,
-          }
+          local v = redis.call('HMGET', K, 'f', 'p', 's')
+          local u, c, e = places(v[2])
+          S = {f = tonumber(v[1] or '0'), u = u, c = c, e = e, s = tonumber(v[3] or '0'), dirty = false, changed = false}
         end
         local function prune()
           if S.u == 0 or S.e > now then return end
@@ -115,9 +120,9 @@ enum LeaseScripts {
           end
           if S.dirty then
             if S.u == 0 then
-              redis.call('HDEL', K, 'u', 'c', 'e', 'x', 's')
+              redis.call('HDEL', K, 'p', 'x', 's')
             else
-              redis.call('HSET', K, 'f', text(S.f), 'u', text(S.u), 'c', text(S.c), 'e', text(S.e))
+              keep()
             end
             S.dirty = false
           end
@@ -139,28 +144,29 @@ enum LeaseScripts {
     /// Takes places, or a place in the queue.
     ///
     /// Doing it twice is doing it once.
-    /// ARGV[3] is the lease, ARGV[4] its weight, ARGV[5] the capacity, ARGV[6] the life, ARGV[7] the user, ARGV[8] the
-    /// agent, ARGV[9] party and description, ARGV[10] how long a place in the queue lasts without being tended, 0 for
-    /// none. Answers `{1, fence, life}`; `{0, milliseconds until the earliest end, a holder's record}` where it did not
-    /// get any; `{2, …}` the same where it waits.
+    /// ARGV[3] is the lease, ARGV[4] its weight, ARGV[5] the capacity, ARGV[6] the life, ARGV[7] how long a place in the
+    /// queue lasts without being tended, 0 for none, ARGV[8] user, agent, party and description. Answers the fence where
+    /// it got a whole life; `{1, fence, life}` where that began before; `{0, milliseconds until the earliest end, a
+    /// holder's record}` where it did not get any; `{2, …}` the same where it waits.
     static let acquire = Script(
         """
-        -- squire lease.acquire 2
-        local held = redis.call('HMGET', KEYS[1], 'u', 'f')
+        -- squire lease.acquire 3
+        local held = redis.call('HMGET', KEYS[1], 'p', 'f')
         \(time)
         if not held[1] then
-          local fence, last = micros, tonumber(held[2] or '0')
-          if last >= fence then fence = last + 1 end
-          fence = text(fence)
+          local number, last = micros, tonumber(held[2] or '0')
+          if last >= number then number = last + 1 end
+          local fence = text(number)
           local ends = text(now + ARGV[6])
-          redis.call('HSET', KEYS[1], 'f', fence, 'u', ARGV[4], 'c', ARGV[5], 'e', ends, 'x', ARGV[3], 'h:' .. ARGV[3],
-            ends .. ' ' .. ARGV[4] .. ' ' .. fence .. ' ' .. text(now) .. ' ' .. ARGV[6] .. ' h ' .. ARGV[7] .. ' '
-            .. ARGV[8] .. ' ' .. ARGV[9])
+          redis.call('HSET', KEYS[1], 'f', fence, 'p', ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ends, 'x', ARGV[3],
+            'h:' .. ARGV[3], ends .. ' ' .. ARGV[4] .. ' ' .. fence .. ' ' .. text(now) .. ' ' .. ARGV[6] .. ' h '
+            .. ARGV[8])
           if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
-          return {1, fence, ARGV[6]}
+          return number
         end
         \(functions)
-        local lease, weight, capacity, life = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
+        local lease, weight, capacity, life = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
+        local user, agent, rest = string.match(ARGV[8], '^(%d+) (%x+) (.*)$')
         load()
         prune()
         settle()
@@ -170,21 +176,21 @@ enum LeaseScripts {
           if r.state == 'r' then return {0, text(r.ends - now), own} end
           if r.state == 'g' then r.ends, r.state = now + r.life, 'h' end
           -- Whoever asked last keeps it. Writing it also makes `WAIT` tell of it.
-          r.agent, r.rest = ARGV[8], ARGV[9]
+          r.agent, r.rest = agent, rest
           redis.call('HSET', K, 'h:' .. lease, write(r))
           return {1, r.fence, text(r.ends - now)}
         end
         if S.u > 0 and S.c ~= capacity then return redis.error_reply('SQUIRECAPACITY ' .. text(S.c)) end
         local r = {
           ends = now + ARGV[6], weight = weight, fence = text(capacity), since = text(now), life = tonumber(ARGV[6]),
-          state = 'h', user = ARGV[7], agent = ARGV[8], rest = ARGV[9],
+          state = 'h', user = user, agent = agent, rest = rest,
         }
         local waits = redis.call('HEXISTS', K, 'w:' .. lease) == 1
         if S.u == 0 or (not waits and S.u + weight <= S.c and redis.call('EXISTS', Q) == 0) then
           if S.u == 0 then S.c = capacity end
           grant(lease, r)
           settle()
-          return {1, r.fence, ARGV[6]}
+          return tonumber(r.fence)
         end
         if life == 0 then return {0, text(S.e - now), holder()} end
         if not waits then
@@ -207,7 +213,7 @@ enum LeaseScripts {
     /// `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
-        -- squire lease.renew 2
+        -- squire lease.renew 3
         \(time)
         \(functions)
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
@@ -220,7 +226,11 @@ enum LeaseScripts {
           if ARGV[7] ~= '' then r.rest = string.gsub(r.rest, '^%x+%-%d+', ARGV[7]) end
           record = write(r)
           redis.call('HSET', K, 'h:' .. ARGV[3], record)
-          if r.ends < tonumber(redis.call('HGET', K, 'e') or '0') then redis.call('HSET', K, 'e', text(r.ends)) end
+          load()
+          if r.ends < S.e then
+            S.e = r.ends
+            keep()
+          end
           return {1, text(r.life), record}
         end
         load()
@@ -232,25 +242,26 @@ enum LeaseScripts {
 
     /// Ends the lease ARGV[3] of the user ARGV[4], or its wait; where ARGV[5] is not empty, only one that this agent keeps.
     ///
+    /// ARGV[6] is 1 where the lease lives longer than anybody waits for the answer, so that the time need not be asked for.
     /// Doing it twice is doing it once. Answers 1 where it was held, or is the one that was released last; 2 where it
     /// waited; else 0, also where it has run out.
     static let release = Script(
         """
-        -- squire lease.release 2
-        local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'u', 's', 'x')
-        local weight
-        \(time)
+        -- squire lease.release 3
+        local v = redis.call('HMGET', KEYS[1], 'h:' .. ARGV[3], 'p', 's', 'x')
+        local ends, weight, user, agent
         if v[1] then
-          local ends, places, user, agent = string.match(v[1], '^(%d+) (%d+) %d+ %d+ %d+ %a (%d+) (%x+) ')
+          ends, weight, user, agent = string.match(v[1], '^(%d+) (%d+) %d+ %d+ %d+ %a (%d+) (%x+) ')
           if user ~= ARGV[4] or ARGV[5] ~= '' and agent ~= ARGV[5] then return 0 end
-          if tonumber(ends) > now then weight = places end
-          if weight and weight == v[2] and not v[3] and v[4] == ARGV[3] then
+          if ARGV[6] == '1' and v[4] == ARGV[3] and not v[3] and string.match(v[2] or '', '^%d+') == weight then
             -- Nobody else holds it, and nobody has waited since somebody did. That it is `x` tells who released it.
-            redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'u', 'c', 'e')
+            redis.call('HDEL', KEYS[1], 'h:' .. ARGV[3], 'p')
             if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], '') end
             return 1
           end
         end
+        \(time)
+        if v[1] and tonumber(ends) <= now then weight = nil end
         \(functions)
         local result = 0
         load()
@@ -285,7 +296,7 @@ enum LeaseScripts {
     /// where it was granted, 2 where it is not known.
     static let tend = Script(
         """
-        -- squire lease.tend 2
+        -- squire lease.tend 3
         \(time)
         \(functions)
         load()
@@ -316,7 +327,7 @@ enum LeaseScripts {
     /// The fence, the capacity, the server's time, the records of those who hold, and of those who wait, in order.
     static let inspect = Script(
         """
-        -- squire lease.inspect 2
+        -- squire lease.inspect 3
         \(time)
         \(functions)
         load()
@@ -343,7 +354,7 @@ enum LeaseScripts {
     /// Marks every lease as revoked, and tells the agents that keep them; answers how many.
     static let revoke = Script(
         """
-        -- squire lease.revoke 2
+        -- squire lease.revoke 3
         \(time)
         \(functions)
         load()

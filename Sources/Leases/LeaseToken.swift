@@ -1,4 +1,5 @@
 public import Bytes
+import Crypto
 
 /// The random name of a lease: 128 bits, which nobody can guess.
 public struct LeaseID: Hashable, Sendable {
@@ -7,11 +8,17 @@ public struct LeaseID: Hashable, Sendable {
 
     /// Bytes of its text.
     static let textCount = 32
+    /// Bytes of its value.
+    private static let byteCount = 16
 
     /// A new one.
-    public static func make() -> LeaseID {
-        var generator = SystemRandomNumberGenerator()
-        return LeaseID(high: generator.next(), low: generator.next())
+    public static func make() -> LeaseID { make(1)[0] }
+
+    /// As many new ones, which costs little more than one.
+    static func make(_ count: Int) -> [LeaseID] {
+        let bytes = RandomBytes.make(count * byteCount)
+        let word = { (start: Int) in bytes[start..<(start + 8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+        return (0..<count).map { LeaseID(high: word($0 * byteCount), low: word($0 * byteCount + 8)) }
     }
 
     private init(high: UInt64, low: UInt64) {
@@ -36,13 +43,23 @@ public struct LeaseID: Hashable, Sendable {
     }
 
     /// Its 32 digits.
-    public var text: [UInt8] { hexadecimal(high) + hexadecimal(low) }
+    public var text: [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(LeaseID.textCount)
+        text.append(hexadecimal: high)
+        text.append(hexadecimal: low)
+        return text
+    }
 }
 
-/// The 16 lower-case hexadecimal digits of a number.
-func hexadecimal(_ number: UInt64) -> [UInt8] {
-    let digits = Array("0123456789abcdef".utf8)
-    return (0..<16).map { digits[Int(number >> (60 - 4 * UInt64($0)) & 15)] }
+extension [UInt8] {
+    /// Appends the 16 lower-case hexadecimal digits of a number.
+    mutating func append(hexadecimal number: UInt64) {
+        for shift in stride(from: UInt64(60), through: 0, by: -4) {
+            let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
+            append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10))
+        }
+    }
 }
 
 /// What a client shows to renew or end its lease: the lease's name, then what is leased, so that any agent finds it.

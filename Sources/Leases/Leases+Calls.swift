@@ -15,11 +15,13 @@ extension Leases {
     /// It is renewed no more from this moment on, whatever becomes of the call.
     public func release(_ token: LeaseToken, _ kind: LeaseKind, _ context: CallContext) {
         let place = LeasePlace(kind, token.name, keyspace)
+        var outlives = false
         if let lease = ids[token.id], lease.userID == context.userID {
             if lease.isOpen {
                 let message = "the lease was released while it was waited for"
                 end(lease, because: RPCError(.cancelled, message, outcome: .notApplied))
             } else if !lease.isAbandoned {
+                outlives = lease.state == .held && lease.validUntil >= context.deadline
                 unregister(lease)
             }
         }
@@ -30,7 +32,7 @@ extension Leases {
             deadline: context.deadline
         )
         link.send(request, lane: context.lane) {
-            append(releaseOf: token.id, place, context.userID, isOwn: false, to: &$0)
+            append(releaseOf: token.id, place, context.userID, isOwn: false, outlives: outlives, to: &$0)
         }
     }
 

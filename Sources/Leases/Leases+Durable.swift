@@ -18,7 +18,7 @@ extension Leases {
             await self.exchangeDurably(lease) { command in
                 self.append(acquisitionOf: lease, to: &command)
             } take: { reply in
-                let answer = LeaseAnswer(reply)
+                let answer = LeaseAnswer(reply, to: lease.wish)
                 if case .granted(let fence, let life) = answer { return self.confirm(lease, fence: fence, life: life) }
                 self.asked(lease, answer)
                 return false

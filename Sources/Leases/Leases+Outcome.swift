@@ -17,7 +17,7 @@ extension Leases: ReplyReceiver {
         if operation == .release { return answerRelease(CallID(rawValue: completion.call), reply) }
         guard let lease = leases[completion.call] else { return }
         switch operation {
-        case .acquire: asked(lease, LeaseAnswer(reply))
+        case .acquire: asked(lease, LeaseAnswer(reply, to: lease.wish))
         case .claim: claimed(lease, RenewalAnswer(reply))
         case .renew: renewed(lease, RenewalAnswer(reply))
         case .release: return
@@ -181,19 +181,22 @@ extension Leases: ReplyReceiver {
     ///   - place: What it is a lease of.
     ///   - userID: Whose it is.
     ///   - isOwn: Whether only a lease that this agent keeps is meant, and not one that was taken to another.
+    ///   - outlives: Whether the lease certainly lives longer than anybody waits for the answer.
     ///   - command: Receives the command.
     func append(
         releaseOf id: LeaseID,
         _ place: LeasePlace,
         _ userID: UInt32,
         isOwn: Bool,
+        outlives: Bool = false,
         to command: inout ByteBuffer
     ) {
-        command.append(callOf: LeaseScripts.release, keys: 2, arguments: 5)
+        command.append(callOf: LeaseScripts.release, keys: 2, arguments: 6)
         append(headOf: place, to: &command)
         command.append(word: id.text)
         command.append(word: Int64(userID))
         command.append(word: isOwn ? agent : [])
+        command.append(word: outlives ? 1 : 0)
     }
 }
 
@@ -205,11 +208,19 @@ enum LeaseAnswer {
     case capacity(Int64)
     case error(RPCError)
 
-    init(_ reply: Reply) {
-        self.init(reply.copy())
+    init(_ reply: Reply, to wish: LeaseWish) {
+        if reply.kind == .integer {
+            self = .granted(fence: reply.integer, life: wish.lifeMilliseconds)
+        } else {
+            self.init(reply.copy(), to: wish)
+        }
     }
 
-    init(_ reply: ReplyValue) {
+    init(_ reply: ReplyValue, to wish: LeaseWish) {
+        if let fence = reply.integer {
+            self = .granted(fence: fence, life: wish.lifeMilliseconds)
+            return
+        }
         if case .error(let text) = reply {
             self = LeaseAnswer.error(text)
             return

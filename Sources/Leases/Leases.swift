@@ -77,6 +77,8 @@ public final class Leases {
     let stem: [UInt8]
     /// The key of the waits-for graph.
     let graph: [UInt8]
+    /// Names for the next leases.
+    private var names: [LeaseID] = []
     var leases: [UInt64: Lease] = [:]
     var ids: [LeaseID: Lease] = [:]
     var peers: [ObjectIdentifier: PeerLeases] = [:]
@@ -113,7 +115,9 @@ public final class Leases {
         self.calls = calls
         self.keyspace = keyspace
         self.log = log
-        agent = hexadecimal(UInt64.random(in: 0 ... .max))
+        var agent: [UInt8] = []
+        agent.append(hexadecimal: .random(in: 0 ... .max))
+        self.agent = agent
         stem = keyspace.prefix + Array("__squire:agent:".utf8)
         graph = keyspace.prefix + Array("lock-graph".utf8)
         for script in LeaseScripts.all { link.register(script) }
@@ -133,7 +137,7 @@ public final class Leases {
     ///
     /// - Parameters:
     ///   - wish: What is wanted.
-    ///   - id: The lease's name: a new one, or that of the same wish made before.
+    ///   - id: The lease's name, where the same wish was made before or will be made again; nil for a new one.
     ///   - request: Who asks.
     ///   - peer: The connection for which it is.
     ///   - owner: Told of everything; it must live as long as the agent.
@@ -142,7 +146,7 @@ public final class Leases {
     @discardableResult
     public func acquire(
         _ wish: LeaseWish,
-        id: LeaseID = .make(),
+        id: LeaseID? = nil,
         for request: LeaseRequest,
         of peer: Peer,
         owner: any LeaseOwner
@@ -150,11 +154,11 @@ public final class Leases {
         guard !isEnding else {
             throw RPCError(.shuttingDown, "the agent is shutting down", outcome: .notApplied)
         }
-        if let known = ids[id] {
+        if let id, let known = ids[id] {
             // The same request again: whoever made it now has what came of it, and takes the place in the queue.
             takeOver(known)
         }
-        let lease = try register(wish, id, request, peer, owner)
+        let lease = try register(wish, id ?? newName(), request, peer, owner)
         if safety.isKnown {
             ask(lease)
         } else {
@@ -164,6 +168,11 @@ public final class Leases {
             }
         }
         return lease
+    }
+
+    private func newName() -> LeaseID {
+        if names.isEmpty { names = LeaseID.make(16) }
+        return names.removeLast()
     }
 
     /// Takes a lease in among those of a connection.
@@ -274,21 +283,22 @@ public final class Leases {
 
     func append(acquisitionOf lease: Lease, to command: inout ByteBuffer) {
         let wish = lease.wish
-        command.append(callOf: LeaseScripts.acquire, keys: 2, arguments: 10)
+        command.append(callOf: LeaseScripts.acquire, keys: 2, arguments: 8)
         append(headOf: wish.place, to: &command)
         command.append(word: lease.id.text)
         command.append(word: wish.weight)
         command.append(word: wish.capacity)
         command.append(word: wish.lifeMilliseconds)
-        command.append(word: Int64(lease.userID))
-        command.append(word: agent)
-        let about = lease.holder.text(of: lease.description)
-        command.append(wordOf: lease.party.count + 1 + about.count)
-        command.append(lease.party)
-        command.append(UInt8(ascii: " "))
-        command.append(about)
-        command.append("\r\n")
         command.append(word: wish.waitMilliseconds == 0 ? 0 : Leases.waitLifeMilliseconds)
+        let user = UInt64(lease.userID)
+        let about = lease.holder.text(of: lease.description)
+        command.append(wordOf: ByteBuffer.digitCount(user) + agent.count + lease.party.count + about.count + 3)
+        command.append(decimal: user)
+        for part in [agent, lease.party, about] {
+            command.append(UInt8(ascii: " "))
+            command.append(part)
+        }
+        command.append("\r\n")
     }
 
     /// Appends the keys of a script, and its first two arguments.

@@ -76,7 +76,7 @@ enum WaitsForScripts {
     /// where places lead from one to the next and back to the party are their records read.
     static let check = Script(
         """
-        -- squire waits_for.check 2
+        -- squire waits_for.check 3
         \(LeaseScripts.time)
         \(LeaseScripts.functions)
         local G, lease, agent = KEYS[3], ARGV[3], ARGV[4]
@@ -122,11 +122,11 @@ enum WaitsForScripts {
           return entries[of]
         end
         local function holders(key)
-          local v = redis.call('HMGET', key, 'u', 'x')
+          local v = redis.call('HMGET', key, 'p', 'x')
           local last = v[2] and redis.call('HGET', key, 'h:' .. v[2])
           local r = last and read(last)
           if not v[1] then return {} end
-          if r and text(r.weight) == v[1] then return r.ends > now and {party(r)} or {} end
+          if r and text(r.weight) == string.match(v[1], '^%d+') then return r.ends > now and {party(r)} or {} end
           local all, found = redis.call('HGETALL', key), {}
           for i = 1, #all, 2 do
             if string.sub(all[i], 1, 2) == 'h:' then
@@ -187,8 +187,8 @@ enum WaitsForScripts {
               end
             elseif word == 'w:' then
               waiting[string.sub(all[i], 3)] = all[i + 1]
-            elseif all[i] == 'c' then
-              place.capacity = tonumber(all[i + 1])
+            elseif all[i] == 'p' then
+              place.capacity = tonumber(string.match(all[i + 1], ' (%d+) '))
             end
           end
           local queue = redis.call('ZRANGE', queues[key], 0, -1, 'WITHSCORES')

@@ -104,7 +104,7 @@ struct Execution {
             throw error
         }
         var end: Instant?
-        while running.mustBeWaitedFor(until: end) {
+        while running.mustBeWaitedFor(isAsked: end != nil) {
             let now = Instant.now
             if end == nil, let loss = holding.loss(at: now) {
                 console.complain("rpc: the lock is lost (\(loss)); the command is ended\n")
@@ -148,7 +148,7 @@ struct Execution {
         let life = params.value("ttl_ms")?.integer ?? 15_000
         let running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(term ?? 0)"])
         var end: Instant?
-        while running.mustBeWaitedFor(until: end) {
+        while running.mustBeWaitedFor(isAsked: end != nil) {
             let now = Instant.now
             let wake = end.map { min($0, now.advanced(by: .milliseconds(20))) } ?? .distantFuture
             _ = client.exchange(alongside: running.descriptorNumber, until: wake)

@@ -13,6 +13,8 @@ final class ProtectedCommand {
     private let terminal: Terminal?
     /// How it ended; nil while it runs.
     private(set) var status: ChildProcess.ExitStatus?
+    /// When the group was ended by force first.
+    private var killed: Instant?
     /// Whether it was stopped, and may go on by now: see ``goOn()``.
     private(set) var isStopped = false
 
@@ -99,19 +101,20 @@ final class ProtectedCommand {
     /// Sends a signal to the whole group.
     func signal(_ number: Int32) {
         ProcessGroup.signal(process.processID, number)
+        if number == SIGKILL, killed == nil { killed = .now }
         // A command that was stopped ends only when it goes on.
         if number == SIGTERM { ProcessGroup.signal(process.processID, SIGCONT) }
     }
 
     /// Whether the command runs; or, once it was asked to end, anybody of its group does.
     ///
-    /// - Parameter end: When the group is ended by force; nil where nobody was asked to end.
-    /// - Returns: False also where somebody is there a moment after that: who is dead, and only waits for its parent to
-    ///   take note.
-    func mustBeWaitedFor(until end: Instant?) -> Bool {
+    /// - Parameter isAsked: Whether the group was asked to end.
+    /// - Returns: False also where somebody is there a moment after the group was ended by force: who is dead, and only
+    ///   waits for its parent to take note.
+    func mustBeWaitedFor(isAsked: Bool) -> Bool {
         guard status != nil else { return true }
-        guard let end, Instant.now < end.advanced(by: .milliseconds(20)) else { return false }
-        return ProcessGroup.exists(process.processID)
+        guard isAsked, ProcessGroup.exists(process.processID) else { return false }
+        return killed.map { Instant.now < $0.advanced(by: .milliseconds(20)) } ?? true
     }
 
     /// The status for this program to end with: the command's, or 128 and the signal's number.

@@ -168,10 +168,22 @@ public final class Keyspace {
     ///   - namespace: The namespace's name; nil for the one without.
     /// - Returns: The bytes up to and including the colon.
     public func stem(_ family: KeyFamily, _ namespace: [UInt8]?) -> [UInt8] {
-        var stem = prefix
-        stem += Array("\(family.word)".utf8)
-        if let namespace { stem += [UInt8(ascii: "@")] + namespace }
-        return stem + [UInt8(ascii: ":")]
+        stem(family, namespace, reserving: 0)
+    }
+
+    /// The same, with room for `count` bytes behind it.
+    public func stem(_ family: KeyFamily, _ namespace: [UInt8]?, reserving count: Int) -> [UInt8] {
+        var stem: [UInt8] = []
+        let word = family.word.utf8CodeUnitCount
+        stem.reserveCapacity(prefix.count + word + (namespace.map { $0.count + 1 } ?? 0) + 1 + count)
+        stem += prefix
+        family.word.withUTF8Buffer { unsafe stem.append(contentsOf: $0) }
+        if let namespace {
+            stem.append(UInt8(ascii: "@"))
+            stem += namespace
+        }
+        stem.append(UInt8(ascii: ":"))
+        return stem
     }
 
     /// What the names of another family's keys begin with in the namespace of a key.

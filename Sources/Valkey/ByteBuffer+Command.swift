@@ -32,13 +32,7 @@ extension ByteBuffer {
 
     /// Appends one word of a command, a number in decimal.
     public mutating func append(word number: Int64) {
-        var length = number < 0 ? 2 : 1
-        var rest = number.magnitude
-        while rest >= 10 {
-            rest /= 10
-            length += 1
-        }
-        append(wordOf: length)
+        append(wordOf: ByteBuffer.digitCount(number.magnitude) + (number < 0 ? 1 : 0))
         append(decimal: number)
         append("\r\n")
     }

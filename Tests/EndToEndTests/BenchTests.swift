@@ -25,7 +25,7 @@ struct BenchTests {
     }
 
     private static let brief = [
-        "--warm-up", "0", "--duration", "300ms", "--keys", "50", "--connections", "4", "--json",
+        "--warm-up", "0", "--duration", "1s", "--keys", "50", "--connections", "4", "--json",
     ]
 
     private func bench(_ agent: RunningAgent, _ options: [String] = []) async throws -> CommandResult {
@@ -48,8 +48,8 @@ struct BenchTests {
             let report = try Report(try await bench(agent))
             #expect(try report.figure("calls") > 0)
             #expect(try report.figure("hits") == report.figure("calls"))
-            // News of the writes that came before may have each key read from Valkey once more.
-            #expect(try report.figure("calls") - report.figure("memory_hits") <= 50)
+            // News of the writes that came before may have each key read from Valkey once more, on each connection.
+            #expect(try report.figure("calls") - report.figure("memory_hits") <= 200)
             #expect(try report.figure("memory_hits") > 0)
             #expect(try report.figure("errors") == 0)
             #expect(try report.figure("p50_us") <= report.figure("p99_9_us"))
@@ -105,8 +105,8 @@ struct BenchTests {
     func rate() async throws {
         try await withAgent { agent in
             let report = try Report(try await bench(agent, ["--rate", "1000"]))
-            // In 300 ms three hundred calls are due, and the one that the time begins with.
-            #expect(try report.figure("calls") + report.figure("behind") <= 301)
+            // In a second a thousand calls are due, and the one that the time begins with.
+            #expect(try report.figure("calls") + report.figure("behind") <= 1001)
             #expect(try report.figure("calls") > 0)
         }
     }
@@ -114,7 +114,7 @@ struct BenchTests {
     @Test("The source is asked once for each entry where the cache is used")
     func source() async throws {
         try await withAgent { agent in
-            let report = try Report(try await bench(agent, ["--source", "5ms", "--duration", "500ms", "--keys", "2"]))
+            let report = try Report(try await bench(agent, ["--source", "5ms", "--duration", "2s", "--keys", "2"]))
             #expect(report.targets == 2)
             #expect(try report.figure("source_calls", of: 0) == report.figure("calls", of: 0))
             #expect(try report.figure("source_calls", of: 1) == 2)
@@ -127,7 +127,7 @@ struct BenchTests {
     func refusals() async throws {
         try await withAgent { agent in
             try agent.server.command("SET", "cache:bench:n:00000000", "no number")
-            let result = try await agent.daemon.rpc("bench", "--mix", "increment", "--keys", "1", "--duration", "50ms")
+            let result = try await agent.daemon.rpc("bench", "--mix", "increment", "--keys", "1", "--duration", "1s")
             #expect(result.status == .exited(1))
             #expect(result.standardOutput.contains("refused"))
             #expect(result.standardOutput.contains("conflict"))

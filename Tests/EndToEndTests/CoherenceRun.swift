@@ -40,8 +40,10 @@ private final class KeyHistory: Sendable {
 
 /// Writers and readers through two agents and straight to their Valkey, while connections are killed at random.
 struct CoherenceRun {
-    /// How long after its acknowledgement a write may be unknown to other readers.
-    static let window: Int64 = 50
+    /// How long after its acknowledgement a write may be unknown to other readers, in milliseconds.
+    ///
+    /// Where a proxy stands between, its thread may wait for a processor while the writer knows of its write already.
+    private let window: Int64
 
     private let agents: [RunningAgent]
     private let server: ValkeyServer
@@ -98,6 +100,7 @@ struct CoherenceRun {
                         let run = CoherenceRun(
                             agents: agents,
                             server: server,
+                            window: jitter == nil ? 50 : 500,
                             end: Instant.now.advanced(by: duration),
                             operations: operations
                         )
@@ -108,9 +111,10 @@ struct CoherenceRun {
         }
     }
 
-    private init(agents: [RunningAgent], server: ValkeyServer, end: Instant, operations: Int) {
+    private init(agents: [RunningAgent], server: ValkeyServer, window: Int64, end: Instant, operations: Int) {
         self.agents = agents
         self.server = server
+        self.window = window
         self.end = end
         self.operations = operations
     }
@@ -180,7 +184,7 @@ struct CoherenceRun {
         guard let result = reply["result"], result["degraded"] == nil else { return failures.count(refused: 1) }
         let value = result["value"]?.integer.map(Int.init)
         failures.count(reads: 1, near: result["source"] == "near" ? 1 : 0)
-        let moment = isOwn ? asked : asked.advanced(milliseconds: -Self.window)
+        let moment = isOwn ? asked : asked.advanced(milliseconds: -window)
         if !histories[key].allows(value, at: moment) {
             let owner = isOwn ? "its own" : "another's"
             failures.add("k\(key) was \(result.text(style: .compact)), which is too old; it is \(owner)")

@@ -142,7 +142,9 @@ struct CommandLineTests {
             try agent.server.pause()
             let late = try await agent.daemon.rpc("--timeout", "100ms", "cache.get", "key=k")
             #expect(late.status == .exited(7), "\(late.standardError)")
-            #expect(late.standardError.contains("deadline_exceeded"), "\(late.standardError)")
+            // The agent's own answer, unless it comes so late that rpc gives up itself.
+            let isLate = ["deadline_exceeded", "no reply in time"].contains { late.standardError.contains($0) }
+            #expect(isLate, "\(late.standardError)")
             try agent.server.resume()
             agent.server.kill()
             try await waitUntil("the agent knows") {

@@ -13,7 +13,7 @@ struct DeadlockCaseTests {
             _ = try await new.result("lock.renew", ["lease": lease])
             let held = try await other.hold("B")
             let waiting = try await other.await("A")
-            try await first.queue(becomes: 1, of: "A")
+            try await waitUntil("it stands in the graph") { try first.graphParties() == 1 }
             // Who handed it over holds it no longer.
             let harmless = try await old.await("B")
             try await first.queue(becomes: 1, of: "B")
@@ -34,8 +34,8 @@ struct DeadlockCaseTests {
             let lease = try await old.hold("A")
             try await other.hold("B")
             let waiting = try await other.await("A")
+            try await waitUntil("it stands in the graph") { try first.graphParties() == 1 }
             let doomed = try await new.await("B")
-            try await first.queue(becomes: 1, of: "A")
             try await first.queue(becomes: 1, of: "B")
             _ = try await new.result("lock.renew", ["lease": lease])
             let error = try await new.error(of: doomed)
@@ -53,7 +53,7 @@ struct DeadlockCaseTests {
             _ = try await new.result("lock.renew", ["lease": lease])
             try await other.hold("B")
             _ = try await other.await("A")
-            try await first.queue(becomes: 1, of: "A")
+            try await waitUntil("it stands in the graph") { try first.graphParties() == 1 }
             // The party is who the name says, not the connection.
             let harmless = try await new.await("B")
             try await first.queue(becomes: 1, of: "B")
@@ -74,6 +74,8 @@ struct DeadlockCaseTests {
             try await first.queue(becomes: 1, of: "p")
             let behind = try await b.await("p", shared + [("label", "b")])
             try await first.queue(becomes: 2, of: "p")
+            // Who holds nothing stands not in it.
+            try await waitUntil("b stands in the graph") { try first.graphParties() == 1 }
             let error = try await a.error(of: try await a.await("q", [("label", "a")]))
             #expect(error["kind"] == "deadlock")
             #expect(error["cycle"]?.array?.compactMap { $0["label"]?.string } == ["a", "b", "x"])

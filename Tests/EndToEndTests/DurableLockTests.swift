@@ -11,7 +11,7 @@ struct DurableLockTests {
             let params: Document = ["name": "n", "replicas_min": 1, "replicas_wait_ms": 10_000]
             let held = try await client.result("lock.acquire", params)
             #expect(held["acquired"] == true)
-            #expect(try replica.command("HEXISTS", "lock:{n}", "u") == .integer(1))
+            #expect(try replica.command("HEXISTS", "lock:{n}", "p") == .integer(1))
             // Who waits has it when replicas know of its turn.
             let other = try agent.lease()
             let waiting: Document = [

@@ -51,7 +51,7 @@ struct FenceTests {
     func together() async throws {
         try await withAgent { agent in
             let client = try agent.connect()
-            let more = #","tags":["t"],"ttl_ms":1000,"stale_ms":1000"#
+            let more = #","tags":["t"],"ttl_ms":600000,"stale_ms":600000"#
             #expect(try await set(client, 7, 1, more: more)["result"] == ["stored": true])
             #expect(try await set(client, 6, 2, more: more)["error"]?["data"]?["kind"] == "conflict")
             #expect(try await set(client, 8, 2, more: more + #","condition":"absent""#)["result"] == ["stored": false])

@@ -51,7 +51,9 @@ struct JobControlTests {
     func runsOut() async throws {
         try await withTemporaryDirectory { directory in
             try await withAgent { agent in
-                let script = "echo run; while :; do sleep 0.01; done"
+                // It forks nothing: a shell whose child was stopped before it ran its program cannot be stopped itself.
+                guard unsafe mkfifo("\(directory)/fifo", 0o600) == 0 else { throw SystemError.current("mkfifo") }
+                let script = "echo run; read line < \(directory)/fifo"
                 let shell = try await start(agent, directory, ["ttl_ms=2s", "--", "sh", "-c", script])
                 try await waitUntil("the command runs") { shell.text.contains("run") }
                 try shell.press("stop")

@@ -42,7 +42,7 @@ struct LeaseGrantTests {
             let (client, other) = (try agent.lease(), try agent.lease())
             try replica.pause()
             let params: Document = [
-                "name": "n", "ttl_ms": 300, "replicas_min": 1, "replicas_wait_ms": 20_000,
+                "name": "n", "ttl_ms": 1500, "replicas_min": 1, "replicas_wait_ms": 20_000,
                 "_meta": ["deadline_ms": 30_000],
             ]
             let call = try await client.begin("lock.acquire", params)
@@ -50,7 +50,7 @@ struct LeaseGrantTests {
                 try await other.result("lock.inspect", ["name": "n"])["locked"] == true
             }
             // Longer than the life of the lease.
-            #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 900])["acquired"] == false)
+            #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 2500])["acquired"] == false)
             try replica.resume()
             let held = try await client.result(of: call)
             #expect(held["acquired"] == true)
@@ -66,7 +66,7 @@ struct LeaseGrantTests {
             let heir = try second.lease()
             do {
                 let holder = try first.lease()
-                let held = try await holder.result("lock.acquire", ["name": "n", "ttl_ms": 600])
+                let held = try await holder.result("lock.acquire", ["name": "n", "ttl_ms": 6000])
                 _ = try await holder.result("lock.acquire", ["name": "last", "ttl_ms": 60_000])
                 _ = try await heir.result("lock.renew", ["lease": held["lease"] ?? .null, "ttl_ms": 60_000])
                 let agent = try record(first, "lock:{n}", held)[7]
@@ -125,7 +125,7 @@ struct LeaseGrantTests {
     func expired() async throws {
         try await withAgent { agent in
             let client = try agent.lease()
-            let held = try await client.result("lock.acquire", ["name": "n", "ttl_ms": 100, "bind": "none"])
+            let held = try await client.result("lock.acquire", ["name": "n", "ttl_ms": 2000, "bind": "none"])
             let end = try #require(Int64(try record(agent, "lock:{n}", held)[0]))
             try await waitUntil("its life is over") {
                 let time = try agent.server.command("TIME").elements ?? []

@@ -211,11 +211,11 @@ struct LeaseHolderTests {
     func runsOut() async throws {
         try await withAgent { agent in
             let (client, other) = (try agent.lease(), try agent.lease())
-            let unbound: Document = ["name": "n", "ttl_ms": 300, "bind": "none"]
+            let unbound: Document = ["name": "n", "ttl_ms": 2000, "bind": "none"]
             _ = try await client.result("lock.acquire", unbound)
             #expect(try await client.push("lock.lost")["reason"] == "expired")
             #expect(try await other.result("lock.acquire", ["name": "n", "wait_ms": 25_000])["acquired"] == true)
-            let bounded: Document = ["name": "m", "ttl_ms": 300, "max_hold_ms": 500]
+            let bounded: Document = ["name": "m", "ttl_ms": 2000, "max_hold_ms": 2500]
             _ = try await client.result("lock.acquire", bounded)
             #expect(try await client.push("lock.lost")["reason"] == "held_too_long")
             #expect(try await other.result("lock.acquire", ["name": "m", "wait_ms": 25_000])["acquired"] == true)

@@ -71,10 +71,10 @@ struct LockTests {
             let refused = try await other.result("lock.acquire", ["name": "n", "wait_ms": 30])
             #expect(refused["acquired"] == false)
             try await waitUntil("nobody waits") { try await queue(agent) == 0 }
-            let late = try await other.error(
-                "lock.acquire",
-                ["name": "n", "wait_ms": 60_000, "_meta": ["deadline_ms": 30]]
-            )
+            let patient: Document = ["name": "n", "wait_ms": 60_000, "_meta": ["deadline_ms": 2000]]
+            let waiting = try await other.begin("lock.acquire", patient)
+            try await waitUntil("it waits") { try await queue(agent) == 1 }
+            let late = try await other.error(of: waiting)
             #expect(late["kind"] == "deadline_exceeded")
             #expect(late["outcome"] == "not_applied")
             _ = try await holder.result("lock.release", ["lease": held["lease"] ?? .null])

@@ -33,7 +33,8 @@ public final class Daemon: Sendable {
     /// - Throws: ``FixtureError`` with the end of its log where it does not end, or not with status 0.
     public func terminate() async throws {
         try process.signal(SIGTERM)
-        let status = try await process.end()
+        // Longer than the grace that it gives to what runs.
+        let status = try await process.end(within: .seconds(30))
         guard status == .exited(0) else { throw FixtureError("squired ended with \(status)", log: logPath) }
     }
 
