@@ -70,14 +70,24 @@ final class ClientConnection: DescriptorHandler {
             return
         }
         read()
+        // Much is sent while it is at hand, rather than with what others are owed.
+        if peer.output.count >= ClientConnection.keptBytes, !peer.isBlocked { flush(peer) }
         server.flushIfMany()
     }
 
     private func read() {
-        switch receiveOnce() {
+        ClientConnection.readBuffer.removeAll()
+        // The beginning of a message whose end comes now, which is worked on where that is read.
+        if peer.input.count <= ClientConnection.keptBytes {
+            ClientConnection.readBuffer.append(peer.input.view)
+            peer.input.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
+        }
+        switch receiveMore() {
         case .bytes: receive()
-        case .wouldBlock: return
-        case .end: inputEnded()
+        case .wouldBlock: peer.input.append(ClientConnection.readBuffer.view)
+        case .end:
+            peer.input.append(ClientConnection.readBuffer.view)
+            inputEnded()
         case .failed: close()
         }
     }
@@ -85,6 +95,11 @@ final class ClientConnection: DescriptorHandler {
     /// Reads once into the buffer that all connections share.
     private func receiveOnce() -> Transfer {
         ClientConnection.readBuffer.removeAll()
+        return receiveMore()
+    }
+
+    /// Reads once, behind what the buffer that all connections share holds.
+    private func receiveMore() -> Transfer {
         var transfer = Transfer.wouldBlock
         _ = unsafe ClientConnection.readBuffer.withSpareCapacity(ClientConnection.readBytes) { memory, _ in
             transfer = unsafe descriptor.read(into: memory, count: ClientConnection.readBytes)
