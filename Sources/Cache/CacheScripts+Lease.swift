@@ -45,10 +45,10 @@ extension CacheScripts {
     /// Answers `{1, microseconds}` where the lease was given, with the time by the server's clock, `{2, value}`,
     /// `{3, milliseconds, lease}` where another runs, or `{4, milliseconds}` where nobody is to try. Of an entry whose life
     /// is over, but not its stale period: `{5, value, microseconds}` where the lease was given, `{6, value}` where another
-    /// runs. Asking twice for the same lease is as asking once.
+    /// runs, or none can be given because the server refuses writes. Asking twice for the same lease is as asking once.
     static let lease = Script(
         """
-        -- squire cache.lease 3
+        -- squire cache.lease 4
         local value = redis.call('GET', KEYS[1])
         if not value then
           redis.call('SET', KEYS[1], '\\1L' .. ARGV[1], 'PX', ARGV[2])
@@ -61,7 +61,8 @@ extension CacheScripts {
           if left >= 0 and left <= struct.unpack('>I8', head, 4) then
             \(luaNow)
             if struct.unpack('>I8', head, 12) > now and string.sub(head, 20, 51) ~= ARGV[1] then return {6, value} end
-            redis.call('SETRANGE', KEYS[1], 11, struct.pack('>I8', now + ARGV[2]) .. ARGV[1])
+            local taken = redis.pcall('SETRANGE', KEYS[1], 11, struct.pack('>I8', now + ARGV[2]) .. ARGV[1])
+            if type(taken) == 'table' then return {6, value} end
             return {5, value, \(luaMicroseconds)}
           end
         end

@@ -52,6 +52,25 @@ struct StaleTests {
         }
     }
 
+    @Test("is served stale, and computed by nobody, while Valkey refuses writes", arguments: ServerKind.installed)
+    func refused(kind: ServerKind) async throws {
+        try await withTwoAgents(kind) { first, second in
+            let client = try first.connect()
+            try await writeStale(client)
+            try first.server.command("CONFIG", "SET", "maxmemory", "1")
+            for agent in [first, second] {
+                let result = try await agent.connect().result(of: "cache.get", Self.get)
+                #expect(result["hit"] == true && result["value"] == 1 && result["stale"] == true)
+                #expect(result["lease"] == nil)
+            }
+            // What is not there at all cannot be leased, and that is said.
+            let missing = #"{"key":"missing","lease_ms":30000}"#
+            #expect(try await client.error(of: "cache.get", missing)["data"]?["kind"] == "valkey_error")
+            try first.server.command("CONFIG", "SET", "maxmemory", "0")
+            #expect(try await client.result(of: "cache.get", Self.get)["lease"] != nil)
+        }
+    }
+
     @Test(
         "is served stale from memory, from Valkey, in batches, and with no life left",
         arguments: ["near+valkey", "valkey"]
