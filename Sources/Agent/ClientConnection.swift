@@ -82,7 +82,7 @@ final class ClientConnection: DescriptorHandler {
             ClientConnection.readBuffer.append(peer.input.view)
             peer.input.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
         }
-        switch receiveMore() {
+        switch receive(into: &ClientConnection.readBuffer) {
         case .bytes: receive()
         case .wouldBlock: peer.input.append(ClientConnection.readBuffer.view)
         case .end:
@@ -92,16 +92,17 @@ final class ClientConnection: DescriptorHandler {
         }
     }
 
-    /// Reads once into the buffer that all connections share.
-    private func receiveOnce() -> Transfer {
-        ClientConnection.readBuffer.removeAll()
-        return receiveMore()
+    /// Takes in at once what the kernel holds, which is no more than a socket's buffer.
+    ///
+    /// Into the connection's own buffer: another connection may be being served out of the shared one.
+    private func receiveAll() {
+        while case .bytes = receive(into: &peer.input) {}
     }
 
-    /// Reads once, behind what the buffer that all connections share holds.
-    private func receiveMore() -> Transfer {
+    /// Reads once, behind what the buffer holds.
+    private func receive(into buffer: inout ByteBuffer) -> Transfer {
         var transfer = Transfer.wouldBlock
-        _ = unsafe ClientConnection.readBuffer.withSpareCapacity(ClientConnection.readBytes) { memory, _ in
+        _ = unsafe buffer.withSpareCapacity(ClientConnection.readBytes) { memory, _ in
             transfer = unsafe descriptor.read(into: memory, count: ClientConnection.readBytes)
             if case .bytes(let count) = transfer { return count }
             return 0
@@ -111,11 +112,10 @@ final class ClientConnection: DescriptorHandler {
 
     /// Serves what a client had sent before it left; what it is owed is dropped.
     ///
-    /// The kernel holds no more than a socket's buffer of it, which is taken in at once: a socket that was closed by the
-    /// other side would be ready for ever.
+    /// It is taken in at once: a socket that was closed by the other side would be ready for ever.
     private func clientLeft() {
         guard let registration, !isServing else { return close() }
-        while case .bytes = receiveOnce() { peer.input.append(ClientConnection.readBuffer.view) }
+        receiveAll()
         EventLoop.reactor.remove(registration)
         self.registration = nil
         isGone = true
@@ -187,12 +187,10 @@ final class ClientConnection: DescriptorHandler {
     }
 
     /// Serves what has come already, and has the client learn from a failed write that nothing more is taken.
-    ///
-    /// The kernel holds no more of it than a socket's buffer, which is taken in at once.
     func finishReceiving() {
         guard !isClosed, !isInputEnded, !isServing else { return }
         Socket.finishReceiving(descriptor)
-        while case .bytes = receiveOnce() { peer.input.append(ClientConnection.readBuffer.view) }
+        receiveAll()
         process()
         guard !isClosed else { return }
         inputEnded()

@@ -11,8 +11,12 @@ final class ListeningSocket {
     let path: String?
     /// Listens; owned by the server once it was taken.
     private var descriptor: FileDescriptor?
-    /// Held while the agent's own socket file is there; nil for a socket that was handed over.
-    private let lock: FileLock?
+    /// How the socket was made; nil for one that was handed over, as are the next two.
+    private let own: Configuration.TenantSocket?
+    /// Held while the agent's own socket file is there.
+    private var lock: FileLock?
+    /// The agent's own file.
+    private var file: FileIdentity?
 
     /// Why the socket cannot be served.
     enum Fault: Error {
@@ -62,6 +66,8 @@ final class ListeningSocket {
         let descriptor = try ListeningSocket.listen(path, socket.mode, group: socket.group)
         name = socket.name
         self.path = path
+        own = socket
+        file = FileSystem.identity(of: path)
         self.lock = consume lock
         self.descriptor = consume descriptor
     }
@@ -71,6 +77,7 @@ final class ListeningSocket {
         self.name = name
         path = inherited.path
         descriptor = FileDescriptor(owning: inherited.number)
+        own = nil
         lock = nil
     }
 
@@ -86,8 +93,10 @@ final class ListeningSocket {
         throw .unsafeDirectory(path)
     }
 
+    private static func lockFile(of path: String) -> String { "\(path).lock" }
+
     private static func takeLock(of path: String) throws(Fault) -> FileLock {
-        let file = "\(path).lock"
+        let file = lockFile(of: path)
         do throws(SystemError) {
             if let lock = try FileLock.acquire(file) { return lock }
         } catch {
@@ -136,10 +145,45 @@ final class ListeningSocket {
         return taken
     }
 
+    /// What became of the socket's file.
+    enum FileState {
+        /// It is there, or none of the agent's business.
+        case present
+        /// Somebody removed it: nobody can connect.
+        case removed
+        /// Something else is in its place.
+        case replaced
+    }
+
+    /// What became of the socket's file: a look at the directory, which lies in memory where it is below `/run`.
+    var fileState: FileState {
+        guard let own, let file else { return .present }
+        guard let present = FileSystem.identity(of: own.path) else { return .removed }
+        return present == file ? .present : .replaced
+    }
+
+    /// Makes the file anew that somebody removed, and listens there.
+    ///
+    /// The lock's file may have gone with it. Then another agent may have taken its place, and keeps it.
+    ///
+    /// - Returns: What listens, in place of the descriptor that was taken before.
+    /// - Throws: ``Fault``.
+    func remake() throws(Fault) -> FileDescriptor {
+        guard let own else { preconditionFailure("a socket that was handed over is made by who did that") }
+        try ListeningSocket.prepareDirectory(Directory.parent(of: own.path), isSystem: own.path.hasPrefix("/run/"))
+        if lock?.isOf(ListeningSocket.lockFile(of: own.path)) != true {
+            lock = nil
+            lock = try ListeningSocket.takeLock(of: own.path)
+        }
+        let descriptor = try ListeningSocket.listen(own.path, own.mode, group: own.group)
+        file = FileSystem.identity(of: own.path)
+        return descriptor
+    }
+
     /// Removes the socket's file, at the end, unless it is the service manager's: that one keeps listening, and whoever
     /// connects meanwhile waits for the next agent.
     func removeFile() {
-        guard let path, lock != nil else { return }
-        _ = unsafe unlink(path)
+        guard let own, fileState == .present else { return }
+        _ = unsafe unlink(own.path)
     }
 }

@@ -50,6 +50,17 @@ final class Server: TurnHandler {
         calls.processWatcher = self
         for listener in listeners { try listener.start() }
         EventLoop.reactor.addTurnHandler(self)
+        lookAtFilesLater()
+    }
+
+    /// How often it is looked whether clients find the sockets.
+    private static let lookPeriod = Duration.seconds(2)
+
+    private func lookAtFilesLater() {
+        EventLoop.reactor.timers.schedule(after: Server.lookPeriod) {
+            for listener in self.listeners { listener.lookAtFile() }
+            self.lookAtFilesLater()
+        }
     }
 
     /// Accepts nobody any more; the connections that are open go on.

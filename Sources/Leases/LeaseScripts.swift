@@ -3,8 +3,8 @@ import Valkey
 
 /// The Lua scripts of locks, semaphores and elections; each works on the two keys of one ``LeasePlace``.
 ///
-/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `l`, the lease released last while
-/// others were there, and `x`, the lease granted last; and, while somebody holds the place, `p` — the places taken, their
+/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `x`, the lease granted last,
+/// and `l`, the one released last otherwise than at once by whoever had it alone; and, while somebody holds the place, `p` — the places taken, their
 /// capacity and a moment at or before the earliest end —, `s`, the last number of the queue, `h:<lease>` for each holder
 /// and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
 ///

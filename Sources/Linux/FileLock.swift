@@ -41,6 +41,11 @@ public struct FileLock: ~Copyable {
         return Int32(String(decoding: bytes.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
+    /// Whether `path` is still the file that is locked; whoever locks another one there knows nothing of this lock.
+    public func isOf(_ path: String) -> Bool {
+        FileSystem.identity(of: path) == descriptor.identity
+    }
+
     private init(descriptor: consuming FileDescriptor) {
         self.descriptor = descriptor
     }

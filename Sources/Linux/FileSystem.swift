@@ -24,6 +24,14 @@ public enum FileSystem {
         return unsafe lstat(path, &status) == 0 ? status.st_gid : nil
     }
 
+    /// Which file is at `path`; nil where none is.
+    ///
+    /// A symbolic link is itself, not what it points to.
+    public static func identity(of path: String) -> FileIdentity? {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 ? FileIdentity(status) : nil
+    }
+
     /// Removes the file at `path`; that there is none is no failure.
     ///
     /// - Throws: ``SystemError`` of unlink(2).
@@ -71,7 +79,26 @@ public enum FileSystem {
     }
 }
 
+/// Which file something is, whatever its name: where it is removed and made anew, that is another one.
+public struct FileIdentity: Equatable, Sendable {
+    private let device: UInt64
+    private let number: UInt64
+
+    init(_ status: stat) {
+        device = UInt64(status.st_dev)
+        number = UInt64(status.st_ino)
+    }
+}
+
 extension FileDescriptor {
+    /// Which file is open; nil where that cannot be told.
+    public var identity: FileIdentity? {
+        borrowing get {
+            var status = stat()
+            return unsafe fstat(number, &status) == 0 ? FileIdentity(status) : nil
+        }
+    }
+
     /// Size of the open file in bytes; 0 where that cannot be told.
     public var fileBytes: Int {
         borrowing get {

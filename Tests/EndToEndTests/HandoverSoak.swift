@@ -27,7 +27,7 @@ struct HandoverSoak {
                 for _ in 0..<300 {
                     let holder = try await start(first, ["lock.exec", "name=n"], directory)
                     try await waitUntil("it is held") {
-                        try first.server.command("HEXISTS", "lock:{n}", "u") == .integer(1)
+                        try first.server.command("HEXISTS", "lock:{n}", "p") == .integer(1)
                     }
                     let waiter = try LeaseClient(second.daemon.socketPath)
                     let call = try await waiter.begin("lock.acquire", ["name": "n", "wait_ms": 60_000])
@@ -47,7 +47,7 @@ struct HandoverSoak {
                     let name = "e\(round)"
                     let leader = try await start(first, ["leader.exec", "election=\(name)"], directory)
                     try await waitUntil("it leads") {
-                        try first.server.command("HEXISTS", "leader:{\(name)}", "u") == .integer(1)
+                        try first.server.command("HEXISTS", "leader:{\(name)}", "p") == .integer(1)
                     }
                     let other = try LeaseClient(first.daemon.socketPath)
                     _ = try await other.result("leader.campaign", ["election": .string(name)])
