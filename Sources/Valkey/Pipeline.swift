@@ -22,6 +22,8 @@ final class Pipeline: ConnectionUser {
     private var earliestDeadline = Instant.distantFuture
     private var deadlineTimer: TimerID?
     private var livenessTimer: TimerID?
+    /// When that timer rings.
+    private var nextLook = Instant.distantFuture
     private var waitingSince = Instant.now
     private var silence = SilenceWatch()
     /// Lanes whose last command waits to be sent again, with the number of the wait.
@@ -64,7 +66,8 @@ final class Pipeline: ConnectionUser {
     /// Has a command just queued sent in time, or given up in time.
     private func watch(_ deadline: Instant) {
         if deadline < earliestDeadline { armDeadline(deadline) }
-        if livenessTimer == nil { armLiveness(after: SilenceWatch.beforePing) }
+        let look = EventLoop.reactor.now.advanced(nanoseconds: SilenceWatch.beforePing)
+        if nextLook > look { armLiveness(at: look) }
         if connection.isReady {
             markDirty()
         } else if connection.isWaiting {
@@ -134,6 +137,7 @@ extension Pipeline {
         waitingSince = EventLoop.reactor.now
         silence.reset()
         link.becameReady(server)
+        if livenessTimer == nil { armLiveness(at: waitingSince.advanced(nanoseconds: SilenceWatch.beforeIdlePing)) }
         if !queue.isEmpty { markDirty() }
     }
 
@@ -268,25 +272,41 @@ extension Pipeline {
         tell(failures, .deadlineExceeded)
     }
 
-    private func armLiveness(after nanoseconds: Int64) {
-        let instant = EventLoop.reactor.now.advanced(nanoseconds: nanoseconds)
-        livenessTimer = EventLoop.reactor.timers.schedule(at: instant) { self.checkLiveness() }
+    private func armLiveness(at instant: Instant) {
+        if let livenessTimer { EventLoop.reactor.timers.cancel(livenessTimer) }
+        nextLook = instant
+        livenessTimer = EventLoop.reactor.timers.schedule(at: instant) {
+            self.livenessTimer = nil
+            self.nextLook = .distantFuture
+            self.checkLiveness()
+        }
     }
 
-    /// Asks a server that is silent while commands wait whether it is there, and gives a dead one up.
+    /// Asks a server that is silent whether it is there, and gives a dead one up.
     private func checkLiveness() {
-        livenessTimer = nil
-        guard !queue.isEmpty else { return }
-        defer { armLiveness(after: SilenceWatch.beforePing / 4) }
+        guard !queue.isEmpty else { return checkIdleness() }
+        let now = EventLoop.reactor.now
+        defer { armLiveness(at: now.advanced(nanoseconds: SilenceWatch.beforePing / 4)) }
         guard connection.isReady else { return }
         let since = max(connection.receivedAt, waitingSince)
         // While callers are turned away the probe is the only question, and it has been asked.
-        let now = EventLoop.reactor.now
         let isOurs = link.isPassable
         switch isOurs ? silence.look(at: now, receivedAt: since) : silence.judge(at: now, receivedAt: since) {
         case .wait: return
         case .ping: link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
         case .dead(let milliseconds): connection.endUnlessHeard(silentFor: milliseconds)
         }
+    }
+
+    /// Asks a server to which nobody had to say anything for a while; the answer is watched like any other.
+    private func checkIdleness() {
+        // Without a connection there is nobody to ask; the next one begins to be watched when it is ready.
+        guard connection.isReady else { return }
+        let due = connection.receivedAt.advanced(nanoseconds: SilenceWatch.beforeIdlePing)
+        let now = EventLoop.reactor.now
+        guard now >= due, link.isPassable else {
+            return armLiveness(at: max(due, now.advanced(nanoseconds: SilenceWatch.beforePing)))
+        }
+        link.send(over: self, deadline: .distantFuture, purpose: .liveness) { $0.append(command: "PING") }
     }
 }

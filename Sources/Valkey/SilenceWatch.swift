@@ -16,6 +16,8 @@ struct SilenceWatch {
 
     /// Silence after which the server is asked.
     static let beforePing: Int64 = 1_000_000_000
+    /// Silence after which it is asked where nothing waits for it: so a server that hangs is known before a call waits.
+    static let beforeIdlePing: Int64 = 5_000_000_000
     /// Silence after which it is dead, where nothing else is said.
     static let usualMax: Int64 = 3_000_000_000
 

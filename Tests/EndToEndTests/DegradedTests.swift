@@ -177,4 +177,22 @@ struct DegradedTests {
             #expect(health["warnings"]?.array?.contains(.string(warning)) == false)
         }
     }
+
+    @Test("knows it although nobody calls, and knows when it is back")
+    func idle() async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"valkey"}}"#) { agent in
+            let client = try agent.connect()
+            func isDegraded() async throws -> Bool {
+                // Answered from what the agent knows: nothing is asked of Valkey.
+                try await client.result(of: "agent.health")["degraded"] == true
+            }
+            #expect(try await !isDegraded())
+            // What the agent asks by itself, shortly after its start, is answered by then.
+            try await Task.sleep(for: .milliseconds(1500))
+            try agent.server.pause()
+            try await waitUntil("the store that hangs is known", within: .seconds(30), isDegraded)
+            try agent.server.resume()
+            try await waitUntil("it is known to be back", within: .seconds(30)) { try await !isDegraded() }
+        }
+    }
 }
