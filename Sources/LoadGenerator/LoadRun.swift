@@ -63,7 +63,6 @@ public final class LoadRun {
     public func run() throws(LoadError) -> LoadResult {
         let begin = Instant.now
         let counted = begin.advanced(by: workload.warmUp)
-        let end = counted.advanced(by: workload.duration)
         TimerSlack.minimize()
         isCounting = false
         if workload.rate == nil {
@@ -74,6 +73,8 @@ public final class LoadRun {
         for index in answered.indices { answered[index] = 0 }
         let computed = ProcessorTime.used
         let from = Instant.now
+        // Calls on schedule are due whenever the warm-up ended; else the time is whole however late that was.
+        let end = (workload.rate == nil ? from : counted).advanced(by: workload.duration)
         isCounting = true
         try loop(begin, until: end)
         isCounting = false
