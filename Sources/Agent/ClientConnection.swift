@@ -35,6 +35,8 @@ final class ClientConnection: DescriptorHandler {
 
     /// Buffers larger than this are given back when they are empty.
     private static let keptBytes = 4 << 10
+    /// Output from which on a connection's is sent as soon as its input was served: less is worth a wait for more.
+    private static let promptBytes = 32 << 10
     /// Bytes read at once.
     private static let readBytes = 64 << 10
     private static var readBuffer = ByteBuffer()
@@ -71,7 +73,7 @@ final class ClientConnection: DescriptorHandler {
         }
         read()
         // Much is sent while it is at hand, rather than with what others are owed.
-        if peer.output.count >= ClientConnection.keptBytes, !peer.isBlocked { flush(peer) }
+        if peer.output.count >= ClientConnection.promptBytes, !peer.isBlocked { flush(peer) }
         server.flushIfMany()
     }
 
