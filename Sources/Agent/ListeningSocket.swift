@@ -172,7 +172,6 @@ final class ListeningSocket {
         guard let own else { preconditionFailure("a socket that was handed over is made by who did that") }
         try ListeningSocket.prepareDirectory(Directory.parent(of: own.path), isSystem: own.path.hasPrefix("/run/"))
         if lock?.isOf(ListeningSocket.lockFile(of: own.path)) != true {
-            lock = nil
             lock = try ListeningSocket.takeLock(of: own.path)
         }
         let descriptor = try ListeningSocket.listen(own.path, own.mode, group: own.group)

@@ -3,10 +3,11 @@ import Valkey
 
 /// The Lua scripts of locks, semaphores and elections; each works on the two keys of one ``LeasePlace``.
 ///
-/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `x`, the lease granted last,
-/// and `l`, the one released last otherwise than at once by whoever had it alone; and, while somebody holds the place, `p` — the places taken, their
-/// capacity and a moment at or before the earliest end —, `s`, the last number of the queue, `h:<lease>` for each holder
-/// and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the waiters' leases by number.
+/// The hash KEYS[1] has `f`, the last fence, which stays when everything else goes; `x`, the lease granted last, and `l`,
+/// the one released last otherwise than at once by whoever had it alone; and, while somebody holds the place, `p` — the
+/// places taken, their capacity and a moment at or before the earliest end —, `s`, the last number of the queue,
+/// `h:<lease>` for each holder and `w:<lease>` for each waiter, a ``LeaseRecord`` each. The sorted set KEYS[2] has the
+/// waiters' leases by number.
 ///
 /// Nobody waits for the dead: who stands first and whose agent does not listen is passed over, and where an agent did not
 /// take what it was granted, all that it waits for is. (In a Cluster a node counts its own listeners only.)
@@ -56,17 +57,16 @@ enum LeaseScripts {
           return text(r.ends) .. ' ' .. text(r.weight) .. ' ' .. r.fence .. ' ' .. r.since .. ' ' .. text(r.life)
             .. ' ' .. r.state .. ' ' .. r.user .. ' ' .. r.agent .. ' ' .. r.rest
         end
-        local function places(p)
-          local u, c, e = string.match(p or '0 0 0', '^(%d+) (%d+) (%d+)$')
-          return tonumber(u), tonumber(c), tonumber(e)
-        end
         local function keep()
           redis.call('HSET', K, 'f', text(S.f), 'p', text(S.u) .. ' ' .. text(S.c) .. ' ' .. text(S.e))
         end
         local function load()
           local v = redis.call('HMGET', K, 'f', 'p', 's')
-          local u, c, e = places(v[2])
-          S = {f = tonumber(v[1] or '0'), u = u, c = c, e = e, s = tonumber(v[3] or '0'), dirty = false, changed = false}
+          local u, c, e = string.match(v[2] or '0 0 0', '^(%d+) (%d+) (%d+)$')
+          S = {
+            f = tonumber(v[1] or '0'), u = tonumber(u), c = tonumber(c), e = tonumber(e), s = tonumber(v[3] or '0'),
+            dirty = false, changed = false,
+          }
         end
         local function prune()
           if S.u == 0 or S.e > now then return end

@@ -209,11 +209,7 @@ enum LeaseAnswer {
     case error(RPCError)
 
     init(_ reply: Reply, to wish: LeaseWish) {
-        if reply.kind == .integer {
-            self = .granted(fence: reply.integer, life: wish.lifeMilliseconds)
-        } else {
-            self.init(reply.copy(), to: wish)
-        }
+        self.init(reply.copy(), to: wish)
     }
 
     init(_ reply: ReplyValue, to wish: LeaseWish) {

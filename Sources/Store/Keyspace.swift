@@ -166,13 +166,9 @@ public final class Keyspace {
     /// - Parameters:
     ///   - family: The family.
     ///   - namespace: The namespace's name; nil for the one without.
+    ///   - count: Bytes for which there is to be room behind it.
     /// - Returns: The bytes up to and including the colon.
-    public func stem(_ family: KeyFamily, _ namespace: [UInt8]?) -> [UInt8] {
-        stem(family, namespace, reserving: 0)
-    }
-
-    /// The same, with room for `count` bytes behind it.
-    public func stem(_ family: KeyFamily, _ namespace: [UInt8]?, reserving count: Int) -> [UInt8] {
+    public func stem(_ family: KeyFamily, _ namespace: [UInt8]?, reserving count: Int = 0) -> [UInt8] {
         var stem: [UInt8] = []
         let word = family.word.utf8CodeUnitCount
         stem.reserveCapacity(prefix.count + word + (namespace.map { $0.count + 1 } ?? 0) + 1 + count)

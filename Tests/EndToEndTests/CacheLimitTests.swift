@@ -27,58 +27,61 @@ struct CacheLimitTests {
         }
     }
 
-    @Test("in a namespace that was configured after thousands were named, which is what the configuration says")
-    func namespaces() async throws {
+    /// Runs `body` with an agent and the file of its configuration, which may be written anew.
+    private func withConfigured(
+        _ configuration: String,
+        _ body: (RunningAgent, String) async throws -> Void
+    ) async throws {
         try await withTemporaryDirectory { directory in
             let file = "\(directory)/squire.json"
-            try File.write(#"{"cache":{"tier":"valkey"}}"#, to: file)
+            try File.write(configuration, to: file)
             try await withValkeyServer { server in
                 let arguments = ["--config", file, "--valkey", "unix://\(server.socketPath)"]
-                try await withDaemon(arguments: arguments) { daemon in
-                    let client = try AgentClient(daemon.socketPath)
-                    for start in stride(from: 0, to: 4300, by: 50) {
-                        let calls = (start..<(start + 50)).map {
-                            #"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":["k","n\#($0)"]}"#
-                        }
-                        try await client.send("[\(calls.joined(separator: ","))]")
-                        _ = try await client.receive()
-                    }
-                    try File.write(#"{"cache":{"tier":"valkey"},"namespaces":{"sec":{"encrypt":true}}}"#, to: file)
-                    try daemon.process.signal(SIGHUP)
-                    try await waitUntil("the configuration holds") { daemon.log.contains("configuration reloaded") }
-                    let entry = #"{"namespace":"sec","key":"k","value":"in clear words"}"#
-                    _ = try await client.result(of: "cache.set", entry)
-                    let stored = try server.command("GET", "cache@sec:k").text ?? ""
-                    #expect(!stored.isEmpty && !stored.contains("clear words"))
-                    #expect(try await client.result(of: "cache.get", #"["k","sec"]"#)["value"] == "in clear words")
+                try await withDaemon(arguments: arguments) {
+                    try await body(RunningAgent(daemon: $0, server: server), file)
                 }
             }
         }
     }
 
+    @Test("in a namespace that was configured after thousands were named, which is what the configuration says")
+    func namespaces() async throws {
+        try await withConfigured(#"{"cache":{"tier":"valkey"}}"#) { agent, file in
+            let client = try agent.connect()
+            for start in stride(from: 0, to: 4300, by: 50) {
+                let calls = (start..<(start + 50)).map {
+                    #"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":["k","n\#($0)"]}"#
+                }
+                try await client.send("[\(calls.joined(separator: ","))]")
+                _ = try await client.receive()
+            }
+            try File.write(#"{"cache":{"tier":"valkey"},"namespaces":{"sec":{"encrypt":true}}}"#, to: file)
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("the configuration holds") { agent.daemon.log.contains("configuration reloaded") }
+            let entry = #"{"namespace":"sec","key":"k","value":"in clear words"}"#
+            _ = try await client.result(of: "cache.set", entry)
+            let stored = try agent.server.command("GET", "cache@sec:k").text ?? ""
+            #expect(!stored.isEmpty && !stored.contains("clear words"))
+            #expect(try await client.result(of: "cache.get", #"["k","sec"]"#)["value"] == "in clear words")
+        }
+    }
+
     @Test("in memory, where a reload that changes nothing of them leaves copies, and one that encrypts them does not")
     func reload() async throws {
-        try await withTemporaryDirectory { directory in
-            let file = "\(directory)/squire.json"
-            try File.write(#"{"namespaces":{"n":{"ttl_ms":600000}}}"#, to: file)
-            try await withValkeyServer { server in
-                let arguments = ["--config", file, "--valkey", "unix://\(server.socketPath)"]
-                try await withDaemon(arguments: arguments) { daemon in
-                    let client = try AgentClient(daemon.socketPath)
-                    let get = #"["k","n"]"#
-                    _ = try await client.result(of: "cache.set", #"{"namespace":"n","key":"k","value":1}"#)
-                    try await waitUntil("it is kept in memory") {
-                        try await client.result(of: "cache.get", get)["source"] == "near"
-                    }
-                    try daemon.process.signal(SIGHUP)
-                    try await waitUntil("the file was read again") { daemon.log.contains("configuration reloaded") }
-                    #expect(try await client.result(of: "cache.get", get)["source"] == "near")
-                    try File.write(#"{"namespaces":{"n":{"ttl_ms":600000,"encrypt":true}}}"#, to: file)
-                    try daemon.process.signal(SIGHUP)
-                    try await waitUntil("what is in plain text is not read") {
-                        try await client.result(of: "cache.get", get) == ["hit": false]
-                    }
-                }
+        try await withConfigured(#"{"namespaces":{"n":{"ttl_ms":600000}}}"#) { agent, file in
+            let client = try agent.connect()
+            let get = #"["k","n"]"#
+            _ = try await client.result(of: "cache.set", #"{"namespace":"n","key":"k","value":1}"#)
+            try await waitUntil("it is kept in memory") {
+                try await client.result(of: "cache.get", get)["source"] == "near"
+            }
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("the file was read again") { agent.daemon.log.contains("configuration reloaded") }
+            #expect(try await client.result(of: "cache.get", get)["source"] == "near")
+            try File.write(#"{"namespaces":{"n":{"ttl_ms":600000,"encrypt":true}}}"#, to: file)
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("what is in plain text is not read") {
+                try await client.result(of: "cache.get", get) == ["hit": false]
             }
         }
     }

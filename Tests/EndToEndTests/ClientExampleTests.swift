@@ -76,7 +76,7 @@ struct ClientExampleTests {
         try await waitUntil("the client is subscribed", within: .seconds(60)) {
             guard try client.exitStatus == nil else { throw FixtureError("the client has ended") }
             // What the agent knows of the subscription says nothing about Valkey, whose messages it would miss until then.
-            return try agent.server.command("PUBSUB", "NUMSUB", "news").elements?.last == .integer(1)
+            return try agent.server.subscribers("news") == 1
         }
     }
 
@@ -95,7 +95,7 @@ struct ClientExampleTests {
                 try await waitUntil("the message has come") { try File.text(output) == "Ada\none\n" }
                 try await agent.daemon.terminate()
                 try await waitUntil("Valkey has forgotten the subscription") {
-                    try agent.server.command("PUBSUB", "NUMSUB", "news").elements?.last == .integer(0)
+                    try agent.server.subscribers("news") == 0
                 }
                 let next = try await LaunchedProcess.start(successor(of: agent), log: "\(directory)/log")
                 try await becomeSubscribed(agent, process)

@@ -8,7 +8,7 @@ struct CoherenceTests {
         try await CoherenceRun.check(for: .seconds(2), seed: 7)
     }
 
-    @Test("nor while replies to data come late, behind the news")
+    @Test("nor half a second after it, while replies to data come late, behind the news")
     func delayed() async throws {
         try await CoherenceRun.check(for: .seconds(2), seed: 8, jitter: .milliseconds(10))
     }

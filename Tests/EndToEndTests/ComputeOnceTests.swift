@@ -70,17 +70,7 @@ struct ComputeOnceTests {
         try await withTwo { first, second in
             let clients = try (0..<40).map { try ($0 % 2 == 0 ? first : second).connect() }
             for client in clients { try await begin(client) }
-            var computers: [(AgentClient, String)] = []
-            try await waitUntil("one computes, and the others wait") {
-                for client in clients {
-                    guard let reply = try client.receivedMessage() else { continue }
-                    let lease = try Document.parse(reply)["result"]?["lease"]?.string
-                    computers.append((client, try #require(lease)))
-                }
-                return try await waiting(first, second) == 39 && !computers.isEmpty
-            }
-            #expect(computers.count == 1)
-            let (computer, lease) = try #require(computers.first)
+            let (computer, lease) = try await clients.onlyComputer { try await waiting(first, second) == 39 }
             let stored = try await computer.result(of: "cache.set", #"{"key":"k","value":42,"lease":"\#(lease)"}"#)
             #expect(stored == ["stored": true])
             for client in clients where client !== computer {

@@ -17,6 +17,11 @@ struct JobControlTests {
         func press(_ key: String) throws { try File.write("", to: "\(directory)/\(key)") }
     }
 
+    /// Makes a pipe that a shell reads from: unlike `sleep`, waiting there forks nothing.
+    private func makePipe(_ directory: String) throws {
+        guard unsafe mkfifo("\(directory)/fifo", 0o600) == 0 else { throw SystemError.current("mkfifo") }
+    }
+
     private func start(_ agent: RunningAgent, _ directory: String, _ words: [String]) async throws -> Shell {
         guard let python = Executable.find("python3") else { throw FixtureError("python3 is not installed") }
         let script = "Tests/EndToEndTests/Clients/job_control.py"
@@ -33,7 +38,7 @@ struct JobControlTests {
     func goesOn() async throws {
         try await withTemporaryDirectory { directory in
             try await withAgent { agent in
-                guard unsafe mkfifo("\(directory)/fifo", 0o600) == 0 else { throw SystemError.current("mkfifo") }
+                try makePipe(directory)
                 let script = "echo run; read line < \(directory)/fifo; exit 5"
                 let shell = try await start(agent, directory, ["ttl_ms=1h", "--", "sh", "-c", script])
                 try await waitUntil("the command runs") { shell.text.contains("run") }
@@ -51,8 +56,8 @@ struct JobControlTests {
     func runsOut() async throws {
         try await withTemporaryDirectory { directory in
             try await withAgent { agent in
-                // It forks nothing: a shell whose child was stopped before it ran its program cannot be stopped itself.
-                guard unsafe mkfifo("\(directory)/fifo", 0o600) == 0 else { throw SystemError.current("mkfifo") }
+                // A shell whose child was stopped before it ran its program cannot be stopped itself.
+                try makePipe(directory)
                 let script = "echo run; read line < \(directory)/fifo"
                 let shell = try await start(agent, directory, ["ttl_ms=2s", "--", "sh", "-c", script])
                 try await waitUntil("the command runs") { shell.text.contains("run") }

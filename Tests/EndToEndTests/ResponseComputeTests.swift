@@ -44,20 +44,10 @@ struct ResponseComputeTests {
         try await withTwo { first, second in
             let clients = try (0..<100).map { try ($0 % 2 == 0 ? first : second).connect() }
             for client in clients { try await begin(client) }
-            var computers: [(AgentClient, String)] = []
-            try await waitUntil("one computes, and the others wait") {
-                for client in clients {
-                    guard let reply = try client.receivedMessage() else { continue }
-                    let lease = try Document.parse(reply)["result"]?["lease"]?.string
-                    computers.append((client, try #require(lease)))
-                }
-                return try await waiting(first, second) == 99 && !computers.isEmpty
-            }
+            let (computer, lease) = try await clients.onlyComputer { try await waiting(first, second) == 99 }
             let streaming = try second.connect()
             try await begin(streaming, #"{\#(Self.identity),"lease_ms":60000,"wait_ms":60000,"stream":"at_once"}"#)
             try await waitUntil("one more waits") { try await waiting(first, second) == 100 }
-            #expect(computers.count == 1)
-            let (computer, lease) = try #require(computers.first)
             let chunks = #""chunks":[{"delay_ms":1,"chunk":"a"},{"delay_ms":1,"chunk":"b"}]"#
             let stored = try await computer.result(
                 of: "response.put",

@@ -76,13 +76,6 @@ func expect<Value: Equatable>(_ value: Value, _ expected: Value, line: Int = #li
     throw FixtureError("line \(line): \(value) instead of \(expected)")
 }
 
-extension ValkeyServer {
-    /// How many connections are subscribed to a channel.
-    func subscribers(_ channel: String) throws -> Int64? {
-        try command("PUBSUB", "NUMSUB", channel).elements?.last?.integer
-    }
-}
-
 /// Runs `body` with a server and `count` agents of it, all of which have found it.
 func withAgents(
     _ count: Int = 1,

@@ -7,10 +7,6 @@ import Valkey
 struct SubscriberTests {
     private let news = SubscriptionTarget.channel(Array("news".utf8))
 
-    private func count(_ server: ValkeyServer, _ channel: String) throws -> Int64? {
-        try server.command("PUBSUB", "NUMSUB", channel).elements?.last?.integer
-    }
-
     @Test("messages of channels and patterns come in order, exact ones once", arguments: ServerKind.installed)
     func order(_ kind: ServerKind) async throws {
         try await withSubscriber(kind) { server, fixture in
@@ -34,7 +30,7 @@ struct SubscriberTests {
             let records = [SubscriptionRecord(), SubscriptionRecord(), SubscriptionRecord()]
             var subscriptions: [Subscription] = []
             for record in records { subscriptions.append(try await fixture.begin(news, record)) }
-            #expect(try count(server, "news") == 1)
+            #expect(try server.subscribers("news") == 1)
             #expect(try server.command("PUBLISH", "news", "1") == .integer(1))
             for record in records {
                 try await waitUntil("it came") { await record.messages == ["news 1"] }
@@ -45,11 +41,11 @@ struct SubscriberTests {
             try await waitUntil("it came") { await records[2].messages == ["news 1", "news 2"] }
             #expect(await records[0].messages == ["news 1"])
             await fixture.unsubscribe(subscriptions[2])
-            try await waitUntil("nobody is subscribed") { try count(server, "news") == 0 }
+            try await waitUntil("nobody is subscribed") { try server.subscribers("news") == 0 }
             try await waitUntil("the connection is closed") { await !fixture.hasConnection }
             let again = SubscriptionRecord()
             _ = try await fixture.begin(news, again)
-            #expect(try count(server, "news") == 1)
+            #expect(try server.subscribers("news") == 1)
         }
     }
 
@@ -83,7 +79,7 @@ struct SubscriberTests {
             _ = try await fixture.begin(news, record)
             #expect(try server.command("CLIENT", "KILL", "TYPE", "pubsub") == .integer(1))
             try await waitUntil("the gap is told") { await record.gaps == 1 }
-            #expect(try count(server, "news") == 1)
+            #expect(try server.subscribers("news") == 1)
         }
     }
 
@@ -128,7 +124,7 @@ struct SubscriberTests {
             try await waitUntil("it failed") { await record.events == ["deadlineExceeded"] }
             try server.resume()
             try await waitUntil("what nobody wants is unsubscribed") {
-                try count(server, "late") == 0 && count(server, "news") == 1
+                try server.subscribers("late") == 0 && server.subscribers("news") == 1
             }
             try server.command("PUBLISH", "late", "1")
             #expect(await record.messages.isEmpty)

@@ -55,6 +55,13 @@ public final class ValkeyServer: Sendable {
         try connect().command(words.map { Array($0.utf8) })
     }
 
+    /// How many connections are subscribed to a channel.
+    ///
+    /// - Throws: As ``command(_:)``.
+    public func subscribers(_ channel: String) throws -> Int64? {
+        try command("PUBSUB", "NUMSUB", channel).elements?.last?.integer
+    }
+
     /// Ends it as a crash would (SIGKILL).
     public func kill() {
         current?.kill()
