@@ -54,6 +54,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CMicroHTTPD"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CProcessor"),
         .systemLibrary(name: "CZstd"),
 
         // Ground: bytes, the kernel, JSON text, digests, logs.
@@ -102,9 +103,8 @@ let package = Package(
         module(
             "Cache",
             [
-                "Bytes", "Compression", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux", "Sealing",
-                "Store",
-                "Valkey",
+                "Bytes", "CProcessor", "Compression", "Contract", "Crypto", "EventLoop", "JSON", "JSONRPC", "Linux",
+                "Sealing", "Store", "Valkey",
             ]
         ),
         module(

@@ -36,10 +36,17 @@ final class ClientConnection: DescriptorHandler {
     /// Buffers larger than this are given back when they are empty.
     private static let keptBytes = 4 << 10
     /// Output from which on a connection's is sent as soon as its input was served: less is worth a wait for more.
-    private static let promptBytes = 32 << 10
+    private static let promptBytes = 16 << 10
     /// Bytes read at once.
     private static let readBytes = 64 << 10
     private static var readBuffer = ByteBuffer()
+    /// Input from which on much output is expected, in bytes.
+    private static let bulkBytes = 2 << 10
+    /// Most memory that is kept for much output, in bytes.
+    private static let lentBytes = 256 << 10
+    /// Memory for much output, lent to the connection that has some and given back when it was sent: so what one after
+    /// the other is owed is written to the same memory, which the processor has at hand.
+    private static var outputMemory = ByteBuffer()
 
     init(
         _ descriptor: consuming FileDescriptor,
@@ -132,6 +139,9 @@ final class ClientConnection: DescriptorHandler {
             peer.input.append(ClientConnection.readBuffer.view)
             return process()
         }
+        if ClientConnection.readBuffer.count >= ClientConnection.bulkBytes, peer.output.isEmpty {
+            swap(&peer.output, &ClientConnection.outputMemory)
+        }
         let consumed = process(ClientConnection.readBuffer.view)
         guard !isClosed else { return }
         peer.input.append(ClientConnection.readBuffer.view.dropFirst(consumed))
@@ -152,12 +162,19 @@ final class ClientConnection: DescriptorHandler {
     ///
     /// - Returns: How many bytes they were.
     private func process(_ bytes: ByteView) -> Int {
+        // Once for all: to look one up counts its references, which costs as much as the rest of the loop.
+        let (dispatcher, calls, peer) = (server.dispatcher, server.calls, peer)
         var consumed = 0
         isServing = true
         defer { isServing = false }
         while !isEnding, !isClosed {
-            isStalled = isHeldBack
+            isStalled = calls.holdsBack(peer)
             if isStalled { return consumed }
+            let read = dispatcher.serveReads(bytes.dropFirst(consumed), from: peer)
+            if read > 0 {
+                consumed += read
+                continue
+            }
             switch peer.decoder.next(bytes.dropFirst(consumed)) {
             case .incomplete:
                 return consumed
@@ -166,11 +183,11 @@ final class ClientConnection: DescriptorHandler {
             case .message(let bounds, let length):
                 let message = bytes[(consumed + bounds.lowerBound)..<(consumed + bounds.upperBound)]
                 consumed += length
-                server.dispatcher.serve(message, from: peer)
+                dispatcher.serve(message, from: peer)
             case .tooLarge(let length):
                 consumed += length
-                let limit = server.calls.limits.messageBytesMax
-                server.calls.reject(peer, id: nil, batch: nil, .tooLarge("the message", limitBytes: limit))
+                let limit = calls.limits.messageBytesMax
+                calls.reject(peer, id: nil, batch: nil, .tooLarge("the message", limitBytes: limit))
             case .unreadableHeader:
                 end(with: .unreadableHeader)
             case .http:
@@ -178,14 +195,6 @@ final class ClientConnection: DescriptorHandler {
             }
         }
         return bytes.count
-    }
-
-    /// Whether the client must first wait for replies, or take some.
-    private var isHeldBack: Bool {
-        let limits = server.calls.limits
-        // What running calls will bring counts too: it cannot be stopped once it is under way.
-        return peer.runningCalls >= limits.runningMax
-            || peer.output.count + peer.runningReplyBytes >= limits.outputBytesHigh
     }
 
     /// Serves what has come already, and has the client learn from a failed write that nothing more is taken.
@@ -248,10 +257,19 @@ final class ClientConnection: DescriptorHandler {
             }
         }
         peer.isBlocked = false
-        peer.output.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
+        if peer.output.capacity > ClientConnection.keptBytes { returnOutputMemory() }
         want(wanted.subtracting(.writable))
         resumeIfPossible()
         finishIfDone()
+    }
+
+    /// Gives memory up that was needed for much output: to whoever has much next, where that is not served yet.
+    private func returnOutputMemory() {
+        if ClientConnection.outputMemory.capacity <= ClientConnection.keptBytes {
+            swap(&peer.output, &ClientConnection.outputMemory)
+        }
+        peer.output.removeAll(keepingCapacityUpTo: ClientConnection.keptBytes)
+        ClientConnection.outputMemory.removeAll(keepingCapacityUpTo: ClientConnection.lentBytes)
     }
 
     /// Whether there is output, after what was kept back until there was none has been taken in.
@@ -264,7 +282,7 @@ final class ClientConnection: DescriptorHandler {
     }
 
     private func resumeIfPossible() {
-        guard isStalled, !isResuming, !isHeldBack else { return }
+        guard isStalled, !isResuming, !server.calls.holdsBack(peer) else { return }
         isResuming = true
         server.resumeLater(self)
     }

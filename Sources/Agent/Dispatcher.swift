@@ -11,7 +11,9 @@ import Store
 final class Dispatcher {
     let calls: CallTable
     private let parser: RequestParser
-    private let features: Features
+    let shapes: RequestShapes
+    let run = ReadRun()
+    let features: Features
     /// How long calls may take that name no deadline.
     var deadlines: Deadlines
     /// Whether calls that change something are refused because the agent is ending.
@@ -28,14 +30,19 @@ final class Dispatcher {
     init(calls: CallTable, features: Features, deadlines: Deadlines) {
         self.calls = calls
         parser = RequestParser(limits: calls.limits)
+        shapes = RequestShapes(limits: calls.limits)
         self.features = features
         self.deadlines = deadlines
     }
 
     /// Serves one message: a request, a notification or a batch.
     func serve(_ text: ByteView, from peer: Peer) {
+        // Reads that look like those before them were served already.
+        if let plan = plan(for: peer), !plan.isRead, let request = shapes.match(text, for: peer) {
+            return serve(request, plan.method, from: peer, batch: nil)
+        }
         switch parser.parse(text) {
-        case .request(let request): serve(request, from: peer, batch: nil)
+        case .request(let request): serve(request, text, from: peer)
         case .invalid(let id, let reason): calls.reject(peer, id: id, batch: nil, .invalidRequest(reason))
         case .batch(let elements): serve(elements, from: peer)
         case .malformed(let fault): calls.reject(peer, id: nil, batch: nil, .parseError(fault))
@@ -69,13 +76,32 @@ final class Dispatcher {
         calls.finish(batch)
     }
 
+    /// What is known of the calls that a connection made last.
+    func plan(for peer: Peer) -> CallPlan? {
+        shapes.note(for: peer).map(CallPlan.init)
+    }
+
+    /// Serves a request that was parsed, and learns what such requests look like.
+    private func serve(_ request: Request, _ text: ByteView, from peer: Peer) {
+        guard let method = method(request.method) else { return serveOther(request, from: peer, batch: nil) }
+        shapes.learn(text, request, for: peer) { CallPlan(method, request.arguments).rawValue }
+        serve(request, method, from: peer, batch: nil)
+    }
+
     private func serve(_ request: Request, from peer: Peer, batch: Batch?) {
-        guard let method = method(request.method) else {
-            if request.method.equals("$/cancelRequest") { return cancel(request, from: peer, batch: batch) }
-            // A notification of a method that is not there gets no reply, as every notification.
-            guard let id = request.id else { return }
-            return calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
-        }
+        guard let method = method(request.method) else { return serveOther(request, from: peer, batch: batch) }
+        serve(request, method, from: peer, batch: batch)
+    }
+
+    /// Serves a request whose method is none of those in `proto/`.
+    private func serveOther(_ request: Request, from peer: Peer, batch: Batch?) {
+        if request.method.equals("$/cancelRequest") { return cancel(request, from: peer, batch: batch) }
+        // A notification of a method that is not there gets no reply, as every notification.
+        guard let id = request.id else { return }
+        calls.reject(peer, id: id, batch: batch, .methodNotFound(request.method))
+    }
+
+    private func serve(_ request: Request, _ method: Method, from peer: Peer, batch: Batch?) {
         let call = calls.begin(
             peer,
             id: request.id,

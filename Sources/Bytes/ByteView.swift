@@ -108,6 +108,19 @@ public struct ByteView {
             && memcmp(base + index, literal.utf8Start, literal.utf8CodeUnitCount) == 0
     }
 
+    /// Whether the bytes from `index` on, 0...`count`, begin with those of `other`.
+    @inlinable
+    public func has(_ other: ByteView, at index: Int) -> Bool {
+        unsafe count - index >= other.count && memcmp(base + index, other.base, other.count) == 0
+    }
+
+    /// Where `part`, which is lent from these bytes, stands among them.
+    public func range(of part: ByteView) -> Range<Int> {
+        let lower = unsafe part.base - base
+        precondition(lower >= 0 && lower + part.count <= count, "a part is lent from the whole")
+        return lower..<(lower + part.count)
+    }
+
     /// Whether the first bytes are those of `other`.
     public func hasPrefix(_ other: ByteView) -> Bool {
         unsafe count >= other.count && memcmp(base, other.base, other.count) == 0

@@ -34,6 +34,9 @@ final class ReadBatch {
 }
 
 extension Cache {
+    /// Entries that the processor fetches ahead of the one that is being looked for.
+    private static let namesAhead = 16
+
     /// Answers `cache.get_many`: from memory, or with one round trip for all that is not there.
     ///
     /// - Throws: ``RPCError`` where a key is not usable.
@@ -47,14 +50,11 @@ extension Cache {
         batch.deadline = context.deadline
         batch.isFresh = parameters.fresh
         let usesNear = near.isUsable && namespaces.settings(of: namespace).tier.hasNear
+        let isResolved = usesNear || mustBeEncrypted(batch.namespace)
+        if isResolved { addNames(parameters) }
         var asked = 0
         for key in parameters.keys {
-            let part: ReadBatch.Part
-            if usesNear || mustBeEncrypted(batch.namespace) {
-                part = resolvedPart(key, parameters, batch, context)
-            } else {
-                part = .valkey
-            }
+            let part = isResolved ? resolvedPart(key, parameters, batch, context) : .valkey
             if case .near = part {} else { asked += 1 }
             batch.parts.append(part)
             guard batch.copies.count <= calls.limits.replyBytesMax else {
@@ -74,6 +74,20 @@ extension Cache {
         }
     }
 
+    /// Makes the names of all entries, before any of them is looked for: what the processor must fetch for one comes while
+    /// it is busy with others.
+    private func addNames(_ parameters: CacheGetManyParameters) {
+        near.beginNames()
+        nameScratch.removeAll(keepingCapacity: true)
+        for key in parameters.keys {
+            guard let key = try? keyspace.resolve(key, parameter: "keys") else {
+                preconditionFailure("the keys were not checked")
+            }
+            nameScratch.append(near.add(parameters.namespace, key))
+        }
+        for name in nameScratch.prefix(Cache.namesAhead) { near.fetch(name) }
+    }
+
     /// Looks for an entry in memory, and prepares to ask for it where it is not there.
     private func resolvedPart(
         _ key: JSONString,
@@ -81,14 +95,15 @@ extension Cache {
         _ batch: ReadBatch,
         _ context: CallContext
     ) -> ReadBatch.Part {
+        let index = batch.parts.count
+        if index + Cache.namesAhead < nameScratch.count { near.fetch(nameScratch[index + Cache.namesAhead]) }
+        let name = nameScratch[index]
+        if !parameters.fresh, let hit = near.find(name), append(copy: hit, batch) {
+            return .near(batch.copyStart..<batch.copies.count)
+        }
+        let fill = near.beginFill(name, batch.namespace)
         do throws(RPCError) {
             let key = try keyspace.resolve(key, parameter: "keys")
-            let name = near.name(parameters.namespace, key)
-            let hash = near.hash(name)
-            if !parameters.fresh, let hit = near.find(name, hash), append(copy: hit, batch) {
-                return .near(batch.copyStart..<batch.copies.count)
-            }
-            let fill = near.beginFill(name, hash, batch.namespace)
             // Where no copy is kept, nobody needs to know.
             if namespaces.settings(of: parameters.namespace).tier.hasNear {
                 askLife(of: fill, parameters.namespace, key, context)

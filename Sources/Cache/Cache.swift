@@ -97,6 +97,8 @@ public final class Cache: ReplyReceiver {
     var freeBatches: [Int] = []
     var valueScratch = ByteBuffer()
     var copyScratch = ByteBuffer()
+    // Of the entries that a call reads together.
+    var nameScratch: [NearName] = []
 
     /// Serves the methods from the cache store.
     ///

@@ -6,7 +6,7 @@ public struct Argument {
     /// The member's name; of no bytes where parameters came by position.
     public let name: JSONString
     /// The value as written.
-    public let value: JSONValue
+    public internal(set) var value: JSONValue
 }
 
 /// The parameters of a request, by name or by position, lent for the length of a call.

@@ -1,3 +1,5 @@
+import Bytes
+
 extension CallTable {
     /// Has `observer` told of every connection from now on; it is kept as long as the table.
     public func addObserver(_ observer: any PeerObserver) {
@@ -60,6 +62,13 @@ extension CallTable {
         peers[ObjectIdentifier(peer)] = nil
     }
 
+    /// Whether a client must first wait for replies, or take some.
+    public func holdsBack(_ peer: Peer) -> Bool {
+        // What running calls will bring counts too: it cannot be stopped once it is under way.
+        peer.runningCalls >= limits.runningMax
+            || peer.output.count + peer.runningReplyBytes >= limits.outputBytesHigh
+    }
+
     /// Sends a connection's output now, for what would grow too large by the end of the turn.
     public func flush(_ peer: Peer) {
         flusher?.flush(peer)
@@ -67,6 +76,19 @@ extension CallTable {
 }
 
 extension CallTable {
+    /// Whether somebody waits for the call's answer and can be given it: a notification's is sent to nobody.
+    public func isAnswered(_ call: CallID) -> Bool { unsafe isWaiting(call) && !slots[call.slot].id.isAbsent }
+
+    /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
+    public func identifier(of call: CallID) -> [UInt8]? {
+        guard isAnswered(call) else { return nil }
+        let id = unsafe slots[call.slot].id
+        if id.isLong { return longIDs[call.slot] }
+        var buffer = ByteBuffer()
+        id.append(to: &buffer)
+        return buffer.view.copy()
+    }
+
     /// Takes note that a call waits for others, such as for a lock: it no longer counts as one that runs.
     ///
     /// - Returns: False where too many calls of its connection wait already; nothing has changed then.

@@ -1,24 +1,6 @@
 public import Bytes
 public import Linux
 
-/// Names a call that runs; stale once it was answered.
-public struct CallID: Hashable, Sendable {
-    /// Slot and generation in one word, for completion records that know nothing of calls.
-    public let rawValue: UInt64
-
-    /// Takes back a word that ``rawValue`` gave.
-    public init(rawValue: UInt64) {
-        self.rawValue = rawValue
-    }
-
-    init(slot: Int, generation: UInt32) {
-        rawValue = UInt64(generation) << 32 | UInt64(slot)
-    }
-
-    var slot: Int { Int(rawValue & 0xffff_ffff) }
-    var generation: UInt32 { UInt32(rawValue >> 32) }
-}
-
 /// The calls that run, and the one way to answer them.
 ///
 /// A call is a slot in a table: connection, id as written, batch. Features hold its ``CallID`` while Valkey works and
@@ -229,6 +211,36 @@ public final class CallTable {
         }
     }
 
+    /// Answers a request without beginning a call, for what is known when it comes.
+    ///
+    /// - Parameters:
+    ///   - peer: The connection that it came over, of whose calls none is gated.
+    ///   - id: The id as written.
+    ///   - method: The method's number.
+    ///   - write: Appends the result, one JSON object on one line.
+    /// - Returns: Whether it was answered; not where a call must be begun, and then nothing has happened.
+    @inline(__always)
+    public func replyAtOnce(_ peer: Peer, id: ByteView, method: Int, _ write: (inout ByteBuffer) -> Void) -> Bool {
+        guard slowNanoseconds > 0, peer.decoder.framing != .contentLength else { return false }
+        if !peer.isKept { keep(peer) }
+        let begin = peer.output.count
+        peer.output.append("{\"jsonrpc\":\"2.0\",\"id\":")
+        peer.output.append(id)
+        peer.output.append(UInt8(ascii: ","))
+        let start = peer.output.count
+        peer.output.append("\"result\":")
+        write(&peer.output)
+        guard peer.output.count < begin + limits.replyBytesMax else {
+            peer.output.truncate(to: begin)
+            return false
+        }
+        tookBulkyReply(of: peer.output.count - start, peer)
+        peer.output.append("}\n")
+        markDirty(peer)
+        meter.ended(method, clock.now, in: clock.now)
+        return true
+    }
+
     /// Whether a reply is a line with a short id, straight into the connection's output, as nearly all are.
     @inline(__always)
     private func isPlain(_ slot: Slot, _ peer: Peer) -> Bool {
@@ -358,19 +370,6 @@ public final class CallTable {
                 peer.output.append(UInt8(ascii: "\n"))
             }
         }
-    }
-
-    /// Whether somebody waits for the call's answer and can be given it: a notification's is sent to nobody.
-    public func isAnswered(_ call: CallID) -> Bool { unsafe isWaiting(call) && !slots[call.slot].id.isAbsent }
-
-    /// The id of a call as its client wrote it, for pushes that belong to the call; nil where nobody waits for an answer.
-    public func identifier(of call: CallID) -> [UInt8]? {
-        guard isAnswered(call) else { return nil }
-        let id = unsafe slots[call.slot].id
-        if id.isLong { return longIDs[call.slot] }
-        var buffer = ByteBuffer()
-        id.append(to: &buffer)
-        return buffer.view.copy()
     }
 
     /// Takes note that all of a batch's elements were begun.

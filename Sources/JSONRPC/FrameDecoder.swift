@@ -49,6 +49,10 @@ public struct FrameDecoder {
         self.messageBytesMax = messageBytesMax
     }
 
+    /// Whether each message is a line, and the next byte begins one as far as is known.
+    @inline(__always)
+    public var isBetweenLines: Bool { framing == .lines && searched == 0 && skipping == 0 }
+
     /// Finds the frame at the front of `bytes`.
     ///
     /// - Parameter bytes: All that was received and not consumed.
@@ -97,7 +101,7 @@ public struct FrameDecoder {
         var end = newline
         if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         guard end <= messageBytesMax else { return .tooLarge(length: newline + 1) }
-        if isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
+        if end == 0 || bytes[0] <= UInt8(ascii: " "), isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
         return .message(bounds: 0..<end, length: newline + 1)
     }
 

@@ -45,6 +45,10 @@ public final class Peer {
     public internal(set) var waitingCalls = 0
     /// What is known of the process that made the connection.
     var processState = ProcessState.unwatched
+    /// Which of ``RequestShapes`` its last request had; nil for none.
+    var shape: Int?
+    /// Requests of another shape since then.
+    var unknownShapes: UInt8 = 0
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
     /// Set by the shell while the kernel takes no more of the output.

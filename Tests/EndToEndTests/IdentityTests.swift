@@ -131,11 +131,17 @@ struct IdentityTests {
 
             let connection = try AgentClient(socket)
             #expect(try await connection.result(of: "agent.ping") == ["pong": true])
+            _ = try await connection.result(of: "cache.set", #"["usual",1]"#)
+            try await waitUntil("the read is usual, and answered from memory") {
+                try await connection.result(of: "cache.get", #"{"key":"usual"}"#)["source"] == "near"
+            }
+            for _ in 0..<10 { _ = try await connection.result(of: "cache.get", #"{"key":"usual"}"#) }
             try File.write(#"{"rules": []}"#, to: "\(directory)/policy.json")
             try agent.process?.signal(SIGHUP)
             try await waitUntil("the other policy holds") {
                 try await connection.reply(to: "agent.ping").contains(#""code":1004"#)
             }
+            #expect(try await connection.error(of: "cache.get", #"{"key":"usual"}"#)["code"] == 1004)
             try File.write("{", to: "\(directory)/policy.json")
             try agent.process?.signal(SIGHUP)
             try await waitUntil("the faulty policy is told of") { agent.log.contains("the old one stays") }

@@ -47,6 +47,31 @@ struct CallTableTests {
         )
     }
 
+    @Test("answers at once as it answers a call, and leaves to a call what needs one")
+    func atOnce() {
+        let table = table { $0.replyBytesMax = 60 }
+        let peer = peer(table)
+        #expect(table.replyAtOnce(peer, id: ByteView("\"a\""), method: 1) { $0.append("{\"hit\":true}") })
+        #expect(output(peer) == "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"hit\":true}}\n")
+        var dirty: [Peer] = []
+        table.takeDirtyPeers(into: &dirty)
+        #expect(dirty.count == 1 && table.running == 0 && peer.runningCalls == 0)
+        table.turnEnded()
+        #expect(table.counts[1].calls == 1 && table.counts[1].errors == 0)
+        // Too long: nothing is left of it, and the call then says so.
+        #expect(
+            !table.replyAtOnce(peer, id: ByteView("1"), method: 1) {
+                $0.append(text: String(repeating: "x", count: 60))
+            }
+        )
+        #expect(output(peer).isEmpty)
+        let counted = self.peer(table, isCounted: true)
+        #expect(!table.replyAtOnce(counted, id: ByteView("1"), method: 1) { $0.append("{}") })
+        table.slowNanoseconds = 0
+        #expect(!table.replyAtOnce(peer, id: ByteView("1"), method: 1) { $0.append("{}") })
+        #expect(output(peer).isEmpty && output(counted).isEmpty && table.counts[1].calls == 1)
+    }
+
     @Test("answers a call once, whatever its slot is used for afterwards")
     func staleCalls() {
         let table = table()

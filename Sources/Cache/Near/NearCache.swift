@@ -4,6 +4,13 @@ import JSON
 import Linux
 import Store
 
+/// A name among those that are looked for one after the other; see ``NearCache/add(_:_:)``.
+struct NearName {
+    fileprivate let start: Int
+    fileprivate let end: Int
+    fileprivate let hash: UInt64
+}
+
 /// Copies of entries in the agent's memory, and the rules by which none of them outlives what it is a copy of.
 ///
 /// A copy is made of what a read brings from Valkey, while Valkey tells of every change (``TrackingObserver``). The
@@ -46,6 +53,8 @@ final class NearCache {
     private var table: NearTable
     private let keyspace: Keyspace
     private var scratch = ByteBuffer()
+    // Those of a list.
+    private var names = ByteBuffer()
     private var versions: [UInt32] = []
     private var writes: [UInt32] = []
     private var epoch: UInt32 = 0
@@ -81,6 +90,30 @@ final class NearCache {
         return scratch.view
     }
 
+    /// Begins a list of names that are looked for one after the other; what another list lent is taken back.
+    func beginNames() {
+        names.removeAll()
+    }
+
+    /// Adds a name to the list, and has the processor fetch what is known of it.
+    func add(_ namespace: JSONString?, _ key: ByteView) -> NearName {
+        let start = names.count
+        keyspace.append(nameTo: &names, .cache, namespace, key)
+        let hash = table.hash(names.view.dropFirst(start))
+        table.fetchIndex(hash)
+        return NearName(start: start, end: names.count, hash: hash)
+    }
+
+    /// Has the processor fetch the copy of an entry, where there is one.
+    func fetch(_ name: NearName) {
+        table.fetchEntry(name.hash)
+    }
+
+    /// Finds the copy of an entry; it is lent until this object is called again.
+    func find(_ name: NearName) -> NearHit? {
+        table.find(names.view[name.start..<name.end], name.hash, at: EventLoop.reactor.now)
+    }
+
     /// The hash of a name, for the other methods.
     func hash(_ name: ByteView) -> UInt64 { table.hash(name) }
 
@@ -91,6 +124,13 @@ final class NearCache {
     /// Finds the copy of an entry; it is lent until this object is called again.
     func find(_ name: ByteView, _ hash: UInt64) -> NearHit? {
         table.find(name, hash, at: EventLoop.reactor.now)
+    }
+
+    /// Takes note of a read that is about to be sent, of a name of the list.
+    ///
+    /// - Returns: The number of the note, which ``end(_:)`` takes back.
+    func beginFill(_ name: NearName, _ namespace: UInt16) -> Int {
+        beginFill(names.view[name.start..<name.end], name.hash, namespace)
     }
 
     /// Takes note of a read that is about to be sent.

@@ -1,3 +1,4 @@
+import CProcessor
 import Glibc
 
 /// Finds blocks by the hashes of their names: open addressing with linear probing, 8 bytes a bucket.
@@ -42,6 +43,15 @@ struct NearIndex: ~Copyable {
         }
         return nil
     }
+
+    /// Has the processor fetch the bucket where the search for `hash` begins.
+    func fetch(_ hash: UInt32) {
+        guard let buckets = unsafe buckets else { return }
+        unsafe squire_fetch(buckets + (Int(hash) & mask))
+    }
+
+    /// The first block under `hash`, which may be another's; nil for none.
+    func candidate(_ hash: UInt32) -> BlockReference? { find(hash) { _ in true } }
 
     /// Adds a block.
     mutating func insert(_ hash: UInt32, _ reference: BlockReference) {

@@ -1,4 +1,5 @@
 import Bytes
+import CProcessor
 import Glibc
 import Linux
 
@@ -30,6 +31,11 @@ struct NearTable: ~Copyable {
     static let smallDivisor = 10
     /// The part of the memory that one entry may take at most, as a divisor.
     private static let entryDivisor = 16
+
+    /// Bytes of an entry that are fetched ahead of a search; what is behind them comes by itself while it is copied.
+    private static let fetchedBytes = 256
+    /// Bytes that the processor fetches together.
+    private static let lineBytes = 64
 
     /// Bound on ``bytes``; lowered below what is held, it takes effect with the next entry.
     let bytesMax: Int
@@ -84,6 +90,23 @@ struct NearTable: ~Copyable {
         }
         if unsafe header.pointee.uses < 3 { unsafe header.pointee.uses += 1 }
         return unsafe NearHit(value: value(header), form: header.pointee.form, expiry: header.pointee.expiry)
+    }
+
+    /// Has the processor fetch where it is written that there is an entry, while other work goes on.
+    ///
+    /// - Parameter hash: The name's hash.
+    func fetchIndex(_ hash: UInt64) {
+        index.fetch(UInt32(truncatingIfNeeded: hash))
+    }
+
+    /// Has the processor fetch the entry, in what the index holds of it.
+    ///
+    /// - Parameter hash: The name's hash.
+    func fetchEntry(_ hash: UInt64) {
+        guard let reference = index.candidate(UInt32(truncatingIfNeeded: hash)) else { return }
+        let block = unsafe UnsafeRawPointer(pages.header(reference))
+        let count = min(pages.blockBytes(reference), NearTable.fetchedBytes)
+        for offset in stride(from: 0, to: count, by: NearTable.lineBytes) { unsafe squire_fetch(block + offset) }
     }
 
     /// Holds an entry, in place of what was held under its name.

@@ -1,0 +1,51 @@
+import Contract
+import JSON
+import JSONRPC
+
+/// What is known of all calls of one shape: their method, and where a read has its parameters.
+struct CallPlan {
+    /// The method's number in 8 bits, then the positions of key and namespace, 4 bits each; the last one is for none.
+    let rawValue: Int
+
+    private static let none = 15
+
+    /// Takes back what ``rawValue`` gave.
+    init(rawValue: Int) {
+        self.rawValue = rawValue
+    }
+
+    /// Looks at a call, lent as its arguments are.
+    init(_ method: Method, _ arguments: Arguments) {
+        var key = CallPlan.none
+        var namespace = CallPlan.none
+        if method == .cacheGet, let read = try? CacheGetParameters(arguments),
+            arguments.count == (read.namespace == nil ? 1 : 2)
+        {
+            let isKeyFirst = arguments.form == .positional || arguments[0].name.equals("key")
+            key = isKeyFirst ? 0 : 1
+            if read.namespace != nil { namespace = 1 - key }
+        }
+        rawValue = Int(method.rawValue) | key << 8 | namespace << 12
+    }
+
+    /// The method.
+    var method: Method {
+        guard let method = Method(rawValue: UInt8(rawValue & 0xff)) else { preconditionFailure("a plan has a method") }
+        return method
+    }
+
+    /// Whether it is a read of no more than a key and a namespace.
+    var isRead: Bool { rawValue >> 8 & 15 != CallPlan.none }
+
+    /// The parameters of a call of `cache.get` that has no others than a key and a namespace; nil for every other call,
+    /// and for one of which decoding will tell what is at fault.
+    @inline(__always)
+    func readParameters(_ arguments: Arguments) -> CacheGetParameters? {
+        let key = rawValue >> 8 & 15
+        guard key != CallPlan.none, let name = arguments[key].value.string else { return nil }
+        let namespace = rawValue >> 12
+        guard namespace != CallPlan.none else { return CacheGetParameters(key: name, namespace: nil) }
+        guard let scope = arguments[namespace].value.string else { return nil }
+        return CacheGetParameters(key: name, namespace: scope)
+    }
+}
