@@ -32,6 +32,8 @@ struct NearPages: ~Copyable {
 
     /// Size of a page of several blocks, in bytes.
     static let pageBytes = 64 << 10
+    /// Bytes that the processor fetches together.
+    static let lineBytes = 64
     /// The largest block that shares a page, in bytes.
     private static let sharedMax = 8 << 10
     /// Block sizes in bytes, ascending.
@@ -126,7 +128,8 @@ struct NearPages: ~Copyable {
     private static func largeBytes(_ count: Int) -> Int { (count + 63) & ~63 }
 
     private mutating func makePage(_ size: Int?, _ pageBytes: Int, blocks: Int?) -> BlockReference {
-        guard let memory = unsafe malloc(pageBytes) else { fatalError("out of memory: \(pageBytes) bytes") }
+        // At the beginning of a line of the processor's cache, so that a block lies in as few of them as it can.
+        guard let memory = unsafe aligned_alloc(NearPages.lineBytes, pageBytes) else { fatalError("out of memory: \(pageBytes) bytes") }
         let number = freeNumbers.popLast() ?? pages.count
         if number == pages.count { unsafe pages.append(Page()) }
         pages[number] = unsafe Page(base: memory)

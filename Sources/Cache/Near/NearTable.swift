@@ -34,8 +34,6 @@ struct NearTable: ~Copyable {
 
     /// Bytes of an entry that are fetched ahead of a search; what is behind them comes by itself while it is copied.
     private static let fetchedBytes = 256
-    /// Bytes that the processor fetches together.
-    private static let lineBytes = 64
 
     /// Bound on ``bytes``; lowered below what is held, it takes effect with the next entry.
     let bytesMax: Int
@@ -106,7 +104,8 @@ struct NearTable: ~Copyable {
         guard let reference = index.candidate(UInt32(truncatingIfNeeded: hash)) else { return }
         let block = unsafe UnsafeRawPointer(pages.header(reference))
         let count = min(pages.blockBytes(reference), NearTable.fetchedBytes)
-        for offset in stride(from: 0, to: count, by: NearTable.lineBytes) { unsafe squire_fetch(block + offset) }
+        for offset in stride(from: 0, to: count, by: NearPages.lineBytes) { unsafe squire_fetch(block + offset) }
+        unsafe squire_fetch(block + count - 1)
     }
 
     /// Holds an entry, in place of what was held under its name.
