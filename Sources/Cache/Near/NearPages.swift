@@ -125,11 +125,13 @@ struct NearPages: ~Copyable {
 
     private static func size(for count: Int) -> Int { Int(sizeByUnits[(count + 15) / 16]) }
 
-    private static func largeBytes(_ count: Int) -> Int { (count + 63) & ~63 }
+    private static func largeBytes(_ count: Int) -> Int { (count + lineBytes - 1) & ~(lineBytes - 1) }
 
     private mutating func makePage(_ size: Int?, _ pageBytes: Int, blocks: Int?) -> BlockReference {
         // At the beginning of a line of the processor's cache, so that a block lies in as few of them as it can.
-        guard let memory = unsafe aligned_alloc(NearPages.lineBytes, pageBytes) else { fatalError("out of memory: \(pageBytes) bytes") }
+        guard let memory = unsafe aligned_alloc(NearPages.lineBytes, pageBytes) else {
+            fatalError("out of memory: \(pageBytes) bytes")
+        }
         let number = freeNumbers.popLast() ?? pages.count
         if number == pages.count { unsafe pages.append(Page()) }
         pages[number] = unsafe Page(base: memory)
