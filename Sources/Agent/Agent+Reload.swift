@@ -65,6 +65,7 @@ extension Agent {
         gatekeeper.audit.reopen()
         let isOtherPolicy = gatekeeper.policy.rules != policy.rules
         gatekeeper.adopt(policy, classes: next.cache.classes)
+        if isOtherPolicy { warnOfUnheardRules() }
         features.adopt(next, keys)
         stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level

@@ -130,6 +130,19 @@ final class Agent {
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         gatekeeper.audit.record("start", ["version": "\(OpenRPC.version)"])
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
+        warnOfUnheardRules()
+    }
+
+    /// Says which rules of the policy nobody can come under: their sockets are not the agent's.
+    func warnOfUnheardRules() {
+        let names = Set(sockets.map(\.name))
+        for rule in gatekeeper.policy.rules {
+            guard let unknown = rule.sockets?.subtracting(names), !unknown.isEmpty else { continue }
+            log.warning(
+                "a rule of the policy names sockets that the agent does not have",
+                ["rule": rule.name, "sockets": unknown.sorted().joined(separator: ",")]
+            )
+        }
     }
 
     /// Gives memory back that was needed for a moment; every ten seconds.

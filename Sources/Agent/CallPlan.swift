@@ -14,16 +14,22 @@ struct CallPlan {
         self.rawValue = rawValue
     }
 
-    /// Looks at a call, lent as its arguments are.
+    /// Looks at how a call names its parameters; what they are is another's with each call.
     init(_ method: Method, _ arguments: Arguments) {
-        var key = CallPlan.none
-        var namespace = CallPlan.none
-        if method == .cacheGet, let read = try? CacheGetParameters(arguments),
-            arguments.count == (read.namespace == nil ? 1 : 2)
-        {
-            let isKeyFirst = arguments.form == .positional || arguments[0].name.equals("key")
-            key = isKeyFirst ? 0 : 1
-            if read.namespace != nil { namespace = 1 - key }
+        var (key, namespace) = (CallPlan.none, CallPlan.none)
+        if method == .cacheGet, (1...2).contains(arguments.count) {
+            for index in 0..<arguments.count {
+                let name = arguments[index].name
+                let isPositional = arguments.form == .positional
+                if isPositional ? index == 0 : name.equals("key") {
+                    key = index
+                } else if isPositional || name.equals("namespace") {
+                    namespace = index
+                }
+            }
+            // Else there is another parameter, or one twice.
+            let named = [key, namespace].count { $0 != CallPlan.none }
+            if named != arguments.count { key = CallPlan.none }
         }
         rawValue = Int(method.rawValue) | key << 8 | namespace << 12
     }

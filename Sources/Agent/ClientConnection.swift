@@ -144,6 +144,8 @@ final class ClientConnection: DescriptorHandler {
         }
         let consumed = process(ClientConnection.readBuffer.view)
         guard !isClosed else { return }
+        // What was asked is not answered yet, or is no question: others have more use for the memory.
+        if peer.output.isEmpty, peer.output.capacity > ClientConnection.keptBytes { returnOutputMemory() }
         peer.input.append(ClientConnection.readBuffer.view.dropFirst(consumed))
         updateInterest()
     }

@@ -37,8 +37,7 @@ final class Dispatcher {
 
     /// Serves one message: a request, a notification or a batch.
     func serve(_ text: ByteView, from peer: Peer) {
-        // Reads that look like those before them were served already.
-        if let plan = plan(for: peer), !plan.isRead, let request = shapes.match(text, for: peer) {
+        if let plan = plan(for: peer), let request = shapes.match(text, for: peer) {
             return serve(request, plan.method, from: peer, batch: nil)
         }
         switch parser.parse(text) {

@@ -33,7 +33,7 @@ public struct AuditChain: Equatable, Sendable {
     }
 
     /// The code of the last line, as it stands in it.
-    public var head: String { Hexadecimal.text(previous) }
+    public var head: String { Hexadecimal.text(of: previous) }
 
     /// Appends a line.
     ///
@@ -47,11 +47,11 @@ public struct AuditChain: Equatable, Sendable {
         buffer.append(UInt8(ascii: ","))
         buffer.append(members)
         buffer.append(",\"prev\":\"")
-        buffer.append(text: Hexadecimal.text(previous))
+        buffer.append(text: Hexadecimal.text(of: previous))
         buffer.append(UInt8(ascii: "\""))
         let code = code(of: buffer.view.dropFirst(start))
         buffer.append(",\"mac\":\"")
-        buffer.append(text: Hexadecimal.text(code))
+        buffer.append(text: Hexadecimal.text(of: code))
         buffer.append("\"}\n")
         advance(code)
     }

@@ -24,7 +24,7 @@ public enum AuditKey {
         }
         defer { bytes.wipe() }
         if bytes.count != byteCount, let last = bytes.last, last == UInt8(ascii: "\n") { bytes.removeLast() }
-        if bytes.count == 2 * byteCount, let key = Hexadecimal.bytes(String(decoding: bytes, as: UTF8.self)) {
+        if bytes.count == 2 * byteCount, let key = bytes.withByteView({ Hexadecimal.bytes(of: $0) }) {
             return key.withByteView { SecretBytes(copying: $0) }
         }
         guard bytes.count == byteCount else {
@@ -38,7 +38,7 @@ public enum AuditKey {
     /// - Returns: The key, and whether it was made.
     public static func readOrMake(_ path: String) throws(Fault) -> (key: SecretBytes, isNew: Bool) {
         if FileSystem.exists(path) { return (try read(path), false) }
-        let text = Hexadecimal.text(RandomBytes.make(byteCount)) + "\n"
+        let text = Hexadecimal.text(of: RandomBytes.make(byteCount)) + "\n"
         do throws(SystemError) {
             try Directory.make(Directory.parent(of: path), mode: 0o700)
             try Array(text.utf8).withByteView { (view) throws(SystemError) in

@@ -36,8 +36,8 @@ struct AuditLine {
             line.dropFirst(line.count - 2).equals("\"}")
         else { return nil }
         let codeText = codeRest.dropFirst(AuditLine.codeMark.utf8CodeUnitCount)
-        guard let previous = Hexadecimal.bytes(previousText.prefix(AuditLine.digits).text()),
-            let code = Hexadecimal.bytes(codeText.prefix(AuditLine.digits).text())
+        guard let previous = Hexadecimal.bytes(of: previousText.prefix(AuditLine.digits)),
+            let code = Hexadecimal.bytes(of: codeText.prefix(AuditLine.digits))
         else { return nil }
         self.sequence = sequence
         signed = line.prefix(codeStart)

@@ -38,9 +38,10 @@ struct AuditState {
             throw AuditKey.Fault(description: "\(path) \(error.description)")
         }
         guard let document = try? Document.parse(bytes), let next = document["next"]?.integer, next > 0,
-            let key = document["key"]?.string.flatMap({ Hexadecimal.bytes($0) }), key.count == AuditKey.byteCount,
-            let previous = document["previous"]?.string.flatMap({ Hexadecimal.bytes($0) }),
-            let objectKey = document["object_key"]?.string.flatMap({ Hexadecimal.bytes($0) })
+            let key = document["key"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) }),
+            key.count == AuditKey.byteCount,
+            let previous = document["previous"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) }),
+            let objectKey = document["object_key"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) })
         else {
             throw AuditKey.Fault(description: "\(path) is no state of an audit chain: move it away to begin a new one")
         }
@@ -53,8 +54,8 @@ struct AuditState {
     /// Writes the file anew.
     func write(to path: String) throws(SystemError) {
         let text = """
-            {"next":\(chain.next),"key":"\(Hexadecimal.text(chain.key))","previous":"\(chain.head)",\
-            "object_key":"\(Hexadecimal.text(objectKey))"}
+            {"next":\(chain.next),"key":"\(Hexadecimal.text(of: chain.key))","previous":"\(chain.head)",\
+            "object_key":"\(Hexadecimal.text(of: objectKey))"}
 
             """
         try Array(text.utf8).withByteView { (view) throws(SystemError) in

@@ -14,7 +14,8 @@ public struct AuditVerifier {
         public init?(_ text: String) {
             let parts = text.split(separator: ":")
             guard parts.count == 2, let sequence = UInt64(parts[0]), sequence > 0,
-                let code = Hexadecimal.bytes(parts[1]), code.count == AuditChain.codeBytes
+                let code = String(parts[1]).withByteView({ Hexadecimal.bytes(of: $0) }),
+                code.count == AuditChain.codeBytes
             else { return nil }
             self.sequence = sequence
             self.code = code

@@ -152,7 +152,7 @@ public final class AuditWriter: Sendable {
     /// - Returns: 32 hexadecimal digits.
     public func pseudonym(of object: ByteView) -> String {
         let code = objectKey.withByteView { KeyDerivation.hmac(key: $0, object) }
-        return Hexadecimal.text(Array(code.prefix(16)))
+        return Hexadecimal.text(of: Array(code.prefix(16)))
     }
 
     /// Has the file at the path opened anew, after what waits was written: a log that is rotated has been renamed.

@@ -36,6 +36,8 @@ final class ReadBatch {
 extension Cache {
     /// Entries that the processor fetches ahead of the one that is being looked for.
     private static let namesAhead = 16
+    /// Names for which memory is kept from one call to the next.
+    private static let namesKept = 1024
 
     /// Answers `cache.get_many`: from memory, or with one round trip for all that is not there.
     ///
@@ -78,7 +80,7 @@ extension Cache {
     /// it is busy with others.
     private func addNames(_ parameters: CacheGetManyParameters) {
         near.beginNames()
-        nameScratch.removeAll(keepingCapacity: true)
+        nameScratch.removeAll(keepingCapacity: nameScratch.capacity <= Cache.namesKept)
         for key in parameters.keys {
             guard let key = try? keyspace.resolve(key, parameter: "keys") else {
                 preconditionFailure("the keys were not checked")

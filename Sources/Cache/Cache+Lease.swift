@@ -84,8 +84,7 @@ extension Cache {
         if isLocal(key.namespace) { return askLocal(key) }
         key.waiters.removeAll { !calls.isWaiting($0.call) }
         guard let first = key.waiters.first else { return forgetIfIdle(key) }
-        var generator = SystemRandomNumberGenerator()
-        let token = LeaseToken.make(&generator)
+        let token = Hexadecimal.random(words: 2)
         key.asked = token
         key.isNews = false
         key.isDoubtful = false
@@ -417,18 +416,4 @@ struct LeaseReply {
     let word: Int64
     /// When the lease was given, for 5.
     let begun: Int64
-}
-
-/// The names of leases: 128 random bits in hexadecimal.
-enum LeaseToken {
-    static func make(_ generator: inout SystemRandomNumberGenerator) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return (0..<2).flatMap { _ in
-            var bits: UInt64 = generator.next()
-            return (0..<16).map { _ in
-                defer { bits >>= 4 }
-                return digits[Int(bits & 15)]
-            }
-        }
-    }
 }

@@ -129,7 +129,7 @@ extension ByteView {
             let isDash = self[index] == UInt8(ascii: "-")
             switch index {
             case 2, 35, 52: if !isDash { return false }
-            default: if !self[index].isLowercaseHexDigit { return false }
+            default: if Hexadecimal.value(self[index]) == nil { return false }
             }
         }
         return true
@@ -147,9 +147,5 @@ extension UInt8 {
 
     fileprivate var isBase64Digit: Bool {
         isLowercase || isUppercase || isDigit || self == UInt8(ascii: "+") || self == UInt8(ascii: "/")
-    }
-
-    fileprivate var isLowercaseHexDigit: Bool {
-        isDigit || self >= UInt8(ascii: "a") && self <= UInt8(ascii: "f")
     }
 }

@@ -14,7 +14,6 @@ public enum Digest {
             unsafe EVP_Digest(pointer, count, &digest, &length, EVP_sha1(), nil)
         }
         precondition(status == 1 && length == 20, "SHA-1 failed")
-        let digits = Array("0123456789abcdef".utf8)
-        return digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return Hexadecimal.digits(of: digest)
     }
 }

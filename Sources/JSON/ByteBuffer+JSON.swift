@@ -54,12 +54,8 @@ extension ByteBuffer {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"): append(byte)
         default:
             append("u00")
-            append(hexDigit: byte >> 4)
-            append(hexDigit: byte & 0x0f)
+            append(Hexadecimal.digit(byte >> 4))
+            append(Hexadecimal.digit(byte & 15))
         }
-    }
-
-    private mutating func append(hexDigit value: UInt8) {
-        append(value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10)
     }
 }

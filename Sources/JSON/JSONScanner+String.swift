@@ -62,24 +62,11 @@ extension JSONScanner {
         case UInt8(ascii: "u"):
             for _ in 0..<4 {
                 guard let digit = next else { throw JSONFault(.unexpectedEnd, at: position) }
-                guard HexDigit.value(digit) != nil else { throw JSONFault(.invalidEscape, at: start) }
+                guard Hexadecimal.value(inEitherCase: digit) != nil else { throw JSONFault(.invalidEscape, at: start) }
                 position += 1
             }
         default:
             throw JSONFault(.invalidEscape, at: start)
-        }
-    }
-}
-
-/// Hexadecimal digits.
-enum HexDigit {
-    /// The digit's value, 0...15, or nil for another byte.
-    static func value(_ byte: UInt8) -> UInt32? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a")) + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A")) + 10
-        default: nil
         }
     }
 }

@@ -95,10 +95,10 @@ public struct JSONString {
     private func codeUnit(at index: Int) -> UInt32 {
         var value: UInt32 = 0
         for offset in 0..<4 {
-            guard let digit = HexDigit.value(raw[index + offset]) else {
+            guard let digit = Hexadecimal.value(inEitherCase: raw[index + offset]) else {
                 preconditionFailure("the string was not scanned")
             }
-            value = value << 4 | digit
+            value = value << 4 | UInt32(digit)
         }
         return value
     }

@@ -214,11 +214,11 @@ public final class CallTable {
     /// Answers a request without beginning a call, for what is known when it comes.
     ///
     /// - Parameters:
-    ///   - peer: The connection that it came over, of whose calls none is gated.
+    ///   - peer: The connection that it came over, of which the method is ``Peer/ungated``.
     ///   - id: The id as written.
     ///   - method: The method's number.
     ///   - write: Appends the result, one JSON object on one line.
-    /// - Returns: Whether it was answered; not where a call must be begun, and then nothing has happened.
+    /// - Returns: Whether it was answered; not where a call must be begun, and then nothing was counted or written.
     @inline(__always)
     public func replyAtOnce(_ peer: Peer, id: ByteView, method: Int, _ write: (inout ByteBuffer) -> Void) -> Bool {
         guard slowNanoseconds > 0, peer.decoder.framing != .contentLength else { return false }

@@ -45,7 +45,7 @@ public final class Peer {
     public internal(set) var waitingCalls = 0
     /// What is known of the process that made the connection.
     var processState = ProcessState.unwatched
-    /// Which of ``RequestShapes`` its last request had; nil for none.
+    /// Which of ``RequestShapes`` its usual requests have; nil for none.
     var shape: Int?
     /// Requests of another shape since then.
     var unknownShapes: UInt8 = 0

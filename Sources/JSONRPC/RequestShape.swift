@@ -10,6 +10,7 @@ import JSON
 final class RequestShape {
     /// Bytes that must be there as they were, and what comes behind them.
     private struct Piece {
+        /// Where they stand among all that is constant.
         let start: Int
         let count: Int
         let value: Value
@@ -29,10 +30,10 @@ final class RequestShape {
     /// Longest request that has a shape, in bytes; of a longer one most is values.
     static let bytesMax = 4096
 
-    private let example: UnsafeMutablePointer<UInt8>
+    private let constant: UnsafeMutablePointer<UInt8>
     private let pieces: UnsafeMutablePointer<Piece>
     private let pieceCount: Int
-    // Names are those of the example; values are put in with each request.
+    // Names are among what is constant; values are put in with each request.
     private let arguments: UnsafeMutablePointer<Argument>
     private let argumentCount: Int
     private let form: Arguments.Form
@@ -47,22 +48,49 @@ final class RequestShape {
     ///   - request: What it was parsed to, lent from it.
     ///   - limits: The bounds that it was parsed with.
     init?(_ message: ByteView, _ request: Request, limits: RPCLimits) {
-        guard let id = request.id, message.count <= RequestShape.bytesMax, !request.arguments.isTruncated,
-            request.arguments.count <= RequestShape.argumentsMax
-        else { return nil }
+        guard RequestShape.isFit(message, request), let id = request.id, RequestShape.isUsable(id, limits) else {
+            return nil
+        }
         self.limits = limits
         form = request.arguments.form
         argumentCount = request.arguments.count
-        let example = UnsafeMutablePointer<UInt8>.allocate(capacity: message.count)
-        unsafe self.example = example
-        let copy = unsafe message.withUnsafeBytes { bytes, count in
-            unsafe example.initialize(from: bytes, count: count)
-            return unsafe ByteView(base: example, count: count)
+        var places = [(range: message.range(of: id), value: Value.id)]
+        for index in 0..<argumentCount {
+            places.append((message.range(of: request.arguments[index].value.text), .argument(index)))
         }
-        func copied(_ part: ByteView) -> ByteView { copy[message.range(of: part)] }
+        places.sort { $0.range.lowerBound < $1.range.lowerBound }
+        places.append((message.count..<message.count, .end))
+        // What stands between the values is kept, and no value.
+        let constant = UnsafeMutablePointer<UInt8>.allocate(capacity: message.count)
+        unsafe self.constant = constant
+        unsafe pieces = .allocate(capacity: places.count)
+        pieceCount = places.count
+        var kept: [(range: Range<Int>, start: Int)] = []
+        var (next, count) = (0, 0)
+        for (index, place) in places.enumerated() {
+            let range = next..<place.range.lowerBound
+            unsafe message[range].withUnsafeBytes { bytes, length in
+                unsafe (constant + count).initialize(from: bytes, count: length)
+            }
+            unsafe (pieces + index).initialize(to: Piece(start: count, count: range.count, value: place.value))
+            kept.append((range, count))
+            next = place.range.upperBound
+            count += range.count
+        }
+        func copied(_ part: ByteView) -> ByteView {
+            let range = message.range(of: part)
+            guard
+                let piece = kept.first(where: {
+                    $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
+                })
+            else { preconditionFailure("a name is no value") }
+            return unsafe ByteView(
+                base: constant + piece.start + range.lowerBound - piece.range.lowerBound,
+                count: range.count
+            )
+        }
 
         method = JSONString(raw: copied(request.method.raw), hasEscapes: request.method.hasEscapes)
-        var places = [(range: message.range(of: id), value: Value.id)]
         unsafe arguments = .allocate(capacity: RequestShape.argumentsMax)
         for index in 0..<argumentCount {
             let argument = request.arguments[index]
@@ -71,22 +99,17 @@ final class RequestShape {
                 hasEscapes: argument.name.hasEscapes
             )
             unsafe (arguments + index).initialize(to: Argument(name: name, value: argument.value))
-            places.append((message.range(of: argument.value.text), .argument(index)))
-        }
-        places.sort { $0.range.lowerBound < $1.range.lowerBound }
-        places.append((message.count..<message.count, .end))
-        unsafe pieces = .allocate(capacity: places.count)
-        pieceCount = places.count
-        var start = 0
-        for (index, place) in places.enumerated() {
-            let piece = Piece(start: start, count: place.range.lowerBound - start, value: place.value)
-            unsafe (pieces + index).initialize(to: piece)
-            start = place.range.upperBound
         }
     }
 
+    /// Whether a request may have a shape, as far as its length and its parameters tell.
+    static func isFit(_ message: ByteView, _ request: Request) -> Bool {
+        request.id != nil && message.count <= bytesMax && !request.arguments.isTruncated
+            && request.arguments.count <= argumentsMax
+    }
+
     deinit {
-        unsafe example.deallocate()
+        unsafe constant.deallocate()
         unsafe pieces.deallocate()
         unsafe arguments.deallocate()
     }
@@ -101,7 +124,7 @@ final class RequestShape {
         var id = ByteView.empty
         for index in 0..<pieceCount {
             let piece = unsafe pieces[index]
-            guard message.has(unsafe ByteView(base: example + piece.start, count: piece.count), at: scanner.position)
+            guard message.has(unsafe ByteView(base: constant + piece.start, count: piece.count), at: scanner.position)
             else { return nil }
             scanner.position += piece.count
             do throws(JSONFault) {
@@ -114,13 +137,13 @@ final class RequestShape {
                 return nil
             }
         }
-        guard isUsable(id) else { return nil }
+        guard RequestShape.isUsable(id, limits) else { return nil }
         let arguments = unsafe Arguments(form: form, base: arguments, count: argumentCount, isTruncated: false)
         return Request(method: method, id: id, arguments: arguments)
     }
 
     /// Whether a value may be an id: a number or a string that is not too long.
-    private func isUsable(_ id: ByteView) -> Bool {
+    private static func isUsable(_ id: ByteView, _ limits: RPCLimits) -> Bool {
         guard id.count <= limits.idBytesMax else { return false }
         switch id[0] {
         case UInt8(ascii: "\""), UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return true

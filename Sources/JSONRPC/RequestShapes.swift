@@ -3,7 +3,7 @@ public import Bytes
 /// The shapes of the requests that came of late, by which those that come now are read without being parsed.
 ///
 /// Programs write the same few requests over and over, and all processes of a program write them alike. A connection
-/// remembers which shape its last request had; where its next has another, that is parsed as ever.
+/// remembers which shape its usual requests have; one that has another is parsed as ever.
 @safe
 public final class RequestShapes {
     /// Most shapes that are kept; the oldest goes for a new one.
@@ -32,13 +32,13 @@ public final class RequestShapes {
         for number in notes.indices { unsafe shapes[number].release() }
     }
 
-    /// What was noted of the shape that a connection's last request had; nil where none is known.
+    /// What was noted of the shape that a connection's usual requests have; nil where none is known.
     @inline(__always)
     public func note(for peer: Peer) -> Int? {
         peer.shape.map { notes[$0] }
     }
 
-    /// Reads a message of the shape that a connection's last request had, as ``RequestShape/match(_:)`` does.
+    /// Reads a message of the shape that a connection's usual requests have, as ``RequestShape/match(_:)`` does.
     @inline(__always)
     public func match(_ message: ByteView, for peer: Peer) -> Request? {
         guard let number = peer.shape,
@@ -56,6 +56,8 @@ public final class RequestShapes {
     ///   - peer: The connection that it came over.
     ///   - note: Makes what ``note(for:)`` is to tell of it.
     public func learn(_ message: ByteView, _ request: Request, for peer: Peer, note: () -> Int) {
+        // Nobody is made to wait for what cannot be learned.
+        guard RequestShape.isFit(message, request) else { return }
         peer.unknownShapes &+= 1
         guard peer.unknownShapes % (peer.shape == nil ? RequestShapes.unknownMin : RequestShapes.changedMin) == 0
         else { return }

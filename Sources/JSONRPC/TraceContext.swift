@@ -18,10 +18,11 @@ public struct TraceContext: Equatable, Sendable {
     /// - Returns: nil for what the specification has everybody ignore: another form, version `ff`, and ids of zeros.
     public init?(_ text: ByteView) {
         guard text.count == 55, text[2] == Self.dash, text[35] == Self.dash, text[52] == Self.dash,
-            let version = Self.number(text[0..<2]), version != 0xff,
-            let high = Self.number(text[3..<19]), let low = Self.number(text[19..<35]), high | low != 0,
-            let span = Self.number(text[36..<52]), span != 0,
-            let flags = Self.number(text[53..<55])
+            let version = Hexadecimal.number(of: text[0..<2]), version != 0xff,
+            let high = Hexadecimal.number(of: text[3..<19]), let low = Hexadecimal.number(of: text[19..<35]),
+            high | low != 0,
+            let span = Hexadecimal.number(of: text[36..<52]), span != 0,
+            let flags = Hexadecimal.number(of: text[53..<55])
         else { return nil }
         self.high = high
         self.low = low
@@ -30,28 +31,10 @@ public struct TraceContext: Equatable, Sendable {
     }
 
     /// The trace's id: 32 hexadecimal digits.
-    public var traceID: String { Self.digits(high) + Self.digits(low) }
+    public var traceID: String { Hexadecimal.text(of: high) + Hexadecimal.text(of: low) }
 
     /// The id of the caller's span: 16 hexadecimal digits.
-    public var spanID: String { Self.digits(span) }
+    public var spanID: String { Hexadecimal.text(of: span) }
 
     private static let dash = UInt8(ascii: "-")
-
-    private static func digits(_ number: UInt64) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - text.utf8.count) + text
-    }
-
-    private static func number(_ digits: ByteView) -> UInt64? {
-        var number: UInt64 = 0
-        for index in 0..<digits.count {
-            let digit = digits[index]
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(digit - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
-            default: return nil
-            }
-        }
-        return number
-    }
 }

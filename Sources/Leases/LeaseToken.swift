@@ -29,17 +29,9 @@ public struct LeaseID: Hashable, Sendable {
     /// Reads 32 lower-case hexadecimal digits; nil for anything else.
     public init?(_ text: ByteView) {
         guard text.count == LeaseID.textCount else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        for index in 0..<LeaseID.textCount {
-            let digit: UInt64
-            switch text[index] {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(text[index] - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(text[index] - UInt8(ascii: "a")) + 10
-            default: return nil
-            }
-            if index < 16 { words.0 = words.0 << 4 | digit } else { words.1 = words.1 << 4 | digit }
-        }
-        self.init(high: words.0, low: words.1)
+        guard let high = Hexadecimal.number(of: text.prefix(16)), let low = Hexadecimal.number(of: text.dropFirst(16))
+        else { return nil }
+        self.init(high: high, low: low)
     }
 
     /// Its 32 digits.
@@ -49,16 +41,6 @@ public struct LeaseID: Hashable, Sendable {
         text.append(hexadecimal: high)
         text.append(hexadecimal: low)
         return text
-    }
-}
-
-extension [UInt8] {
-    /// Appends the 16 lower-case hexadecimal digits of a number.
-    mutating func append(hexadecimal number: UInt64) {
-        for shift in stride(from: UInt64(60), through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
-            append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10))
-        }
     }
 }
 

@@ -65,7 +65,7 @@ struct RequestIdentity: Hashable, Sendable {
         scratch.append(",\"scope\":")
         try Self.append(parts.scope, "scope", to: &scratch)
         scratch.append(UInt8(ascii: "}"))
-        fingerprint = Hexadecimal.text(of: hasher.digest(of: scratch.view))
+        fingerprint = Hexadecimal.digits(of: hasher.digest(of: scratch.view))
         model = Self.meaning(of: parts.model)
         scope = Self.meaning(of: parts.scope)
     }
@@ -99,35 +99,5 @@ struct RequestIdentity: Hashable, Sendable {
     private static func meaning(of string: JSONString) -> [UInt8] {
         guard string.hasEscapes else { return string.raw.copy() }
         return Array(string.decoded().utf8)
-    }
-}
-
-/// Bytes as lower-case hexadecimal.
-enum Hexadecimal {
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    /// The text of some bytes.
-    static func text(of bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-    }
-
-    /// Random bits as text.
-    ///
-    /// - Parameter words: How many times 64 bits, 16 characters each.
-    /// - Returns: The characters.
-    static func random(words: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<words).flatMap { _ in
-            var bits: UInt64 = generator.next()
-            return (0..<16).map { _ in
-                defer { bits >>= 4 }
-                return digits[Int(bits & 15)]
-            }
-        }
-    }
-
-    /// Whether every byte is such a digit.
-    static func isText(_ bytes: [UInt8]) -> Bool {
-        bytes.allSatisfy { digits.contains($0) }
     }
 }

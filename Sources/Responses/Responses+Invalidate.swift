@@ -45,7 +45,7 @@ extension Responses {
 
     private func invalidate(_ text: JSONString, _ context: CallContext) throws(RPCError) {
         let fingerprint = try keyspace.resolve(text, parameter: "fingerprint").copy()
-        guard fingerprint.count == RequestIdentity.fingerprintCount, Hexadecimal.isText(fingerprint) else {
+        guard fingerprint.count == RequestIdentity.fingerprintCount, Hexadecimal.isDigits(fingerprint) else {
             throw .invalidParams(
                 "fingerprint must be one that response.get or response.put returned",
                 parameter: "fingerprint"

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The generation that an invalidation gives a tag: it tells when that was, so that a response can be refused which was
 /// asked for before.
 ///
@@ -13,7 +15,7 @@ enum TagInvalidation {
         generations.reduce(into: []) { latest, generation in
             guard generation.count == StoredResponse.wordCount, generation[0] == UInt8(ascii: "t") else { return }
             let time = Array(generation[1..<14])
-            guard Hexadecimal.isText(time), latest.lexicographicallyPrecedes(time) else { return }
+            guard Hexadecimal.isDigits(time), latest.lexicographicallyPrecedes(time) else { return }
             latest = time
         }
     }

@@ -92,7 +92,9 @@ public enum KeyFiles {
         var decoded = ByteBuffer()
         if text.count == 2 * MasterKey.byteCount {
             for index in stride(from: 0, to: text.count, by: 2) {
-                guard let high = digit(text[index]), let low = digit(text[index + 1]) else { return nil }
+                guard let high = Hexadecimal.value(inEitherCase: text[index]),
+                    let low = Hexadecimal.value(inEitherCase: text[index + 1])
+                else { return nil }
                 decoded.append(high << 4 | low)
             }
         } else {
@@ -107,14 +109,5 @@ public enum KeyFiles {
     private static func proven(_ key: [UInt8]) -> SecretBytes? {
         guard key.count == MasterKey.byteCount, Set(key).count > 4 else { return nil }
         return key.withByteView { SecretBytes(copying: $0) }
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -26,10 +26,7 @@ public struct MasterKey {
     }
 
     /// A key's name as people see it: 16 hexadecimal digits.
-    public static func text(_ id: UInt64) -> String {
-        let digits = String(id, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
+    public static func text(_ id: UInt64) -> String { Hexadecimal.text(of: id) }
 }
 
 /// The keys that an agent holds: one seals what is written, all of them open what was written before.

@@ -46,14 +46,14 @@ struct RequestClaim {
         var buffer = ByteBuffer()
         buffer.append(keyspace.prefix)
         buffer.append("request:{")
-        hash.withByteView { SessionToken.append(hexadecimal: $0, to: &buffer) }
+        hash.withByteView { buffer.append(hexadecimal: $0) }
         buffer.append("}")
         name = buffer.view.copy()
         text.removeAll()
         text.append("claimed")
         parameters(&text)
         buffer.removeAll()
-        secret.hmac(text.view.copy()).withByteView { SessionToken.append(hexadecimal: $0, to: &buffer) }
+        secret.hmac(text.view.copy()).withByteView { buffer.append(hexadecimal: $0) }
         digest = buffer.view.copy()
     }
 }

@@ -16,7 +16,7 @@ struct SessionKey: Sendable {
     /// The digest in hexadecimal: the session's member in its subject's index.
     var member: [UInt8] {
         var buffer = ByteBuffer()
-        digest.withByteView { SessionToken.append(hexadecimal: $0, to: &buffer) }
+        digest.withByteView { buffer.append(hexadecimal: $0) }
         return buffer.view.copy()
     }
 
@@ -58,7 +58,7 @@ extension Keyspace {
     /// The name of the index that a session's head names.
     func indexName(_ key: SessionKey, _ index: [UInt8]) -> [UInt8] {
         var buffer = ByteBuffer()
-        index.withByteView { SessionToken.append(hexadecimal: $0, to: &buffer) }
+        index.withByteView { buffer.append(hexadecimal: $0) }
         return stem(.sessionIndex, key.namespace, tag: key.tag) + buffer.view.copy()
     }
 }

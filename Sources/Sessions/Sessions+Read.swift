@@ -53,7 +53,7 @@ extension Sessions {
         nameScratch.append(UInt8(ascii: "{"))
         SessionToken.append(tag: pending.tag(slot), to: &nameScratch)
         nameScratch.append(UInt8(ascii: "}"))
-        SessionToken.append(hexadecimal: pending.digest(slot), to: &nameScratch)
+        nameScratch.append(hexadecimal: pending.digest(slot))
         let namespace = pending.namespace(slot).map { JSONString(raw: $0, hasEscapes: false) }
         keyspace.append(to: &command, family, namespace, nameScratch.view)
     }
@@ -109,7 +109,7 @@ extension Sessions {
         }
         result.append(",\"handle\":\"")
         SessionToken.append(tag: pending.tag(slot), to: &result)
-        SessionToken.append(hexadecimal: pending.digest(slot), to: &result)
+        result.append(hexadecimal: pending.digest(slot))
         result.append("\",\"version\":")
         result.append(decimal: envelope.generation)
         result.append(",\"idle_expires_at_ms\":")

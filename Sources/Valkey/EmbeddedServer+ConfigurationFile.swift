@@ -58,14 +58,10 @@ extension ByteBuffer {
                 append(byte)
             default:
                 append("\\x")
-                append(hexadecimal: byte >> 4)
-                append(hexadecimal: byte & 15)
+                append(Hexadecimal.digit(byte >> 4))
+                append(Hexadecimal.digit(byte & 15))
             }
         }
         append("\"\n")
-    }
-
-    private mutating func append(hexadecimal digit: UInt8) {
-        append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
     }
 }

@@ -138,8 +138,10 @@ struct IdentityTests {
             for _ in 0..<10 { _ = try await connection.result(of: "cache.get", #"{"key":"usual"}"#) }
             try File.write(#"{"rules": []}"#, to: "\(directory)/policy.json")
             try agent.process?.signal(SIGHUP)
+            // Asked over another connection: on this one the next call is to be the usual one.
+            let asking = try AgentClient(socket)
             try await waitUntil("the other policy holds") {
-                try await connection.reply(to: "agent.ping").contains(#""code":1004"#)
+                try await asking.reply(to: "agent.ping").contains(#""code":1004"#)
             }
             #expect(try await connection.error(of: "cache.get", #"{"key":"usual"}"#)["code"] == 1004)
             try File.write("{", to: "\(directory)/policy.json")
@@ -189,6 +191,23 @@ struct IdentityTests {
             #expect(try await owner.reply(to: "agent.ping", on: tenant).isForbidden)
             #expect(try await owner.reply(to: "cache.get", own, on: agent.socketPath).isForbidden)
             #expect(try await !Self.root.reply(to: "agent.ping", on: agent.socketPath).isForbidden)
+        }
+    }
+
+    @Test("by no rule that names a socket which is not there, and the log says so")
+    func unknownSockets() async throws {
+        func rules(_ socket: String) -> String {
+            #"{"rules": [{"name": "tenant", "sockets": ["main", "\#(socket)"], "methods": ["agent.*"]}]}"#
+        }
+        try await withOpenAgent(policy: rules("tenant-a")) { agent, directory in
+            func isTold(_ socket: String) -> Bool {
+                agent.log.split(separator: "\n").contains { $0.contains("names sockets") && $0.contains(socket) }
+            }
+            try await waitUntil("the unknown socket is told of") { isTold("tenant-a") }
+            #expect(try await !Self.stranger.reply(to: "agent.ping", on: agent.socketPath).isForbidden)
+            try File.write(rules("tenant-b"), to: "\(directory)/policy.json")
+            try agent.process?.signal(SIGHUP)
+            try await waitUntil("the other one is told of") { isTold("tenant-b") }
         }
     }
 

@@ -115,4 +115,54 @@ struct ReadRunTests {
             }
         }
     }
+
+    @Test("are as many as they are: more than are looked at together, and more than a connection may be owed")
+    func many() async throws {
+        let value = String(repeating: "v", count: 1000)
+        try await withAgent(configuration: #"{"limits": {"output_bytes_high": 4096}}"#) { agent in
+            let client = try agent.connect()
+            for key in 0..<8 {
+                _ = try await client.result(of: "cache.set", #"{"key":"k\#(key)","value":"\#(key)\#(value)"}"#)
+                try await becomeUsual(client, "k\(key)", #"{"key":"k\#(key)"}"#)
+            }
+            for count in [15, 16, 17, 33, 500] {
+                let messages = (0..<count).map { read($0, #"{"key":"k\#($0 % 8)"}"#) + "\n" }
+                try await client.send(bytes: Array(messages.joined().utf8))
+                for id in 0..<count {
+                    let reply = try Document.parse(try await client.receive())
+                    #expect(reply["id"]?.integer == Int64(id))
+                    #expect(reply["result"]?["value"]?.string == "\(id % 8)\(value)")
+                    #expect(reply["result"]?["source"] == "near")
+                }
+            }
+        }
+    }
+
+    @Test("leave no memory with connections that have said much and are owed nothing")
+    func memory() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            let value = String(repeating: "v", count: 4000)
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":"\#(value)"}"#)
+            try await becomeUsual(client, "k", #"{"key":"k"}"#)
+            let reads = (0..<50).map { read($0, #"{"key":"k"}"#) }
+            let half = Array((#"{"jsonrpc":"2.0","id":1,"method":""# + String(repeating: "x", count: 3000)).utf8)
+            func resident() async throws -> Int64 {
+                try await client.result(of: "agent.stats")["process"]?["resident_bytes"]?.integer ?? .max
+            }
+            var others: [AgentClient] = []
+            var before: Int64 = 0
+            for number in 0..<120 {
+                // Much is owed and sent, so that there is memory to be lent; then somebody says half of something.
+                #expect(try await exchange(client, reads).count == reads.count)
+                let other = try agent.connect()
+                try await other.send(bytes: half)
+                others.append(other)
+                if number == 20 { before = try await resident() }
+            }
+            let after = try await resident()
+            #expect(after - before < 100 * 32 << 10, "\(before) -> \(after)")
+            withExtendedLifetime(others) {}
+        }
+    }
 }

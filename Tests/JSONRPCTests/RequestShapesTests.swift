@@ -214,17 +214,26 @@ struct RequestShapesTests {
         #expect(reader.matched(Self.plain) == nil)
     }
 
-    @Test("are not taken from notifications, nor from what is long or has many parameters")
+    @Test(
+        "are not taken from notifications, from requests without a usable id, nor from what is long or has many parameters"
+    )
     func unfit() {
         let many = (0..<9).map { "\"p\($0)\":1" }.joined(separator: ",")
         for text in [
             #"{"jsonrpc":"2.0","method":"m","params":{"key":"a"}}"#,
+            Self.plain.replacing(#""id":1"#, with: #""id":null"#),
             Self.plain.replacing(#""a""#, with: "\"\(String(repeating: "a", count: 4096))\""),
             Self.plain.replacing(#""key":"a""#, with: many),
         ] {
             let reader = Reader()
-            for _ in 0..<20 { reader.learn(text) }
+            reader.learnTwice(Self.plain, note: 5)
+            let usual = reader.peer
+            reader.beginConnection()
+            for _ in 0..<300 { reader.learn(text) }
             #expect(reader.parsed(Array(text.utf8)) != nil && reader.matched(text) == nil)
+            // Nor do they push out what was learned.
+            reader.peer = usual
+            #expect(reader.matched(Self.plain) != nil && reader.shapes.note(for: usual) == 5)
         }
         // A long value of a short one's shape is read, all the same.
         let reader = Reader()

@@ -41,9 +41,8 @@ extension Cache {
     }
 
     private func grantLocal(_ key: LeasedKey, _ stale: (value: [UInt8], form: NearForm)?) {
-        var generator = SystemRandomNumberGenerator()
         let first = key.waiters.removeFirst()
-        let token = LeaseToken.make(&generator)
+        let token = Hexadecimal.random(words: 2)
         leases.granted += 1
         key.holder = LeasedKey.Holder(
             token: token,

@@ -92,7 +92,7 @@ final class NearCache {
 
     /// Begins a list of names that are looked for one after the other; what another list lent is taken back.
     func beginNames() {
-        names.removeAll()
+        names.removeAll(keepingCapacityUpTo: 64 << 10)
     }
 
     /// Adds a name to the list, and has the processor fetch what is known of it.

@@ -128,7 +128,8 @@ struct NearPages: ~Copyable {
     private static func largeBytes(_ count: Int) -> Int { (count + lineBytes - 1) & ~(lineBytes - 1) }
 
     private mutating func makePage(_ size: Int?, _ pageBytes: Int, blocks: Int?) -> BlockReference {
-        // At the beginning of a line of the processor's cache, so that a block lies in as few of them as it can.
+        // From the beginning of a line of the processor's cache: blocks of 64 and 128 bytes then lie in no more than they
+        // must.
         guard let memory = unsafe aligned_alloc(NearPages.lineBytes, pageBytes) else {
             fatalError("out of memory: \(pageBytes) bytes")
         }
