@@ -139,9 +139,7 @@ final class ClientConnection: DescriptorHandler {
             peer.input.append(ClientConnection.readBuffer.view)
             return process()
         }
-        if ClientConnection.readBuffer.count >= ClientConnection.bulkBytes, peer.output.isEmpty {
-            swap(&peer.output, &ClientConnection.outputMemory)
-        }
+        if ClientConnection.readBuffer.count >= ClientConnection.bulkBytes { lendOutputMemory(to: peer) }
         let consumed = process(ClientConnection.readBuffer.view)
         guard !isClosed else { return }
         // What was asked is not answered yet, or is no question: others have more use for the memory.
@@ -165,7 +163,7 @@ final class ClientConnection: DescriptorHandler {
     /// - Returns: How many bytes they were.
     private func process(_ bytes: ByteView) -> Int {
         // Once for all: to look one up counts its references, which costs as much as the rest of the loop.
-        let (dispatcher, calls, peer) = (server.dispatcher, server.calls, peer)
+        let (dispatcher, calls) = (server.dispatcher, server.calls)
         var consumed = 0
         isServing = true
         defer { isServing = false }
@@ -175,6 +173,7 @@ final class ClientConnection: DescriptorHandler {
             let read = dispatcher.serveReads(bytes.dropFirst(consumed), from: peer)
             if read > 0 {
                 consumed += read
+                if consumed == bytes.count { return consumed }
                 continue
             }
             switch peer.decoder.next(bytes.dropFirst(consumed)) {
@@ -263,6 +262,13 @@ final class ClientConnection: DescriptorHandler {
         want(wanted.subtracting(.writable))
         resumeIfPossible()
         finishIfDone()
+    }
+
+    /// Has much output written to memory that the processor has at hand, where nothing is owed yet.
+    func lendOutputMemory(to peer: Peer) {
+        guard peer === self.peer, !isClosed, peer.output.isEmpty, peer.output.capacity <= ClientConnection.keptBytes
+        else { return }
+        swap(&peer.output, &ClientConnection.outputMemory)
     }
 
     /// Gives memory up that was needed for much output: to whoever has much next, where that is not served yet.

@@ -78,7 +78,8 @@ extension Dispatcher {
         var position = 0
         run.removeAll()
         cache.beginReads()
-        while !run.isFull, case .message(let bounds, let length) = decoder.next(bytes.dropFirst(position)),
+        while !run.isFull, position < bytes.count,
+            case .message(let bounds, let length) = decoder.next(bytes.dropFirst(position)),
             case let message = bytes[(position + bounds.lowerBound)..<(position + bounds.upperBound)],
             let request = shapes.match(message, for: peer),
             let id = request.id, let parameters = plan.readParameters(request.arguments)

@@ -163,6 +163,10 @@ extension Server: PeerFlusher {
     func flush(_ peer: Peer) {
         connections[peer.index]?.flush(peer)
     }
+
+    func expectOutput(of peer: Peer) {
+        connections[peer.index]?.lendOutputMemory(to: peer)
+    }
 }
 
 extension Server: PeerProcessWatcher {

@@ -49,8 +49,9 @@ extension Channels: TurnHandler {
             return
         }
         if subscription.isEnded { return }
+        // The memory that one connection's output takes serves the next.
+        if indices.count > 1 { calls.expectOutput(of: peer) }
         send(indices, to: subscription)
-        // The memory that one connection's output took serves the next.
         calls.flush(peer)
     }
 

@@ -62,6 +62,11 @@ extension CallTable {
         peers[ObjectIdentifier(peer)] = nil
     }
 
+    /// Takes note that a connection will be owed much in a moment, and will be flushed then with ``flush(_:)``.
+    public func expectOutput(of peer: Peer) {
+        flusher?.expectOutput(of: peer)
+    }
+
     /// Whether a client must first wait for replies, or take some.
     public func holdsBack(_ peer: Peer) -> Bool {
         // What running calls will bring counts too: it cannot be stopped once it is under way.

@@ -29,4 +29,7 @@ public protocol PeerProcessWatcher: AnyObject {
 public protocol PeerFlusher: AnyObject {
     /// Sends what the connection is owed, as far as the kernel takes it; the connection may close in the course of it.
     func flush(_ peer: Peer)
+
+    /// Takes note that the connection will be owed much in a moment, and that it is flushed then.
+    func expectOutput(of peer: Peer)
 }

@@ -26,8 +26,11 @@ struct PeerObserverTests {
 
     private final class Flusher: PeerFlusher {
         var flushed: [Int] = []
+        var expected: [Int] = []
 
         func flush(_ peer: Peer) { flushed.append(peer.index) }
+
+        func expectOutput(of peer: Peer) { expected.append(peer.index) }
     }
 
     private let calls = CallTable(limits: RPCLimits(), methods: 1)
@@ -74,12 +77,14 @@ struct PeerObserverTests {
         #expect(peer.output.view.text() == "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
 
-    @Test("output can be sent before the turn ends")
+    @Test("output can be foreseen, and sent before the turn ends")
     func flush() {
         let flusher = Flusher()
         let peer = Peer(index: 3, userID: 0, limits: calls.limits)
         calls.flush(peer)
         calls.flusher = flusher
+        calls.expectOutput(of: peer)
+        #expect(flusher.expected == [3] && flusher.flushed.isEmpty)
         calls.flush(peer)
         #expect(flusher.flushed == [3])
     }
