@@ -65,11 +65,11 @@ extension Agent {
         gatekeeper.audit.reopen()
         let isOtherPolicy = gatekeeper.policy.rules != policy.rules
         gatekeeper.adopt(policy, classes: next.cache.classes)
-        if isOtherPolicy { warnOfUnheardRules() }
         features.adopt(next, keys)
         stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
         log.format = next.log.format
+        if isOtherPolicy { warnOfUnheardRules() }
         calls.slowNanoseconds = next.log.slowNanoseconds
         dispatcher.deadlines = Dispatcher.Deadlines(next.limits)
         var changed = next.changes(since: configuration)

@@ -133,7 +133,7 @@ final class Agent {
         warnOfUnheardRules()
     }
 
-    /// Says which rules of the policy nobody can come under: their sockets are not the agent's.
+    /// Says which rules of the policy name sockets that nobody can come by.
     func warnOfUnheardRules() {
         let names = Set(sockets.map(\.name))
         for rule in gatekeeper.policy.rules {

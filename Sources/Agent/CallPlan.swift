@@ -51,7 +51,9 @@ struct CallPlan {
         guard key != CallPlan.none, let name = arguments[key].value.string else { return nil }
         let namespace = rawValue >> 12
         guard namespace != CallPlan.none else { return CacheGetParameters(key: name, namespace: nil) }
-        guard let scope = arguments[namespace].value.string else { return nil }
+        let value = arguments[namespace].value
+        if arguments.form == .positional, value.kind == .null { return CacheGetParameters(key: name, namespace: nil) }
+        guard let scope = value.string else { return nil }
         return CacheGetParameters(key: name, namespace: scope)
     }
 }

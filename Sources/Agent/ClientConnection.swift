@@ -173,8 +173,9 @@ final class ClientConnection: DescriptorHandler {
             let read = dispatcher.serveReads(bytes.dropFirst(consumed), from: peer)
             if read > 0 {
                 consumed += read
-                if consumed == bytes.count { return consumed }
-                continue
+                guard consumed == bytes.count else { continue }
+                isStalled = calls.holdsBack(peer)
+                return consumed
             }
             switch peer.decoder.next(bytes.dropFirst(consumed)) {
             case .incomplete:
@@ -266,7 +267,8 @@ final class ClientConnection: DescriptorHandler {
 
     /// Has much output written to memory that the processor has at hand, where nothing is owed yet.
     func lendOutputMemory(to peer: Peer) {
-        guard peer === self.peer, !isClosed, peer.output.isEmpty, peer.output.capacity <= ClientConnection.keptBytes
+        guard peer === self.peer, !isClosed, !isGone, peer.output.isEmpty,
+            peer.output.capacity <= ClientConnection.keptBytes
         else { return }
         swap(&peer.output, &ClientConnection.outputMemory)
     }

@@ -81,6 +81,7 @@ struct MessageLog: ~Copyable {
 
     /// Empties the log.
     mutating func removeAll() {
+        guard number != 0 else { return }
         buffer.removeAll(keepingCapacityUpTo: MessageLog.keptBytes)
         bounds.removeAll(keepingCapacity: bounds.capacity <= 1024)
         number = 0

@@ -49,6 +49,8 @@ public final class Peer {
     var shape: Int?
     /// Requests of another shape since then.
     var unknownShapes: UInt8 = 0
+    /// Shapes that were learned from the connection since one of its requests had the shape that was expected.
+    var taughtShapes: UInt8 = 0
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
     /// Set by the shell while the kernel takes no more of the output.

@@ -48,9 +48,7 @@ final class RequestShape {
     ///   - request: What it was parsed to, lent from it.
     ///   - limits: The bounds that it was parsed with.
     init?(_ message: ByteView, _ request: Request, limits: RPCLimits) {
-        guard RequestShape.isFit(message, request), let id = request.id, RequestShape.isUsable(id, limits) else {
-            return nil
-        }
+        guard RequestShape.isFit(message, request, limits), let id = request.id else { return nil }
         self.limits = limits
         form = request.arguments.form
         argumentCount = request.arguments.count
@@ -60,7 +58,7 @@ final class RequestShape {
         }
         places.sort { $0.range.lowerBound < $1.range.lowerBound }
         places.append((message.count..<message.count, .end))
-        // What stands between the values is kept, and no value.
+        // What stands between the values is kept, and no parameter's value.
         let constant = UnsafeMutablePointer<UInt8>.allocate(capacity: message.count)
         unsafe self.constant = constant
         unsafe pieces = .allocate(capacity: places.count)
@@ -102,10 +100,10 @@ final class RequestShape {
         }
     }
 
-    /// Whether a request may have a shape, as far as its length and its parameters tell.
-    static func isFit(_ message: ByteView, _ request: Request) -> Bool {
-        request.id != nil && message.count <= bytesMax && !request.arguments.isTruncated
-            && request.arguments.count <= argumentsMax
+    /// Whether a request may have a shape.
+    static func isFit(_ message: ByteView, _ request: Request, _ limits: RPCLimits) -> Bool {
+        guard let id = request.id, isUsable(id, limits) else { return false }
+        return message.count <= bytesMax && !request.arguments.isTruncated && request.arguments.count <= argumentsMax
     }
 
     deinit {

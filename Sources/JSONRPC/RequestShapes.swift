@@ -13,6 +13,8 @@ public final class RequestShapes {
     private static let unknownMin: UInt8 = 2
     /// The same for a connection that had a shape: one that makes calls of two kinds in turn stays with one of them.
     private static let changedMin: UInt8 = 8
+    /// Shapes that a connection may teach without making another request of one of them.
+    private static let taughtMax: UInt8 = 4
 
     private let limits: RPCLimits
     // Kept by hand: counting references would cost a message two atomic operations.
@@ -45,6 +47,7 @@ public final class RequestShapes {
             let request = unsafe shapes[number]._withUnsafeGuaranteedRef({ $0.match(message) })
         else { return nil }
         peer.unknownShapes = 0
+        peer.taughtShapes = 0
         return request
     }
 
@@ -56,8 +59,8 @@ public final class RequestShapes {
     ///   - peer: The connection that it came over.
     ///   - note: Makes what ``note(for:)`` is to tell of it.
     public func learn(_ message: ByteView, _ request: Request, for peer: Peer, note: () -> Int) {
-        // Nobody is made to wait for what cannot be learned.
-        guard RequestShape.isFit(message, request) else { return }
+        // Nobody is made to wait for what cannot be learned, or for one whose requests are all of other shapes.
+        guard RequestShape.isFit(message, request, limits), peer.taughtShapes < RequestShapes.taughtMax else { return }
         peer.unknownShapes &+= 1
         guard peer.unknownShapes % (peer.shape == nil ? RequestShapes.unknownMin : RequestShapes.changedMin) == 0
         else { return }
@@ -69,6 +72,7 @@ public final class RequestShapes {
             return
         }
         guard let shape = RequestShape(message, request, limits: limits) else { return }
+        peer.taughtShapes += 1
         if notes.count < RequestShapes.countMax {
             peer.shape = notes.count
             unsafe shapes.append(.passRetained(shape))

@@ -194,7 +194,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("by no rule that names a socket which is not there, and the log says so")
+    @Test("by rules of which the log says where they name a socket that is not there")
     func unknownSockets() async throws {
         func rules(_ socket: String) -> String {
             #"{"rules": [{"name": "tenant", "sockets": ["main", "\#(socket)"], "methods": ["agent.*"]}]}"#

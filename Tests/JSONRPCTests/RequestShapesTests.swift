@@ -198,6 +198,17 @@ struct RequestShapesTests {
         #expect(reader.shapes.note(for: reader.peer) == 1)
     }
 
+    @Test("are not taken for ever from a connection that makes each request another way")
+    func restless() {
+        let reader = Reader()
+        reader.learnTwice(Self.plain, note: 1)
+        let usual = reader.peer
+        reader.beginConnection()
+        for number in 0..<2000 { reader.learn(Self.plain.replacing("{\"key\"", with: "{\"p\(number)\"")) }
+        reader.peer = usual
+        #expect(reader.matched(Self.plain) != nil && reader.shapes.note(for: usual) == 1)
+    }
+
     @Test("are some only: the oldest goes, and who had it has the new one's or none")
     func bounded() {
         let reader = Reader()
