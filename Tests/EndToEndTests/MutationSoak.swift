@@ -17,10 +17,15 @@ struct MutationSoak {
             [0xff], [0xc3], [0xed, 0xa0, 0x80], [0], [UInt8](repeating: UInt8(ascii: "["), count: 70),
         ]
 
-    /// The calls of every example, but for those that change how the agent serves others.
+    /// The calls of every example, but for those that change how the agent serves others, and those that bind something to
+    /// the connection: it is then kept open when its client has sent its last byte.
     private func seeds() throws -> [[UInt8]] {
         let contract = try ContractFiles(try Project())
-        return contract.methods.filter { !["agent.breaker", "agent.subscribe"].contains($0.name) }.flatMap { method in
+        let binding = ["acquire", "subscribe", "campaign", "observe"]
+        let methods = contract.methods.filter { method in
+            method.name != "agent.breaker" && !binding.contains { method.name.hasSuffix($0) }
+        }
+        return methods.flatMap { method in
             method.examples.map { example in
                 let params = example.params.document.text(style: .compact)
                 return Array(#"{"jsonrpc":"2.0","id":1,"method":"\#(method.name)","params":\#(params)}"#.utf8)
