@@ -170,12 +170,11 @@ final class ClientConnection: DescriptorHandler {
         while !isEnding, !isClosed {
             isStalled = calls.holdsBack(peer)
             if isStalled { return consumed }
+            guard consumed < bytes.count else { return consumed }
             let read = dispatcher.serveReads(bytes.dropFirst(consumed), from: peer)
             if read > 0 {
                 consumed += read
-                guard consumed == bytes.count else { continue }
-                isStalled = calls.holdsBack(peer)
-                return consumed
+                continue
             }
             switch peer.decoder.next(bytes.dropFirst(consumed)) {
             case .incomplete:

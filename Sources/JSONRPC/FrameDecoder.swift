@@ -101,11 +101,12 @@ public struct FrameDecoder {
         var end = newline
         if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         guard end <= messageBytesMax else { return .tooLarge(length: newline + 1) }
-        if end == 0 || bytes[0] <= UInt8(ascii: " "), isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
+        if isBlank(bytes[0..<end]) { return .skipped(length: newline + 1) }
         return .message(bounds: 0..<end, length: newline + 1)
     }
 
     /// Whether a message is nothing but the white space of JSON.
+    @inline(__always)
     private func isBlank(_ message: ByteView) -> Bool {
         var scanner = JSONScanner(message, depthMax: 1)
         scanner.skipWhiteSpace()

@@ -14,9 +14,7 @@ struct CacheLimitTests {
             let client = try agent.connect()
             let value = String(repeating: "x", count: 300_000)
             _ = try await client.result(of: "cache.set", #"{"key":"k","value":"\#(value)"}"#)
-            try await waitUntil("it is kept in memory") {
-                try await client.result(of: "cache.get", #"["k"]"#)["source"] == "near"
-            }
+            try await client.becomeNear()
             let three = try await client.result(of: "cache.get_many", #"[["k","k","k"]]"#)["entries"]?.array
             #expect(three?.count == 3 && three?.allSatisfy { $0["hit"] == true } == true)
             let before = try agent.residentBytesPeak
@@ -72,9 +70,7 @@ struct CacheLimitTests {
             let client = try agent.connect()
             let get = #"["k","n"]"#
             _ = try await client.result(of: "cache.set", #"{"namespace":"n","key":"k","value":1}"#)
-            try await waitUntil("it is kept in memory") {
-                try await client.result(of: "cache.get", get)["source"] == "near"
-            }
+            try await client.becomeNear(get)
             try agent.daemon.process.signal(SIGHUP)
             try await waitUntil("the file was read again") { agent.daemon.log.contains("configuration reloaded") }
             #expect(try await client.result(of: "cache.get", get)["source"] == "near")

@@ -132,10 +132,7 @@ struct IdentityTests {
             let connection = try AgentClient(socket)
             #expect(try await connection.result(of: "agent.ping") == ["pong": true])
             _ = try await connection.result(of: "cache.set", #"["usual",1]"#)
-            try await waitUntil("the read is usual, and answered from memory") {
-                try await connection.result(of: "cache.get", #"{"key":"usual"}"#)["source"] == "near"
-            }
-            for _ in 0..<10 { _ = try await connection.result(of: "cache.get", #"{"key":"usual"}"#) }
+            try await connection.becomeUsual(#"{"key":"usual"}"#)
             try File.write(#"{"rules": []}"#, to: "\(directory)/policy.json")
             try agent.process?.signal(SIGHUP)
             // Asked over another connection: on this one the next call is to be the usual one.

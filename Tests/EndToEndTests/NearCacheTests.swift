@@ -5,13 +5,6 @@ import Testing
 
 @Suite("Copies in the agent's memory")
 struct NearCacheTests {
-    /// Waits until reads of `key` are answered from memory.
-    private func becomeNear(_ client: AgentClient, _ key: String = "k") async throws {
-        try await waitUntil("\(key) is read from memory") {
-            try await client.result(of: "cache.get", #"["\#(key)"]"#)["source"] == "near"
-        }
-    }
-
     private func source(_ client: AgentClient, _ params: String) async throws -> String? {
         try await client.result(of: "cache.get", params)["source"]?.string
     }
@@ -25,7 +18,7 @@ struct NearCacheTests {
                 try await waitUntil("the new value is read") {
                     try await client.result(of: "cache.get", #"["k"]"#)["value"]?.integer == Int64(number)
                 }
-                try await becomeNear(client)
+                try await client.becomeNear()
                 #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"]?.integer == Int64(number))
             }
             try agent.server.command("DEL", "cache:k")
@@ -45,7 +38,7 @@ struct NearCacheTests {
             ] {
                 _ = try await client.result(of: "cache.set", #"{"key":"\#(key)",\#(content),"ttl_ms":\#(ttl)}"#)
                 let far = try await client.resultText(of: "cache.get", #"["\#(key)"]"#)
-                try await becomeNear(client, key)
+                try await client.becomeNear(#"["\#(key)"]"#)
                 let near = try await client.resultText(of: "cache.get", #"["\#(key)"]"#)
                 #expect(far.contains(content) && near == far.replacing(#""valkey""#, with: #""near""#))
                 let withLife = try await client.result(of: "cache.get", #"{"key":"\#(key)","with_ttl":true}"#)
@@ -102,7 +95,7 @@ struct NearCacheTests {
         try await withAgent(kind) { agent in
             let client = try agent.connect()
             _ = try await client.result(of: "cache.set", #"["k",1]"#)
-            try await becomeNear(client)
+            try await client.becomeNear()
             try agent.server.command("FLUSHALL")
             try await waitUntil("the copy is gone") {
                 try await client.result(of: "cache.stats")["near"]?["entries"] == 0
@@ -117,7 +110,7 @@ struct NearCacheTests {
             let client = try agent.connect()
             for key in ["k", "witness"] {
                 _ = try await client.result(of: "cache.set", #"["\#(key)",1]"#)
-                try await becomeNear(client, key)
+                try await client.becomeNear(#"["\#(key)"]"#)
             }
             for message in ["cache:k", "", "*1\r\n$7\r\ncache:k\r\n"] {
                 #expect(try agent.server.command("PUBLISH", "__redis__:invalidate", message) == .integer(1))
@@ -138,14 +131,14 @@ struct NearCacheTests {
             let operations = try agent.server.connect()
             try operations.command("SET", "cache:k", "0")
             for number in 1...5 {
-                try await becomeNear(client)
+                try await client.becomeNear()
                 try operations.command("CLIENT", "KILL", "TYPE", "pubsub")
                 try operations.command("SET", "cache:k", "\(number)")
                 try await waitUntil("the new value is read") {
                     try await client.result(of: "cache.get", #"["k"]"#)["value"]?.integer == Int64(number)
                 }
             }
-            try await becomeNear(client)
+            try await client.becomeNear()
             #expect(agent.daemon.log.contains("changes in Valkey are told again"))
         }
     }
@@ -155,7 +148,7 @@ struct NearCacheTests {
         try await withAgent { agent in
             let client = try agent.connect()
             _ = try await client.result(of: "cache.set", #"["k",1]"#)
-            try await becomeNear(client)
+            try await client.becomeNear()
             #expect(try await source(client, #"{"key":"k","fresh":true}"#) == "valkey")
             #expect(try await source(client, #"["k"]"#) == "near")
             let many = try await client.result(of: "cache.get_many", #"{"keys":["k"],"fresh":true}"#)
@@ -170,7 +163,7 @@ struct NearCacheTests {
             for params in [#"{"pattern":"k*"}"#, #"{"all":true}"#] {
                 for key in ["k1", "k2"] {
                     _ = try await client.result(of: "cache.set", #"["\#(key)",1]"#)
-                    try await becomeNear(client, key)
+                    try await client.becomeNear(#"["\#(key)"]"#)
                 }
                 _ = try await client.result(of: "cache.invalidate", params)
                 #expect(try await client.result(of: "cache.get", #"["k1"]"#) == ["hit": false])

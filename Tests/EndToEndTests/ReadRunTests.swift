@@ -9,14 +9,6 @@ struct ReadRunTests {
         #"{"jsonrpc":"2.0","id":\#(id),"method":"cache.get","params":\#(params)}"#
     }
 
-    /// Has the connection known for reads of a key, and the key's entry kept in the agent's memory.
-    private func becomeUsual(_ client: AgentClient, _ key: String, _ params: String) async throws {
-        try await waitUntil("\(key) is read from memory") {
-            try await client.result(of: "cache.get", params)["source"] == "near"
-        }
-        for _ in 0..<8 { _ = try await client.result(of: "cache.get", params) }
-    }
-
     /// Sends messages in one go and gives the replies by their ids.
     private func exchange(_ client: AgentClient, _ messages: [String]) async throws -> [Int: Document] {
         try await client.send(bytes: Array((messages.joined(separator: "\n") + "\n").utf8))
@@ -35,8 +27,8 @@ struct ReadRunTests {
             for key in 0..<40 {
                 _ = try await client.result(of: "cache.set", #"{"key":"k\#(key)","value":\#(key),"ttl_ms":60000}"#)
             }
-            try await becomeUsual(client, "k0", #"{"key":"k0"}"#)
-            for key in 0..<40 where key % 3 != 0 { try await becomeUsual(client, "k\(key)", #"{"key":"k\#(key)"}"#) }
+            try await client.becomeUsual(#"{"key":"k0"}"#)
+            for key in 0..<40 where key % 3 != 0 { try await client.becomeUsual(#"{"key":"k\#(key)"}"#) }
             let long = String(repeating: "x", count: 2000)
             for round in 0..<20 {
                 var messages: [String] = []
@@ -75,7 +67,7 @@ struct ReadRunTests {
             for namespace in ["a", "b"] {
                 let entry = #"{"namespace":"\#(namespace)","key":"k","value":0,"ttl_ms":60000}"#
                 _ = try await client.result(of: "cache.set", entry)
-                try await becomeUsual(client, "k", #"{"key":"k","namespace":"\#(namespace)"}"#)
+                try await client.becomeUsual(#"{"key":"k","namespace":"\#(namespace)"}"#)
             }
             for value in 1...50 {
                 let write = #"{"namespace":"a","key":"k","value":\#(value),"ttl_ms":60000}"#
@@ -102,7 +94,7 @@ struct ReadRunTests {
         try await withAgent { agent in
             let client = try agent.connect()
             _ = try await client.result(of: "cache.set", #"{"key":"k","value":"v"}"#)
-            try await becomeUsual(client, "k", #"{"key":"k"}"#)
+            try await client.becomeUsual(#"{"key":"k"}"#)
             let text = Array((0..<6).map { read($0, #"{"key":"k"}"#) + ($0 % 2 == 0 ? "\n" : "\r\n") }.joined().utf8)
             for cut in 0...text.count {
                 try await client.send(bytes: Array(text[..<cut]))
@@ -124,7 +116,7 @@ struct ReadRunTests {
             let client = try agent.connect()
             for key in 0..<8 {
                 _ = try await client.result(of: "cache.set", #"{"key":"k\#(key)","value":"\#(key)\#(value)"}"#)
-                try await becomeUsual(client, "k\(key)", #"{"key":"k\#(key)"}"#)
+                try await client.becomeUsual(#"{"key":"k\#(key)"}"#)
             }
             for count in [15, 16, 17, 33, 500] {
                 let messages = (0..<count).map { read($0, #"{"key":"k\#($0 % 8)"}"#) + "\n" }
@@ -144,7 +136,7 @@ struct ReadRunTests {
             let client = try agent.connect()
             let value = String(repeating: "v", count: 4000)
             _ = try await client.result(of: "cache.set", #"{"key":"k","value":"\#(value)"}"#)
-            try await becomeUsual(client, "k", #"{"key":"k"}"#)
+            try await client.becomeUsual(#"{"key":"k"}"#)
             let reads = (0..<50).map { read($0, #"{"key":"k"}"#) }
             let half = Array((#"{"jsonrpc":"2.0","id":1,"method":""# + String(repeating: "x", count: 3000)).utf8)
             var others: [AgentClient] = []

@@ -14,12 +14,6 @@ struct TagTests {
         try await client.result(of: "cache.get", #"{"key":"\#(key)","fresh":\#(fresh)}"#)["hit"] == true
     }
 
-    private func becomeNear(_ client: AgentClient, _ key: String) async throws {
-        try await waitUntil("\(key) is read from memory") {
-            try await client.result(of: "cache.get", #"["\#(key)"]"#)["source"] == "near"
-        }
-    }
-
     @Test("are gone with any of them, others stay, in every way of reading", arguments: ServerKind.installed)
     func invalidation(kind: ServerKind) async throws {
         for tier in ["near+valkey", "valkey"] {
@@ -28,7 +22,7 @@ struct TagTests {
                 let client = try agent.connect()
                 for (key, tags) in [("a", #"["t1"]"#), ("b", #"["t1","t2"]"#), ("c", #"["t2","t3"]"#), ("d", "[]")] {
                     try await set(client, key, tags)
-                    if tier != "valkey" { try await becomeNear(client, key) }
+                    if tier != "valkey" { try await client.becomeNear(#"["\#(key)"]"#) }
                     #expect(try await isHit(client, key))
                 }
                 let far = #"{"key":"a","value":5,"namespace":"n","tags":["t1"]}"#
@@ -146,8 +140,8 @@ struct TagTests {
             let (client, other) = (try first.connect(), try second.connect())
             for round in 0..<30 {
                 try await set(client, "k", #"["t","u"]"#, round)
-                try await becomeNear(client, "k")
-                try await becomeNear(other, "k")
+                try await client.becomeNear()
+                try await other.becomeNear()
                 _ = try await other.result(of: "cache.invalidate", #"{"tags":["\#(round % 2 == 0 ? "t" : "u")"]}"#)
                 #expect(try await isHit(other, "k") == false)
                 #expect(try await isHit(client, "k", fresh: true) == false)
@@ -197,7 +191,7 @@ struct TagTests {
         try await withAgent { agent in
             let client = try agent.connect()
             try await set(client, "k", #"["t"]"#)
-            try await becomeNear(client, "k")
+            try await client.becomeNear()
             try agent.server.command("DEL", "cache-tag:t")
             try await waitUntil("it is gone") { try await !isHit(client, "k") }
         }
