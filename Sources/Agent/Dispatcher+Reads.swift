@@ -92,10 +92,8 @@ extension Dispatcher {
     /// Begins a call for a read that memory does not answer.
     private func get(_ element: ReadRun.Element, from peer: Peer) {
         let call = calls.begin(peer, id: element.id, method: Int(Method.cacheGet.rawValue), batch: nil, isBulky: true)
-        let deadline = EventLoop.reactor.now.advanced(milliseconds: deadlines.standardMilliseconds)
-        let context = CallContext(call: call, lane: peer.index, deadline: deadline, userID: peer.userID)
         do throws(RPCError) {
-            try features.cache.get(element.read.parameters, context)
+            try features.cache.get(element.read.parameters, plainContext(call, peer))
         } catch {
             calls.fail(call, error)
         }

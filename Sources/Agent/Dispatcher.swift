@@ -38,6 +38,7 @@ final class Dispatcher {
     /// Serves one message: a request, a notification or a batch.
     func serve(_ text: ByteView, from peer: Peer) {
         if let plan = plan(for: peer), let request = shapes.match(text, for: peer) {
+            if serveWrite(request, plan, from: peer) { return }
             return serve(request, plan.method, from: peer, batch: nil)
         }
         switch parser.parse(text) {

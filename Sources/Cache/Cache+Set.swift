@@ -1,7 +1,7 @@
 import Bytes
 public import Contract
 import EventLoop
-import JSON
+public import JSON
 public import JSONRPC
 import Linux
 public import Store
@@ -46,15 +46,42 @@ extension Cache {
     public func set(_ parameters: CacheSetParameters, _ context: CallContext) throws(RPCError) {
         let value = try resolve(parameters.value, parameters.text, parameters.base64)
         let key = try keyspace.resolve(parameters.key, parameter: "key")
-        let life = namespaces.life(parameters.ttlMilliseconds, in: parameters.namespace)
+        let life = life(parameters.ttlMilliseconds, in: parameters.namespace)
         if isLocal(parameters.namespace) { return try setLocal(parameters, value, key, life, context) }
         let isPlain =
             parameters.condition == nil && parameters.lease == nil && parameters.tags == nil
             && parameters.staleMilliseconds == nil && parameters.fence == nil && !isEncoded(parameters.namespace)
         guard isPlain else { return try setWhole(parameters, value, key, life, context) }
-        sendWrite(.set, .idempotentWrite, context, parameters.namespace, key) { command in
-            append(entry: value, key, parameters.namespace, life: life, to: &command)
+        set(value, key, parameters.namespace, life, context)
+    }
+
+    /// Whether a value is stored in Valkey, as it was given, where no more is asked for.
+    public func isPlain(_ namespace: JSONString?) -> Bool { !isLocal(namespace) && !isEncoded(namespace) }
+
+    /// Answers a call of `cache.set` in a namespace of which ``isPlain(_:)`` says so: one round trip.
+    ///
+    /// - Throws: ``RPCError`` where the key is not usable.
+    public func set(_ write: PlainWrite, _ context: CallContext) throws(RPCError) {
+        let key = try keyspace.resolve(write.key, parameter: "key")
+        set(write.value.text, key, write.namespace, life(write.life, in: write.namespace), context)
+    }
+
+    private func set(
+        _ value: ByteView,
+        _ key: ByteView,
+        _ namespace: JSONString?,
+        _ life: Int64?,
+        _ context: CallContext
+    ) {
+        sendWrite(.set, .idempotentWrite, context, namespace, key) { command in
+            append(entry: value, key, namespace, life: life, to: &command)
         }
+    }
+
+    /// The life of an entry in milliseconds, or nil for no end.
+    private func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
+        if !namespaces.hasBoundedLives, case .value(let milliseconds) = given { return milliseconds }
+        return namespaces.life(given, in: namespace)
     }
 
     private func setWhole(

@@ -82,8 +82,11 @@ extension Cache {
         life: Int64?,
         to command: inout ByteBuffer
     ) {
-        command.append(commandOf: 3 + (life == nil ? 0 : 2))
-        command.append("$3\r\nSET\r\n")
+        if life == nil {
+            command.append("*3\r\n$3\r\nSET\r\n")
+        } else {
+            command.append("*5\r\n$3\r\nSET\r\n")
+        }
         keyspace.append(to: &command, .cache, namespace, key)
         StoredMark.append(value, to: &command)
         if let life {

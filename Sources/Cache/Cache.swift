@@ -78,6 +78,7 @@ public final class Cache: ReplyReceiver {
         didSet {
             guard namespaces != oldValue else { return }
             registerNames()
+            near.setWanted(namespaces.hasNear)
             // What was kept under other rules may be what is not to be kept now.
             near.forgetEverything()
             tracker?.setPrefixes(trackedPrefixes)
@@ -122,6 +123,7 @@ public final class Cache: ReplyReceiver {
         self.keyspace = keyspace
         self.namespaces = namespaces
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
+        near.setWanted(namespaces.hasNear)
         local = LocalEntries(bytesMax: localBytesMax)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
@@ -200,7 +202,7 @@ public final class Cache: ReplyReceiver {
         _ encode: (inout ByteBuffer) -> Void
     ) {
         let detail = WriteDetail(
-            stripe: near.beginWrite(near.name(namespace, key)),
+            write: near.beginWrite(near.name(namespace, key)),
             namespace: register.number(of: namespace),
             isRemembered: isRemembered
         )
@@ -231,8 +233,8 @@ public final class Cache: ReplyReceiver {
         _ namespace: UInt16,
         _ encode: (inout ByteBuffer) -> Void
     ) {
-        let stripe = name.withByteView { near.beginWrite($0) }
-        let detail = WriteDetail(stripe: stripe, namespace: namespace, isRemembered: false)
+        let write = name.withByteView { near.beginWrite($0) }
+        let detail = WriteDetail(write: write, namespace: namespace, isRemembered: false)
         send(operation, effect, context, detail: detail.rawValue, encode)
     }
 }
@@ -349,9 +351,9 @@ extension Cache {
     private func endWrite(_ operation: Operation, _ detail: UInt32) {
         switch operation {
         case .set, .setLeased, .fail, .delete, .touch, .increment:
-            let stripe = WriteDetail(rawValue: detail).stripe
-            near.endWrite(stripe)
-            if !leases.isEmpty { leaseWritten(stripe) }
+            let write = WriteDetail(rawValue: detail).write
+            near.endWrite(write)
+            if !leases.isEmpty { leaseWritten(write.stripe) }
         case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
         case .invalidateTags: endTagWrites(Int(detail))
         default: break

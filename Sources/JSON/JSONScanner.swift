@@ -184,6 +184,13 @@ public struct JSONScanner {
         } else if let second = next, isDigit(second) {
             throw JSONFault(.invalidNumber, at: position)
         }
+        // Most are integers, and end here.
+        guard let end = next, end == UInt8(ascii: ".") || end | 0x20 == UInt8(ascii: "e") else { return }
+        try passFraction()
+    }
+
+    /// Passes over what a number has behind its integer: a fraction, an exponent, or both.
+    private mutating func passFraction() throws(JSONFault) {
         if accept(UInt8(ascii: ".")) {
             try passSomeDigits()
         }
@@ -200,7 +207,9 @@ public struct JSONScanner {
     }
 
     private mutating func passDigits() {
-        while position < text.count, isDigit(text[position]) { position += 1 }
+        var index = position
+        while index < text.count, isDigit(text[index]) { index += 1 }
+        position = index
     }
 
     private func isDigit(_ byte: UInt8) -> Bool {

@@ -53,12 +53,16 @@ public struct Namespaces: Equatable, Sendable {
 
     private let named: [Named]
     private let fallback: NamespaceSettings
+    /// Whether copies of any entry are kept in the agent's memory.
+    public let hasNear: Bool
     /// Whether the entries of any namespace lie in the agent's memory alone.
     public let hasLocal: Bool
     /// Whether the values of any namespace are stored in another form than they are given in.
     public let hasEncoded: Bool
     /// Whether the values of any namespace are encrypted.
     public let hasEncrypted: Bool
+    /// Whether the life that a writer names is not the entry's in any namespace.
+    public let hasBoundedLives: Bool
     private let hasJitter: Bool
     private let hasLifeMax: Bool
 
@@ -75,11 +79,13 @@ public struct Namespaces: Equatable, Sendable {
         }
         self.fallback = fallback
         let all = [fallback] + Array(named.values)
+        hasNear = all.contains { $0.tier.hasNear }
         hasLocal = all.contains { $0.tier == .near }
         hasEncoded = all.contains { $0.isEncoded }
         hasEncrypted = all.contains { $0.isEncrypted }
         hasLifeMax = all.contains { $0.lifeMaxMilliseconds != nil }
         hasJitter = all.contains { $0.jitterPercent > 0 }
+        hasBoundedLives = hasLifeMax || hasJitter
     }
 
     /// The settings of a namespace; nil names the one without a name.
@@ -103,9 +109,6 @@ public struct Namespaces: Equatable, Sendable {
     public var nearNames: [[UInt8]]? {
         fallback.tier.hasNear ? nil : named.filter { $0.settings.tier.hasNear }.map(\.name)
     }
-
-    /// Whether copies of any entry are kept in the agent's memory.
-    public var hasNear: Bool { nearNames != [] }
 
     /// The life of an entry in milliseconds, or nil for no end; shortened at random where the namespace says so.
     public func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {

@@ -79,6 +79,18 @@ struct ByteBufferTests {
         #expect(writtenText { $0.append(decimal: UInt64.max) } == "18446744073709551615")
     }
 
+    @Test("writes small numbers, and numbers of every digit in every place, as Swift does")
+    func manyDecimals() {
+        for value in UInt64(0)..<12_000 {
+            #expect(writtenText { $0.append(decimal: value) } == String(value))
+        }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<5000 {
+            let value = random.next() >> UInt64.random(in: 0..<64, using: &random)
+            #expect(writtenText { $0.append(decimal: value) } == String(value))
+        }
+    }
+
     @Test("writes a decimal behind what it holds, wherever in its memory that lies")
     func decimalAtEveryOffset() {
         for held in 0..<70 {

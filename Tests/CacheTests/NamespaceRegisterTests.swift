@@ -34,11 +34,16 @@ struct NamespaceRegisterTests {
 
     @Test("fit beside a stripe into what a write carries")
     func detail() {
-        let detail = WriteDetail(stripe: NearCache.stripes - 1, namespace: 4095, isRemembered: true)
-        #expect(detail.stripe == NearCache.stripes - 1)
-        #expect(detail.namespace == 4095)
-        #expect(detail.isRemembered)
-        let other = WriteDetail(stripe: 0, namespace: 1, isRemembered: false)
-        #expect(other.stripe == 0 && other.namespace == 1 && !other.isRemembered)
+        for isNoted in [true, false] {
+            let write = NearWrite(stripe: NearCache.stripes - 1, isNoted: isNoted)
+            let detail = WriteDetail(write: write, namespace: 4095, isRemembered: true)
+            #expect(detail.write == write)
+            #expect(detail.write.stripe == NearCache.stripes - 1 && detail.write.isNoted == isNoted)
+            #expect(detail.namespace == 4095)
+            #expect(detail.isRemembered)
+            let first = NearWrite(stripe: 0, isNoted: isNoted)
+            let other = WriteDetail(write: first, namespace: 1, isRemembered: false)
+            #expect(other.write == first && other.namespace == 1 && !other.isRemembered)
+        }
     }
 }

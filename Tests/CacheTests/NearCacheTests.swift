@@ -93,12 +93,12 @@ struct NearCacheTests {
         let near = Self.make()
         Self.endFill(near, Self.beginFill(near))
         let early = Self.beginFill(near)
-        let stripe = Self.key.withByteView { near.beginWrite($0) }
+        let write = Self.key.withByteView { near.beginWrite($0) }
         #expect(Self.found(near) == nil)
         Self.endFill(near, early)
         #expect(Self.found(near) == nil)
         let late = Self.beginFill(near)
-        near.endWrite(stripe)
+        near.endWrite(write)
         Self.endFill(near, late)
         #expect(Self.found(near) == nil)
         Self.endFill(near, Self.beginFill(near), "2")
@@ -122,6 +122,36 @@ struct NearCacheTests {
             Self.endFill(near, Self.beginFill(near, key))
             #expect(Self.found(near, key) == "1")
         }
+    }
+
+    @Test("a write from before copies were wanted keeps everything out until its end, and what is being read then")
+    @EventLoop
+    func unwanted() {
+        let near = Self.make()
+        near.setWanted(false)
+        let write = Self.key.withByteView { near.beginWrite($0) }
+        let list = near.beginWrites()
+        Self.other.withByteView { near.addWrite($0, to: list) }
+        #expect(!write.isNoted)
+        near.setWanted(true)
+        Self.endFill(near, Self.beginFill(near))
+        #expect(Self.found(near) == nil)
+        let early = Self.beginFill(near)
+        near.endWrite(write)
+        Self.endFill(near, early)
+        #expect(Self.found(near) == nil)
+        Self.endFill(near, Self.beginFill(near))
+        #expect(Self.found(near) == nil)
+        near.endWrites(list)
+        Self.endFill(near, Self.beginFill(near))
+        #expect(Self.found(near) == "1")
+        let noted = Self.key.withByteView { near.beginWrite($0) }
+        #expect(noted.isNoted && Self.found(near) == nil)
+        near.setWanted(false)
+        near.endWrite(noted)
+        near.setWanted(true)
+        Self.endFill(near, Self.beginFill(near))
+        #expect(Self.found(near) == "1")
     }
 
     @Test("a value whose life is not known, or over, is not kept; a late word of it counts for no other read")

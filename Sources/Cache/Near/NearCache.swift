@@ -48,6 +48,8 @@ final class NearCache {
 
     /// Whether Valkey tells of every change.
     private(set) var isTracked = false
+    /// Whether copies of any entry are wanted; what is written while none are costs less.
+    private var isWanted: Bool
     /// News of changes since the start.
     private(set) var changes: UInt64 = 0
     private var table: NearTable
@@ -55,17 +57,19 @@ final class NearCache {
     private var scratch = ByteBuffer()
     // Those of a list.
     private var names = ByteBuffer()
-    private var versions: [UInt32] = []
-    private var writes: [UInt32] = []
+    private var stripes = NearStripes()
     private var epoch: UInt32 = 0
+    /// Writes that run of which no stripe knows.
+    private var unnotedWrites = 0
     private var fills: [Fill] = []
     private var freeFills: [Int] = []
-    private var lists: [[UInt16]] = []
+    private var lists: [[NearWrite]] = []
     private var freeLists: [Int] = []
 
     /// An empty cache of at most `bytesMax` bytes.
     init(bytesMax: Int, keyspace: Keyspace) {
         table = NearTable(bytesMax: bytesMax)
+        isWanted = bytesMax > 0
         self.keyspace = keyspace
     }
 
@@ -137,7 +141,6 @@ final class NearCache {
     ///
     /// - Returns: The number of the note, which ``end(_:)`` takes back.
     func beginFill(_ name: ByteView, _ hash: UInt64, _ namespace: UInt16) -> Int {
-        makeStripes()
         let number = freeFills.popLast() ?? fills.count
         if number == fills.count { fills.append(Fill()) }
         let fill = fills[number]
@@ -145,7 +148,7 @@ final class NearCache {
         fill.name.append(name)
         fill.hash = hash
         fill.namespace = namespace
-        fill.version = versions[NearCache.stripe(hash)]
+        fill.version = stripes.version(of: NearCache.stripe(hash))
         fill.epoch = epoch
         fill.sentAt = .now
         fill.life = nil
@@ -169,9 +172,9 @@ final class NearCache {
     ///   - count: Length of the value in bytes.
     /// - Returns: Whether nothing spoke against it since the read was sent.
     func mayStore(_ fill: Fill, _ count: Int) -> Bool {
-        let stripe = NearCache.stripe(fill.hash)
-        return isTracked && fill.isKept && fill.epoch == epoch && fill.version == versions[stripe]
-            && writes[stripe] == 0 && fill.life != nil && fill.life != 0 && count <= table.entryBytesMax
+        isTracked && fill.isKept && fill.epoch == epoch && unnotedWrites == 0
+            && stripes.isUnchanged(NearCache.stripe(fill.hash), since: fill.version) && fill.life != nil
+            && fill.life != 0 && count <= table.entryBytesMax
     }
 
     /// Keeps what a read brought, where ``mayStore(_:_:)`` says so.
@@ -198,23 +201,28 @@ final class NearCache {
 
     /// Takes note that an entry is about to be written, touched or removed.
     ///
-    /// - Returns: The stripe, which ``endWrite(_:)`` takes back.
-    func beginWrite(_ name: ByteView) -> Int {
-        makeStripes()
+    /// - Returns: The write, which ``endWrite(_:)`` takes back.
+    func beginWrite(_ name: ByteView) -> NearWrite {
         let hash = table.hash(name)
-        table.remove(name, hash)
-        let stripe = NearCache.stripe(hash)
-        writes[stripe] += 1
-        return stripe
+        let write = NearWrite(stripe: NearCache.stripe(hash), isNoted: isWanted)
+        if isWanted {
+            table.remove(name, hash)
+            stripes.beginWrite(write.stripe)
+        } else {
+            unnotedWrites += 1
+        }
+        return write
     }
 
     /// The stripe of a name.
     func stripe(of name: [UInt8]) -> Int { name.withByteView { NearCache.stripe(table.hash($0)) } }
 
     /// Ends a write, whatever came of it.
-    func endWrite(_ stripe: Int) {
-        writes[stripe] -= 1
-        versions[stripe] &+= 1
+    func endWrite(_ write: NearWrite) {
+        guard !write.isNoted else { return stripes.endWrite(write.stripe) }
+        // Copies may be wanted by now, and what is being read may be what it was before.
+        unnotedWrites -= 1
+        epoch &+= 1
     }
 
     /// Begins a write of several entries.
@@ -228,21 +236,14 @@ final class NearCache {
 
     /// Takes note of one of the entries of a write.
     func addWrite(_ name: ByteView, to number: Int) {
-        let stripe = beginWrite(name)
-        lists[number].append(UInt16(stripe))
+        lists[number].append(beginWrite(name))
     }
 
     /// Ends a write of several entries, whatever came of it.
     func endWrites(_ number: Int) {
-        for stripe in lists[number] { endWrite(Int(stripe)) }
+        for write in lists[number] { endWrite(write) }
         lists[number].removeAll(keepingCapacity: true)
         freeLists.append(number)
-    }
-
-    private func makeStripes() {
-        guard versions.isEmpty else { return }
-        versions = Array(repeating: 0, count: NearCache.stripes)
-        writes = Array(repeating: 0, count: NearCache.stripes)
     }
 
     // MARK: News
@@ -250,6 +251,11 @@ final class NearCache {
     /// Begins to keep copies.
     func begin() {
         isTracked = true
+    }
+
+    /// Says whether copies of any entry are wanted.
+    func setWanted(_ isWanted: Bool) {
+        self.isWanted = isWanted && table.bytesMax > 0
     }
 
     /// Lets everything go, and keeps nothing until ``begin()``.
@@ -263,7 +269,7 @@ final class NearCache {
         changes += 1
         let hash = table.hash(name)
         table.remove(name, hash)
-        if !versions.isEmpty { versions[NearCache.stripe(hash)] &+= 1 }
+        stripes.change(NearCache.stripe(hash))
     }
 
     /// Lets what is being read unkept.
