@@ -119,9 +119,10 @@ final class ClientConnection: DescriptorHandler {
         return transfer
     }
 
-    /// Serves what a client had sent before it left; what it is owed is dropped.
+    /// Takes in what a client had sent before it left, to serve it in a moment; what it is owed is dropped.
     ///
-    /// It is taken in at once: a socket that was closed by the other side would be ready for ever.
+    /// It is taken in at once: a socket that was closed by the other side would be ready for ever. It is not served at
+    /// once: whoever was sending may be in the middle of answering somebody else.
     private func clientLeft() {
         guard let registration, !isServing else { return close() }
         receiveAll()
@@ -129,8 +130,10 @@ final class ClientConnection: DescriptorHandler {
         self.registration = nil
         isGone = true
         peer.output.removeAll(keepingCapacityUpTo: 0)
-        inputEnded()
-        resumeIfPossible()
+        isStalled = true
+        guard !isResuming else { return }
+        isResuming = true
+        server.resumeLater(self)
     }
 
     /// Takes in what was read: from the shared buffer where nothing waits in the connection's own.
@@ -222,6 +225,11 @@ final class ClientConnection: DescriptorHandler {
     func resume() {
         isResuming = false
         guard !isClosed else { return }
+        if isGone, !isInputEnded {
+            isStalled = false
+            inputEnded()
+            return resumeIfPossible()
+        }
         process()
         finishIfDone()
     }

@@ -133,9 +133,20 @@ extension Cache {
     func answerGetMany(_ call: CallID, _ reply: Reply?, _ number: Int) {
         let batch = batches[number]
         if let reply, needsMore(reply, batch) {
+            guard let peer = calls.peer(of: call) else {
+                endBatch(number)
+                return calls.abandon(call)
+            }
             let values = reply.copy().elements ?? []
-            let lane = calls.peer(of: call)?.index ?? 0
-            Task { @EventLoop in await self.settle(call, values, number, lane) }
+            let bytes = values.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+            guard secondSteps.begin(peer, bytes: bytes, isLast: true) else {
+                endBatch(number)
+                return calls.fail(call, Cache.tooMuchKept)
+            }
+            Task { @EventLoop in
+                await self.settle(call, values, number, peer.index)
+                self.secondSteps.end(peer, bytes: bytes)
+            }
             return
         }
         defer { endBatch(number) }

@@ -33,14 +33,16 @@ extension Cache {
         withLife: Bool,
         _ context: CallContext
     ) async throws(LinkFailure) {
-        // A transaction, so that life and value are those of one moment.
-        let reply = try await link.call(.read, deadline: context.deadline, lane: context.lane, replies: 4) { command in
-            command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nPTTL\r\n")
-            name.withByteView { command.append(word: $0) }
-            command.append("*2\r\n$3\r\nGET\r\n")
-            name.withByteView { command.append(word: $0) }
-            command.append("*1\r\n$4\r\nEXEC\r\n")
+        var reply = try await lifeAndEntry(of: name, context.deadline, context.lane)
+        guard let peer = calls.peer(of: context.call) else { return calls.abandon(context.call) }
+        let bytes = reply.elements?.last?.bytes?.count ?? 0
+        if !secondSteps.begin(peer, bytes: bytes) {
+            reply = .null
+            await secondSteps.turn(peer, bytes: bytes)
         }
+        defer { secondSteps.end(peer, bytes: bytes) }
+        guard calls.isWaiting(context.call) else { return calls.abandon(context.call) }
+        if reply == .null { reply = try await lifeAndEntry(of: name, context.deadline, context.lane) }
         for case .error(let text) in [reply] + (reply.elements ?? []) {
             if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
             return calls.fail(context.call, text.withByteView { RPCError(refusal: $0, .read) })

@@ -77,11 +77,84 @@ extension Cache {
         }
         let needsLife = head.staleMilliseconds > 0 && read.life == nil
         guard !needsLife, mayRely(on: head, in: read.namespace, isFresh: read.isFresh || read.fill == nil) else {
-            let copy = stored.copy()
-            Task { @EventLoop in await self.settle(copy, read) }
-            return
+            return settle(stored, head, read)
         }
         answer(head, read)
+    }
+
+    /// Has Valkey asked for what is not known, with the entry at hand where it may be kept so long.
+    private func settle(_ stored: ByteView, _ head: EntryHead, _ read: HeadedRead) {
+        guard let peer = calls.peer(of: read.call) else {
+            end(read)
+            return calls.abandon(read.call)
+        }
+        let count = stored.count
+        if secondSteps.begin(peer, bytes: count) {
+            let copy = stored.copy()
+            Task { @EventLoop in
+                await self.settle(copy, read)
+                self.secondSteps.end(peer, bytes: count)
+            }
+        } else {
+            let name = head.name.copy()
+            Task { @EventLoop in
+                await self.secondSteps.turn(peer, bytes: count)
+                await self.readAgain(name, read)
+                self.secondSteps.end(peer, bytes: count)
+            }
+        }
+    }
+
+    /// Reads an entry anew that could not be kept until its tags were known.
+    private func readAgain(_ name: [UInt8], _ first: HeadedRead) async {
+        var read = first
+        guard calls.isWaiting(read.call) else {
+            end(read)
+            return calls.abandon(read.call)
+        }
+        do throws(LinkFailure) {
+            let reply = try await lifeAndEntry(of: name, read.deadline, read.lane)
+            guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes else {
+                return answerMissing(read)
+            }
+            read.life = elements[0].integer
+            let isHeaded = stored.withByteView { stored in EntryHead(stored).map { isInPlace($0, read) } ?? false }
+            if isHeaded { return await settle(stored, read) }
+            stored.withByteView { answerChanged($0, read) }
+        } catch {
+            fail(read, error)
+        }
+    }
+
+    /// Answers a read of an entry that has another form than when it was read first.
+    private func answerChanged(_ stored: ByteView, _ read: HeadedRead) {
+        if stored.hasPrefix(StoredMark.lease) { return answerMissing(read) }
+        defer { end(read) }
+        guard !stored.hasPrefix(EntryHead.mark), !mustBeEncrypted(read.namespace) else {
+            return answerUnreadable(read)
+        }
+        countHit(read.namespace)
+        calls.reply(read.call) { result in
+            append(hit: StoredMark.content(of: stored), to: &result)
+            guard read.withLife else { return }
+            result.truncate(to: result.count - 1)
+            append(life: read.life ?? -1, to: &result)
+        }
+    }
+
+    /// Asks Valkey for the life left, as `PTTL` tells it, and the entry of a key, as they are at one moment.
+    func lifeAndEntry(
+        of name: [UInt8],
+        _ deadline: Instant,
+        _ lane: Int
+    ) async throws(LinkFailure) -> ReplyValue {
+        try await link.call(.read, deadline: deadline, lane: lane, replies: 4) { command in
+            command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nPTTL\r\n")
+            name.withByteView { command.append(word: $0) }
+            command.append("*2\r\n$3\r\nGET\r\n")
+            name.withByteView { command.append(word: $0) }
+            command.append("*1\r\n$4\r\nEXEC\r\n")
+        }
     }
 
     /// Answers a read of an entry that cannot be read: a miss, or the turn to compute it.

@@ -124,9 +124,8 @@ extension Cache {
     }
 
     private func unlink(_ keys: [[UInt8]], _ context: CallContext) async throws(RPCError) -> Int64 {
-        let list = near.beginWrites()
-        defer { near.endWrites(list) }
-        for key in keys { key.withByteView { near.addWrite($0, to: list) } }
+        let list = beginWrites(keys)
+        defer { endWrites(list) }
         let reply = try await call(.idempotentWrite, context) { command in
             command.append(commandOf: 1 + keys.count)
             command.append(word: "UNLINK")

@@ -20,12 +20,17 @@ extension Cache {
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
         // Cancelled, or its connection closed, while the entry was read.
         guard calls.isWaiting(wish.call) else { return calls.abandon(wish.call) }
-        // Waiting calls leave room for the one that brings the value.
-        guard calls.park(wish.call) else {
-            let message = "too many calls of this connection wait"
+        guard wish.peer.computations < LeaseTable.computationsMax else {
+            let message = "this connection computes \(LeaseTable.computationsMax) entries, and may compute no more"
             return calls.fail(wish.call, RPCError(.overloaded, message, isRetryable: true))
         }
         let key = leases.key(name, namespace, stripe: near.stripe(of: name))
+        // Waiting calls leave room for the one that brings the value.
+        guard calls.park(wish.call, note: key.number) else {
+            let message = "too many calls of this connection wait"
+            calls.fail(wish.call, RPCError(.overloaded, message, isRetryable: true))
+            return forgetIfIdle(key)
+        }
         key.waiters.append(wish)
         // Where nobody tells of changes, each question may find that the lease is over.
         let isDoubtful = key.isDoubtful || !isTold(namespace) && !isLocal(namespace)
@@ -44,8 +49,12 @@ extension Cache {
     ///   - answerStale: Answers it with what is there.
     func joinStale(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish, _ answerStale: () -> Void) {
         if let key = leases[name], key.isRefresh, let holder = key.holder, holder.end > .now { return answerStale() }
-        guard calls.park(wish.call) else { return answerStale() }
+        guard wish.peer.computations < LeaseTable.computationsMax else { return answerStale() }
         let key = leases.key(name, namespace, stripe: near.stripe(of: name))
+        guard calls.park(wish.call, note: key.number) else {
+            answerStale()
+            return forgetIfIdle(key)
+        }
         var wish = wish
         wish.isPatient = false
         key.waiters.append(wish)
@@ -63,12 +72,7 @@ extension Cache {
         for key in leases.all { renew(key) }
     }
 
-    /// Takes note that a write through this agent ended in a stripe of names, before there is news of it.
-    func leaseWritten(_ stripe: Int) {
-        for key in leases.all where key.stripe == stripe { key.isDoubtful = true }
-    }
-
-    private func renew(_ key: LeasedKey) {
+    func renew(_ key: LeasedKey) {
         key.isDoubtful = true
         if key.asked != nil {
             key.isNews = true
@@ -83,9 +87,14 @@ extension Cache {
     func ask(_ key: LeasedKey) {
         if isLocal(key.namespace) { return askLocal(key) }
         key.waiters.removeAll { !calls.isWaiting($0.call) }
-        guard let first = key.waiters.first else { return forgetIfIdle(key) }
-        let token = Hexadecimal.random(words: 2)
-        key.asked = token
+        guard let first = key.waiters.first else {
+            giveBackUnanswered(key)
+            return forgetIfIdle(key)
+        }
+        // The same lease as the time before where nobody knows whether that was given, and behind that question.
+        let question = key.unanswered ?? LeasedKey.Question(token: Hexadecimal.random(words: 2), lane: first.lane)
+        key.unanswered = nil
+        key.asked = question
         key.isNews = false
         key.isDoubtful = false
         let request = CommandRequest(
@@ -94,16 +103,16 @@ extension Cache {
             effect: .idempotentWrite,
             deadline: first.deadline
         )
-        link.send(request, lane: first.lane) { command in
+        link.send(request, lane: question.lane) { command in
             command.append(callOf: CacheScripts.lease, keys: 1, arguments: 2)
             key.name.withByteView { command.append(word: $0) }
-            token.withByteView { command.append(word: $0) }
+            question.token.withByteView { command.append(word: $0) }
             command.append(word: first.leaseMilliseconds)
         }
     }
 
     func answerLease(_ number: UInt32, _ reply: Reply) {
-        guard let key = leases[number], let token = key.asked else { return }
+        guard let key = leases[number], let question = key.asked else { return }
         key.asked = nil
         key.foreignEnd = .distantFuture
         if reply.kind == .error || reply.kind == .tooLarge {
@@ -113,10 +122,10 @@ extension Cache {
         let word = elements.next()?.integer
         switch word {
         case 1:
-            grant(key, token, begun: elements.next()?.integer ?? 0)
+            grant(key, question.token, begun: elements.next()?.integer ?? 0)
         case 2, 5, 6:
             let stored = elements.next()?.bytes ?? .empty
-            settle(key, token, LeaseReply(word: word ?? 2, begun: elements.next()?.integer ?? 0), stored)
+            settle(key, question, LeaseReply(word: word ?? 2, begun: elements.next()?.integer ?? 0), stored)
         case 3:
             let left = elements.next()?.integer ?? 0
             let holder = elements.next()?.bytes.copy()
@@ -132,7 +141,13 @@ extension Cache {
     }
 
     /// Takes the entry that was there in place of a lease, where its tags have not moved on.
-    private func settle(_ key: LeasedKey, _ token: [UInt8], _ answer: LeaseReply, _ stored: ByteView) {
+    private func settle(
+        _ key: LeasedKey,
+        _ question: LeasedKey.Question,
+        _ answer: LeaseReply,
+        _ stored: ByteView
+    ) {
+        let token = question.token
         guard stored.hasPrefix(EntryHead.mark) else {
             guard !mustBeEncrypted(key.namespace) else { return unreadable(key, stored) }
             return deliver(key, token, answer, StoredMark.content(of: stored))
@@ -146,7 +161,7 @@ extension Cache {
         let lane = key.waiters.first?.lane ?? 0
         let deadline = key.waiters.first?.deadline ?? .now
         // Nothing else is asked meanwhile.
-        key.asked = token
+        key.asked = question
         Task { @EventLoop in
             do throws(LinkFailure) {
                 let isOutdated = try await self.isOutdated(copy, deadline, lane)
@@ -158,7 +173,7 @@ extension Cache {
                 }
             } catch {
                 key.asked = nil
-                self.leaseFailed(key, RPCError(error))
+                self.failed(key, question, error, isGranted: answer.word == 5)
             }
         }
     }
@@ -202,25 +217,50 @@ extension Cache {
     }
 
     func failedLease(_ number: UInt32, _ failure: LinkFailure) {
-        guard let key = leases[number], let token = key.asked else { return }
+        guard let key = leases[number], let question = key.asked else { return }
         key.asked = nil
         key.foreignEnd = .distantFuture
         if failure.code == .unavailable, settings(ofNumber: key.namespace).missesWhileAway {
             // One at a time on this host still, while Valkey is away.
-            if key.holder == nil { return grant(key, token, begun: nil) }
+            if key.holder == nil { return grant(key, question.token, begun: nil) }
             dismissLate(key)
             return arm(key)
         }
-        // The deadline was that of who had waited longest.
+        failed(key, question, failure, isGranted: failure.outcome == .unknown)
+    }
+
+    /// Goes on after a question that got no answer.
+    ///
+    /// - Parameters:
+    ///   - key: The entry.
+    ///   - question: The question.
+    ///   - failure: Why it got none.
+    ///   - isGranted: Whether its lease may be given for all that.
+    private func failed(
+        _ key: LeasedKey,
+        _ question: LeasedKey.Question,
+        _ failure: LinkFailure,
+        isGranted: Bool
+    ) {
+        if isGranted { key.unanswered = question }
         guard failure.code == .deadlineExceeded else { return leaseFailed(key, RPCError(failure)) }
-        key.asked = token
+        // The deadline was that of who had waited longest.
+        key.asked = question
         dismissLate(key)
         key.asked = nil
         ask(key)
     }
 
     private func leaseFailed(_ key: LeasedKey, _ error: RPCError) {
+        giveBackUnanswered(key)
         answerAll(key) { calls.fail($0, error) }
+    }
+
+    /// Has Valkey take the lease back that it may have given without anybody knowing: nobody would compute the entry.
+    private func giveBackUnanswered(_ key: LeasedKey) {
+        guard let question = key.unanswered else { return }
+        key.unanswered = nil
+        release(key, question)
     }
 
     /// Ends all waits, as the agent is about to end.
@@ -291,12 +331,16 @@ extension Cache {
 
     /// Ends a lease whose holder has gone.
     private func release(_ key: LeasedKey, _ token: [UInt8]) {
-        if isLocal(key.namespace) { return }
         // Over the connection over which the next question goes, and so before it.
-        sendUnattended(key.waiters.first?.lane ?? 0) { command in
+        release(key, LeasedKey.Question(token: token, lane: key.waiters.first?.lane ?? 0))
+    }
+
+    private func release(_ key: LeasedKey, _ question: LeasedKey.Question) {
+        if isLocal(key.namespace) { return }
+        sendUnattended(question.lane) { command in
             command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
             key.name.withByteView { command.append(word: $0) }
-            token.withByteView { command.append(word: $0) }
+            question.token.withByteView { command.append(word: $0) }
             command.append(word: "")
         }
     }
@@ -345,7 +389,8 @@ extension Cache {
             if waiter.until <= now, waiter.isPatient || !isAsked {
                 answerMiss(waiter.call, key.namespace)
             } else {
-                calls.fail(waiter.call, RPCError(.deadlineExceeded, "the deadline passed while another computed"))
+                let reason = isAsked ? "Valkey was asked who computes" : "another computed"
+                calls.fail(waiter.call, RPCError(.deadlineExceeded, "the deadline passed while \(reason)"))
             }
         }
         key.waiters.removeAll { $0.end(isAsked: isAsked) <= now }
@@ -353,8 +398,8 @@ extension Cache {
 
     /// Ends a call's wait for another's value; see `CallCanceller`.
     func cancelWait(_ call: CallID) -> Bool {
-        guard !leases.isEmpty,
-            let key = leases.all.first(where: { key in key.waiters.contains { $0.call == call } })
+        guard let number = calls.parkedNote(of: call), let key = leases[number],
+            key.waiters.contains(where: { $0.call == call })
         else { return false }
         key.waiters.removeAll { $0.call == call }
         calls.fail(call, .cancelled())
@@ -369,7 +414,9 @@ extension Cache {
         let isAsked = key.asked != nil
         let patience = key.waiters.map { $0.end(isAsked: isAsked) }.min() ?? .distantFuture
         var next = key.asked == nil ? min(key.holder?.end ?? key.foreignEnd, patience) : patience
-        if key.asked == nil, !isTold(key.namespace), !key.waiters.isEmpty, key.holder == nil, !isLocal(key.namespace) {
+        // A lease that Valkey does not know of ends by its holder alone.
+        let isLooked = key.asked == nil && !key.waiters.isEmpty && key.holder?.isLocal != true
+        if isLooked, !isTold(key.namespace), !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }
         guard next != key.timerInstant else { return }

@@ -105,7 +105,10 @@ extension Cache {
         guard !tags.isEmpty else { return send(write, value, tags: [], context) }
         let stem = keyspace.stem(.cacheTag, parameters.namespace?.raw.copy()).count
         let owned = value.copy()
+        // No copy of what is about to go is served or kept, while the tags are asked for.
+        let noted = write.name.withByteView { beginWrite($0) }
         Task { @EventLoop in
+            defer { self.endWrite(noted) }
             do throws(RPCError) {
                 let generations = try await self.grantGenerations(
                     tags,

@@ -34,10 +34,13 @@ extension Cache: PeerObserver {
     /// Passes the connection's leases on.
     public func peerClosed(_ peer: Peer) {
         releaseLeases(of: peer)
+        secondSteps.goOn(peer)
     }
 
-    /// The cache keeps nothing back.
-    public func peerDrained(_ peer: Peer) {}
+    /// Goes on with reads that had to wait.
+    public func peerDrained(_ peer: Peer) {
+        secondSteps.goOn(peer)
+    }
 }
 
 extension Cache: CallCanceller {

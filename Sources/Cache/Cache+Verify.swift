@@ -18,8 +18,17 @@ extension Cache {
         let stored = elements?.next()?.bytes ?? []
         let keys = elements?.next()?.elements?.compactMap(\.bytes) ?? []
         let arguments = elements?.next()?.elements?.compactMap(\.bytes) ?? []
+        // What its client asked for before it left is done all the same.
+        let peer = calls.peer(of: CallID(rawValue: completion.call))
+        let bytes = arguments.reduce(stored.count) { $0 + $1.count }
+        guard peer.map({ secondSteps.begin($0, bytes: bytes, isLast: true) }) ?? true else {
+            var error = Cache.tooMuchKept
+            error.outcome = .notApplied
+            return refuse(operation, completion, error)
+        }
         Task { @EventLoop in
             await self.repeatCall(operation, completion, stored, keys, arguments)
+            if let peer { self.secondSteps.end(peer, bytes: bytes) }
         }
     }
 

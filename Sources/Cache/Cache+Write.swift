@@ -30,7 +30,7 @@ extension Cache {
     /// Takes note of the write of an entry whose key was resolved once already.
     private func beginWrite(of key: JSONString, _ namespace: JSONString?, _ list: Int) {
         do throws(RPCError) {
-            near.addWrite(near.name(namespace, try keyspace.resolve(key, parameter: "key")), to: list)
+            addWrite(near.name(namespace, try keyspace.resolve(key, parameter: "key")), to: list)
         } catch {
             preconditionFailure("the keys were not checked")
         }

@@ -87,6 +87,7 @@ public final class Cache: ReplyReceiver {
     private var tracker: Tracker?
     var register = NamespaceRegister()
     var leases = LeaseTable()
+    let secondSteps: SecondSteps
     var tags = TagTable()
     /// Numbers of the tags that calls invalidate.
     var tagLists: [[UInt32]] = []
@@ -125,6 +126,7 @@ public final class Cache: ReplyReceiver {
         near = NearCache(bytesMax: nearBytesMax, keyspace: keyspace)
         near.setWanted(namespaces.hasNear)
         local = LocalEntries(bytesMax: localBytesMax)
+        secondSteps = SecondSteps(limits: calls.limits)
         for script in CacheScripts.all { link.register(script) }
         calls.addObserver(self)
         calls.addCanceller(self)
@@ -202,7 +204,7 @@ public final class Cache: ReplyReceiver {
         _ encode: (inout ByteBuffer) -> Void
     ) {
         let detail = WriteDetail(
-            write: near.beginWrite(near.name(namespace, key)),
+            write: beginWrite(near.name(namespace, key)),
             namespace: register.number(of: namespace),
             isRemembered: isRemembered
         )
@@ -233,7 +235,7 @@ public final class Cache: ReplyReceiver {
         _ namespace: UInt16,
         _ encode: (inout ByteBuffer) -> Void
     ) {
-        let write = name.withByteView { near.beginWrite($0) }
+        let write = name.withByteView { beginWrite($0) }
         let detail = WriteDetail(write: write, namespace: namespace, isRemembered: false)
         send(operation, effect, context, detail: detail.rawValue, encode)
     }
@@ -311,6 +313,14 @@ extension Cache {
         calls.fail(call, error)
     }
 
+    /// Answers the call of a write that was not made with an error.
+    func refuse(_ operation: Operation, _ completion: Completion, _ error: RPCError) {
+        let call = CallID(rawValue: completion.call)
+        endWrite(operation, completion.detail)
+        leaseEnded(call, isReleased: false)
+        calls.fail(call, error)
+    }
+
     /// Whether a read that Valkey cannot answer is a miss in its namespace.
     private func missesWhileAway(_ operation: Operation, _ detail: UInt32) -> Bool {
         let isFill = operation == .fill || operation == .fillWithLife
@@ -351,10 +361,8 @@ extension Cache {
     private func endWrite(_ operation: Operation, _ detail: UInt32) {
         switch operation {
         case .set, .setLeased, .fail, .delete, .touch, .increment:
-            let write = WriteDetail(rawValue: detail).write
-            near.endWrite(write)
-            if !leases.isEmpty { leaseWritten(write.stripe) }
-        case .setMany, .deleteMany: near.endWrites(Int(detail & 0xf_ffff))
+            endWrite(WriteDetail(rawValue: detail).write)
+        case .setMany, .deleteMany: endWrites(Int(detail & 0xf_ffff))
         case .invalidateTags: endTagWrites(Int(detail))
         default: break
         }

@@ -30,6 +30,14 @@ struct LeaseWish {
 
 /// An entry that is not there, and who computes it or waits for it.
 final class LeasedKey {
+    /// A question for a lease.
+    struct Question {
+        /// The lease.
+        let token: [UInt8]
+        /// Whose commands are executed in the order sent.
+        let lane: Int
+    }
+
     /// Who computes the entry on this host.
     struct Holder {
         let token: [UInt8]
@@ -49,7 +57,12 @@ final class LeasedKey {
     /// By what completions name it.
     let number: UInt32
     /// The one on this host who computes it.
-    var holder: Holder?
+    var holder: Holder? {
+        didSet {
+            oldValue?.peer.computations -= 1
+            holder?.peer.computations += 1
+        }
+    }
     /// Whether the entry may have been written or removed since the holder got the lease, which would have ended it.
     var isDoubtful = false
     /// Whether an entry that cannot be read has been removed from the lease's place.
@@ -59,7 +72,9 @@ final class LeasedKey {
     /// When the lease ends that runs elsewhere.
     var foreignEnd = Instant.distantFuture
     /// The lease that Valkey is being asked for.
-    var asked: [UInt8]?
+    var asked: Question?
+    /// The last question that got no answer: Valkey may give its lease yet, or has.
+    var unanswered: Question?
     /// Whether there was news since Valkey was asked.
     var isNews = false
     /// Who waits, the longest first.
@@ -80,8 +95,12 @@ final class LeasedKey {
 
 /// The entries that somebody on this host computes or waits for.
 struct LeaseTable: ~Copyable {
+    /// Most entries that are computed over one connection at a time.
+    static let computationsMax = 4096
+
     private var keys: [[UInt8]: LeasedKey] = [:]
     private var numbers: [UInt32: LeasedKey] = [:]
+    private var stripes: [Int: [LeasedKey]] = [:]
     private var last: UInt32 = 0
     /// Keys by the calls that end their leases.
     var ending: [CallID: LeasedKey] = [:]
@@ -94,6 +113,9 @@ struct LeaseTable: ~Copyable {
 
     var all: [LeasedKey] { Array(keys.values) }
 
+    /// Those whose names are in a stripe of ``NearCache``.
+    func inStripe(_ stripe: Int) -> [LeasedKey] { stripes[stripe] ?? [] }
+
     subscript(name: [UInt8]) -> LeasedKey? { keys[name] }
 
     subscript(number: UInt32) -> LeasedKey? { numbers[number] }
@@ -105,11 +127,14 @@ struct LeaseTable: ~Copyable {
         let key = LeasedKey(name: name, namespace: namespace, number: last, stripe: stripe)
         keys[name] = key
         numbers[last] = key
+        stripes[stripe, default: []].append(key)
         return key
     }
 
     mutating func remove(_ key: LeasedKey) {
         keys[key.name] = nil
         numbers[key.number] = nil
+        stripes[key.stripe]?.removeAll { $0 === key }
+        if stripes[key.stripe]?.isEmpty == true { stripes[key.stripe] = nil }
     }
 }

@@ -96,14 +96,18 @@ extension CallTable {
 
     /// Takes note that a call waits for others, such as for a lock: it no longer counts as one that runs.
     ///
+    /// - Parameters:
+    ///   - call: The call.
+    ///   - note: A number of what it waits for, which ``parkedNote(of:)`` gives back.
     /// - Returns: False where too many calls of its connection wait already; nothing has changed then.
-    public func park(_ call: CallID) -> Bool {
+    public func park(_ call: CallID, note: UInt32 = 0) -> Bool {
         let slot = unsafe slots[call.slot]
         guard slot.isRunning, slot.generation == call.generation, !slot.isParked,
             let peer = unsafe slot.peer?.takeUnretainedValue()
         else { return true }
         guard peer.waitingCalls < limits.waitingMax else { return false }
         unsafe slots[call.slot].isParked = true
+        unsafe slots[call.slot].parkedNote = note
         // What it will bring comes later than what others are owed.
         peer.runningReplyBytes -= slot.expected
         unsafe slots[call.slot].expected = 0
@@ -112,6 +116,12 @@ extension CallTable {
         running -= 1
         waiting += 1
         return true
+    }
+
+    /// The number that a call was parked with, its client gone or not; nil for one that does not wait for others.
+    public func parkedNote(of call: CallID) -> UInt32? {
+        let slot = unsafe slots[call.slot]
+        return slot.isRunning && slot.generation == call.generation && slot.isParked ? slot.parkedNote : nil
     }
 
     /// Asks the connection's gate whether a call may run, and tells it how the call ends.

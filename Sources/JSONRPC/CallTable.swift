@@ -27,6 +27,8 @@ public final class CallTable {
         var expected = 0
         /// Whether the call waits for others and so does not count as one that runs.
         var isParked = false
+        /// A number of what it waits for.
+        var parkedNote: UInt32 = 0
         var id = CallIdentifier()
         /// Kept by the table; counting references here would cost atomic operations a call.
         var peer: Unmanaged<Peer>?
@@ -207,7 +209,7 @@ public final class CallTable {
             if slot.expected > 0 { tookBulkyReply(of: peer.output.count - start, peer) }
             if peer.output.count >= end { refuse(&peer.output, from: start, slot) }
             peer.output.append("}\n")
-            if now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, nil) }
+            if now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer.userID, slot, nil, nil) }
         }
     }
 
@@ -251,8 +253,9 @@ public final class CallTable {
     @inline(never)
     private func replyOtherwise(_ peer: Peer, _ slot: Slot, _ call: CallID, _ write: (inout ByteBuffer) -> Void) {
         let trace = takeTrace(slot, call)
-        // Sending may let go of a connection that has closed.
+        // Sending may let go of a connection that has closed, and the connection with it.
         let gate = slot.isGated ? peer.gate : nil
+        let userID = peer.userID
         var fault: RPCError?
         send(peer, slot, call) { buffer, end in
             let start = buffer.count
@@ -265,7 +268,7 @@ public final class CallTable {
             }
         }
         gate?.callEnded(call, error: fault)
-        if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(peer, slot, nil, trace) }
+        if clock.now.nanoseconds(since: slot.began) >= slowNanoseconds { tell(userID, slot, nil, trace) }
     }
 
     /// Puts an error in the place of a result that is too large.
@@ -290,7 +293,7 @@ public final class CallTable {
             error.append(to: &buffer, trace: trace)
         }
         gate?.callEnded(call, error: error)
-        tell(peer, slot, error.kind, trace)
+        tell(peer.userID, slot, error.kind, trace)
     }
 
     private func takeTrace(_ slot: Slot, _ call: CallID) -> TraceContext? {
@@ -298,7 +301,7 @@ public final class CallTable {
     }
 
     @inline(never)
-    private func tell(_ peer: Peer, _ slot: Slot, _ failure: StaticString?, _ trace: TraceContext?) {
+    private func tell(_ userID: UInt32, _ slot: Slot, _ failure: StaticString?, _ trace: TraceContext?) {
         guard let observer else { return }
         let nanoseconds = clock.now.nanoseconds(since: slot.began)
         observer.ended(
@@ -307,7 +310,7 @@ public final class CallTable {
                 failure: failure,
                 nanoseconds: nanoseconds,
                 isSlow: nanoseconds >= slowNanoseconds,
-                userID: peer.userID,
+                userID: userID,
                 trace: trace
             )
         )

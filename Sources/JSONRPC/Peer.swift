@@ -31,6 +31,8 @@ public final class Peer {
     }
     /// How many of the ``bindings`` are locks, permits and other leases.
     public var leases = 0
+    /// Entries of the cache that are computed over the connection.
+    public var computations = 0
     /// Methods whose calls run without a look at who calls; none until the shell says so.
     public var ungated = MethodSet()
     /// Decides about all other calls; nil for a connection that nobody decides about.

@@ -50,6 +50,16 @@ struct EntryHeadTests {
         }
     }
 
+    @Test(
+        "is none where its period is longer than any may be, or negative",
+        arguments: [3_153_600_000_001, .max, -1, .min]
+    )
+    func period(stale: Int64) {
+        var bytes = stored(stale: 1, tags: 1)
+        for index in 0..<8 { bytes[3 + index] = UInt8(truncatingIfNeeded: stale >> Int64(56 - 8 * index)) }
+        bytes.withByteView { #expect(EntryHead($0) == nil) }
+    }
+
     @Test("is told by its key to be stale from the end of the life until the end of the period")
     func staleness() throws {
         try stored(stale: 100, tags: 0).withByteView { bytes in

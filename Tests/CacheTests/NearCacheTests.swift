@@ -87,6 +87,23 @@ struct NearCacheTests {
         #expect(Self.found(near) == nil)
     }
 
+    @Test("what was asked for before changes were told is not kept when they are")
+    @EventLoop
+    func beginning() {
+        let near = NearCache(bytesMax: 1 << 20, keyspace: Keyspace(prefix: [], keyBytesMax: 1024))
+        let early = Self.beginFill(near)
+        near.begin()
+        Self.endFill(near, early)
+        #expect(Self.found(near) == nil)
+        near.stop()
+        let between = Self.beginFill(near)
+        near.begin()
+        Self.endFill(near, between)
+        #expect(Self.found(near) == nil)
+        Self.endFill(near, Self.beginFill(near))
+        #expect(Self.found(near) == "1")
+    }
+
     @Test("a write drops the copy when it is sent, and until its end nothing of the key is kept")
     @EventLoop
     func write() {
@@ -111,7 +128,7 @@ struct NearCacheTests {
         let near = Self.make()
         for key in [Self.key, Self.other] { Self.endFill(near, Self.beginFill(near, key)) }
         let list = near.beginWrites()
-        for key in [Self.key, Self.other] { key.withByteView { near.addWrite($0, to: list) } }
+        for key in [Self.key, Self.other] { key.withByteView { _ = near.addWrite($0, to: list) } }
         for key in [Self.key, Self.other] {
             #expect(Self.found(near, key) == nil)
             Self.endFill(near, Self.beginFill(near, key))
@@ -131,7 +148,7 @@ struct NearCacheTests {
         near.setWanted(false)
         let write = Self.key.withByteView { near.beginWrite($0) }
         let list = near.beginWrites()
-        Self.other.withByteView { near.addWrite($0, to: list) }
+        Self.other.withByteView { _ = near.addWrite($0, to: list) }
         #expect(!write.isNoted)
         near.setWanted(true)
         Self.endFill(near, Self.beginFill(near))

@@ -50,6 +50,21 @@ struct NearTableTests {
         check(table.count == 2)
     }
 
+    @Test("when no more pages can be told apart, others go for new ones, and what is found is what was stored")
+    func numbers() {
+        var table = NearTable(bytesMax: 64 << 20, pagesMax: 8)
+        let large = String(repeating: "x", count: 9 << 10)
+        for number in 0..<50 {
+            check(table.store("large\(number)", "\(number)\(large)"))
+            check(table.store("small\(number)", "\(number)"))
+            check(table.find("large\(number)") == "\(number)\(large)")
+            check(table.find("small\(number)") == "\(number)")
+        }
+        let held = (0..<50).filter { table.find("large\($0)") == "\($0)\(large)" }
+        check((1...8).contains(held.count))
+        check((0..<50).allSatisfy { table.find("large\($0)").map { $0.count > large.count } ?? true })
+    }
+
     @Test("an entry is not served from the moment of its end on, and is gone then")
     func expiry() {
         var table = NearTable(bytesMax: 1 << 20)

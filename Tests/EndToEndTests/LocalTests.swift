@@ -11,6 +11,23 @@ struct LocalTests {
         try await client.result(of: method, #"{"namespace":"host",\#(members)}"#)
     }
 
+    @Test(
+        "are listed from any cursor that a caller may think of",
+        arguments: [
+            "1", "16", "1048576", "9223372036854775791", "9223372036854775807", "9223372036854775808",
+            "18446744073709551615",
+        ]
+    )
+    func cursors(cursor: String) async throws {
+        try await withAgent(configuration: Self.configuration) { agent in
+            let client = try agent.connect()
+            _ = try await call(client, "cache.set", #""key":"k","value":1"#)
+            let page = try await client.resultText(of: "cache.keys", #"{"namespace":"host","cursor":"\#(cursor)"}"#)
+            #expect(page == #"{"keys":[],"cursor":null}"#)
+            #expect(try await call(client, "cache.keys", #""count":10"#)["keys"] == ["k"])
+        }
+    }
+
     @Test("are served without Valkey, and never sent to it", arguments: [true, false])
     func withoutValkey(isThere: Bool) async throws {
         try await withAgent(configuration: Self.configuration) { agent in

@@ -46,6 +46,8 @@ struct EntryHead {
     static let generationBytes = 16
     /// Most tags of an entry.
     static let tagsMax = 32
+    /// Longest time that a value may be served after its life, in milliseconds: 100 years, as `proto/` says.
+    static let staleMillisecondsMax: Int64 = 3_153_600_000_000
 
     /// What the entry has.
     let flags: Flags
@@ -73,12 +75,14 @@ struct EntryHead {
         if flags.contains(.stale) {
             guard stored.count > Layout.staleEnd else { return nil }
             stale = Int64(bitPattern: UInt64(bigEndian: stored.word(at: Layout.stale)))
+            // Anybody may have written it.
+            guard (0...EntryHead.staleMillisecondsMax).contains(stale) else { return nil }
             position = Layout.staleEnd
         }
         guard let nameCount = EntryHead.short(stored, position), stored.count >= position + 2 + nameCount else {
             return nil
         }
-        staleMilliseconds = max(stale, 0)
+        staleMilliseconds = stale
         name = stored[(position + 2)..<(position + 2 + nameCount)]
         position += 2 + nameCount
         var count = 0

@@ -203,10 +203,11 @@ final class LocalEntries {
     /// Goes through the names of some pages' entries, and removes those that are sought.
     ///
     /// - Parameters:
-    ///   - start: First page, 0 in the first call.
+    ///   - start: First page, 0 in the first call; behind the last one nothing is gone through.
     ///   - isSought: Receives a namespace's number and a full name, lent.
     /// - Returns: The page to go on with, or nil after the last.
     func remove(from start: Int, _ isSought: (UInt16, ByteView) -> Bool) -> Int? {
+        guard (0..<table.pageNumbers).contains(start) else { return nil }
         let end = start + 16
         table.remove(inPages: start..<end, isSought)
         return end < table.pageNumbers ? end : nil

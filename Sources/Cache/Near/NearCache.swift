@@ -227,7 +227,7 @@ final class NearCache {
 
     /// Begins a write of several entries.
     ///
-    /// - Returns: The number of its list, which ``endWrites(_:)`` takes back.
+    /// - Returns: The number of its list, which ``endWrites(_:_:)`` takes back.
     func beginWrites() -> Int {
         let number = freeLists.popLast() ?? lists.count
         if number == lists.count { lists.append([]) }
@@ -235,21 +235,33 @@ final class NearCache {
     }
 
     /// Takes note of one of the entries of a write.
-    func addWrite(_ name: ByteView, to number: Int) {
-        lists[number].append(beginWrite(name))
+    ///
+    /// - Returns: Its write, which ``endWrites(_:_:)`` ends.
+    func addWrite(_ name: ByteView, to number: Int) -> NearWrite {
+        let write = beginWrite(name)
+        lists[number].append(write)
+        return write
     }
 
     /// Ends a write of several entries, whatever came of it.
-    func endWrites(_ number: Int) {
-        for write in lists[number] { endWrite(write) }
+    ///
+    /// - Parameters:
+    ///   - number: The number of its list.
+    ///   - ended: Told of each of them.
+    func endWrites(_ number: Int, _ ended: (NearWrite) -> Void = { _ in }) {
+        for write in lists[number] {
+            endWrite(write)
+            ended(write)
+        }
         lists[number].removeAll(keepingCapacity: true)
         freeLists.append(number)
     }
 
     // MARK: News
 
-    /// Begins to keep copies.
+    /// Begins to keep copies, of what is read from now on: what was asked before may be older than the first news.
     func begin() {
+        epoch &+= 1
         isTracked = true
     }
 

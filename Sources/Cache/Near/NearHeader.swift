@@ -6,6 +6,8 @@ import Store
 struct BlockReference: Equatable {
     /// Most blocks of a page.
     static let blocksMax = 1 << 12
+    /// Most pages; the last number would make what ``none`` is.
+    static let pagesMax = (1 << 20) - 1
     /// No block.
     static let none = BlockReference(rawValue: .max)
 
@@ -17,6 +19,7 @@ struct BlockReference: Equatable {
     }
 
     init(page: Int, block: Int) {
+        precondition(page < BlockReference.pagesMax && block < BlockReference.blocksMax, "there is no such block")
         rawValue = UInt32(page) << 12 | UInt32(block)
     }
 

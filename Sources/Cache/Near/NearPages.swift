@@ -54,8 +54,14 @@ struct NearPages: ~Copyable {
     private var open: [[Int]] = Array(repeating: [], count: sizes.count)
     /// Memory held, in bytes.
     private(set) var bytes = 0
+    private let numbersMax: Int
 
-    init() {}
+    /// No page yet.
+    ///
+    /// - Parameter numbersMax: Most pages at a time.
+    init(numbersMax: Int = BlockReference.pagesMax) {
+        self.numbersMax = numbersMax
+    }
 
     deinit {
         for index in pages.indices { unsafe free(pages[index].base) }
@@ -70,7 +76,12 @@ struct NearPages: ~Copyable {
         return open[NearPages.size(for: count)].isEmpty ? NearPages.pageBytes : 0
     }
 
-    /// Takes a block for `count` bytes, header included.
+    /// Whether there is a number for the page that the next block for `count` bytes takes, where it takes one.
+    func hasNumber(for count: Int) -> Bool {
+        !freeNumbers.isEmpty || pages.count < numbersMax || growthBytes(for: count) == 0
+    }
+
+    /// Takes a block for `count` bytes, header included, where ``hasNumber(for:)`` says so.
     mutating func allocate(_ count: Int) -> BlockReference {
         guard count <= NearPages.sharedMax else { return makePage(nil, NearPages.largeBytes(count), blocks: 1) }
         let size = NearPages.size(for: count)

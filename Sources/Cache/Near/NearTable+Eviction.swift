@@ -8,7 +8,7 @@ extension NearTable {
     /// - Returns: Whether there is room.
     mutating func makeRoom(for size: Int) -> Bool {
         var looks = 0
-        while bytes + pages.growthBytes(for: size) + index.growthBytes > bytesMax {
+        while bytes + pages.growthBytes(for: size) + index.growthBytes > bytesMax || !pages.hasNumber(for: size) {
             guard count > 0 else {
                 // What is left is the memory of an index that was larger, and of names long gone.
                 guard index.bytes + ghosts.bytes > 0 else { return false }

@@ -37,7 +37,7 @@ struct NearTable: ~Copyable {
 
     /// Bound on ``bytes``; lowered below what is held, it takes effect with the next entry.
     let bytesMax: Int
-    var pages = NearPages()
+    var pages: NearPages
     var index = NearIndex()
     var small = NearQueue()
     var main = NearQueue()
@@ -50,8 +50,10 @@ struct NearTable: ~Copyable {
     /// - Parameters:
     ///   - bytesMax: Bound on the memory, in bytes; 0 for a table that holds nothing.
     ///   - hasher: Hashes names.
-    init(bytesMax: Int, hasher: NearHash = NearHash()) {
+    ///   - pagesMax: Most pages at a time.
+    init(bytesMax: Int, hasher: NearHash = NearHash(), pagesMax: Int = BlockReference.pagesMax) {
         self.bytesMax = bytesMax
+        pages = NearPages(numbersMax: pagesMax)
         self.hasher = hasher
     }
 

@@ -234,9 +234,8 @@ extension Cache {
         _ context: CallContext
     ) async throws(RPCError) -> Bool {
         let fenced = transaction.writes.compactMap { write in write.fence.map { (name: write.name, fence: $0) } }
-        let list = near.beginWrites()
-        defer { near.endWrites(list) }
-        for step in plan.steps { step.name.withByteView { near.addWrite($0, to: list) } }
+        let list = beginWrites(plan.steps.map(\.name))
+        defer { endWrites(list) }
         let reply = try await link.result(.write, deadline: context.deadline, lane: context.lane) { command in
             let keys = look.names.count + fenced.count + plan.steps.count
             let arguments = 3 + look.names.count + fenced.count + 3 * plan.steps.count

@@ -1,0 +1,82 @@
+import JSON
+import TestSupport
+import Testing
+
+@Suite("Reads that take two steps")
+struct SecondStepTests {
+    private func read(_ id: Int, _ key: String, _ members: String = #","fresh":true"#) -> String {
+        #"{"jsonrpc":"2.0","id":\#(id),"method":"cache.get","params":{"key":"\#(key)"\#(members)}}"#
+    }
+
+    @Test("are answered all the same where not all that has come may be kept", arguments: ["", #","with_ttl":true"#])
+    func turns(member: String) async throws {
+        try await withAgent(configuration: #"{"limits":{"output_bytes_high":4096}}"#) { agent in
+            let client = try agent.connect()
+            let value = String(repeating: "v", count: 3000)
+            for key in 0..<10 {
+                let entry = #""key":"k\#(key)","value":"\#(key)\#(value)","tags":["t"],"stale_ms":1000"#
+                _ = try await client.result(of: "cache.set", "{\(entry)}")
+            }
+            // What is expected of a reply fades, so that many are let in together.
+            for _ in 0..<100 { _ = try await client.result(of: "cache.get", #"["none"]"#) }
+            let lines = (0..<200).map { id in
+                id % 20 == 19 ? read(id, "none") : read(id, "k\(id % 10)", #","fresh":true\#(member)"#)
+            }
+            try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+            var seen: Set<Int64> = []
+            for _ in lines {
+                let reply = try Document.parse(try await client.receive())
+                let id = try #require(reply["id"]?.integer)
+                seen.insert(id)
+                if id % 20 == 19 {
+                    #expect(reply["result"] == ["hit": false])
+                } else {
+                    #expect(reply["result"]?["value"]?.string == "\(id % 10)\(value)", "\(id)")
+                    #expect((reply["result"]?["ttl_ms"] != nil) == !member.isEmpty)
+                }
+            }
+            #expect(seen.count == lines.count)
+        }
+    }
+
+    @Test("take no more memory than a connection may be owed, however much is asked at once")
+    func memory() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            let value = String(repeating: "v", count: 1_000_000)
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":"\#(value)","tags":["t"]}"#)
+            for _ in 0..<150 { _ = try await client.result(of: "cache.get", #"["none"]"#) }
+            let before = try agent.residentBytes
+            // Nothing but a number comes of these, and all the values have to come from Valkey.
+            let lines = (0..<200).map { read($0, "k") } + [#"{"jsonrpc":"2.0","id":200,"method":"agent.ping"}"#]
+            try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+            var most = before
+            for number in 0...200 {
+                _ = try await client.receive()
+                if number % 20 == 0 { most = max(most, try agent.residentBytes) }
+            }
+            #expect(most - before < 80 << 20, "\(most - before) bytes")
+        }
+    }
+
+    @Test("of what is being written with tags are not answered from memory")
+    func tagged() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            for value in 1...20 {
+                _ = try await client.result(of: "cache.set", #"{"key":"k","value":0}"#)
+                try await client.becomeNear(#"{"key":"k"}"#)
+                let lines = [
+                    #"{"jsonrpc":"2.0","id":1,"method":"cache.set","params":{"key":"k","value":\#(value),"tags":["t"]}}"#,
+                    read(2, "k", ""),
+                ]
+                try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+                for _ in lines {
+                    let reply = try Document.parse(try await client.receive())
+                    if reply["id"] == 2 { #expect(reply["result"]?["source"] == "valkey") }
+                }
+                #expect(try await client.result(of: "cache.get", #"["k"]"#)["value"]?.integer == Int64(value))
+            }
+        }
+    }
+}
