@@ -242,12 +242,18 @@ extension Link {
         )
     }
 
-    /// How long until the next attempt or probe, in milliseconds, at least 1.
+    /// How long until the next attempt or probe may have shown that the server is there, in milliseconds.
+    ///
+    /// Not less than lies between two attempts: whoever came back sooner would find the same.
     var retryAfterMilliseconds: Int64 {
         guard breaker.mode == .automatic else { return 1000 }
+        let now = EventLoop.reactor.now
         var next = breaker.probeInstant
-        if let connection = pipelines.first?.connection, connection.isWaiting { next = connection.nextAttempt }
-        return min(max(next.milliseconds(since: EventLoop.reactor.now), 0) + 1, 30_000)
+        if let connection = pipelines.first?.connection, !connection.isReady {
+            // The probe is the next connection's greeting; one that is being made may be greeted at any moment.
+            next = connection.isWaiting ? connection.nextAttempt : now
+        }
+        return min(max(next.milliseconds(since: now), Link.attemptInterval.wholeMilliseconds), 30_000)
     }
 
     /// Hands the breaker to an operator, or back to what happens.

@@ -16,6 +16,8 @@ public struct CacheGetParameters {
     /// Return the life left as `ttl_ms` too.
     public let withTTL: Bool
     /// Ask to be the one who computes a missing entry, for at most so long.
+    ///
+    /// A connection computes 4096 entries at a time at most; one more is `overloaded`.
     public let leaseMilliseconds: Int64?
     /// Only with `lease_ms`: how long to wait for the value while another one computes it.
     public let waitMilliseconds: Int64

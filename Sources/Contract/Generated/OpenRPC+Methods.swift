@@ -413,7 +413,8 @@ extension OpenRPC {
         Valkey even where this agent holds a copy.","type":"boolean","default":false}},{"name":"with_ttl",\#
         "description":"Return the life left as `ttl_ms` too.","required":false,"schema":{"type":"boolean",\#
         "default":false}},{"name":"lease_ms","description":"Ask to be the one who computes a missing entry, for at \#
-        most so long.","required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms",\#
+        most so long. A connection computes 4096 entries at a time at most; one more is `overloaded`.",\#
+        "required":false,"schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms",\#
         "description":"Only with `lease_ms`: how long to wait for the value while another one computes it.",\#
         "required":false,"schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}},{"name":"with_tags",\#
         "description":"Return `tags` and `stale_ms` too, where the entry has them, as cache.set takes them. Valkey is \#

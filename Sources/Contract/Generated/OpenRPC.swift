@@ -209,28 +209,29 @@ public enum OpenRPC {
         {"name":"fresh","description":"Ask Valkey even where this agent holds a copy.","required":false,\#
         "schema":{"$ref":"#/components/schemas/fresh"}},{"name":"with_ttl","description":"Return the life left as \#
         `ttl_ms` too.","required":false,"schema":{"type":"boolean","default":false}},{"name":"lease_ms",\#
-        "description":"Ask to be the one who computes a missing entry, for at most so long.","required":false,\#
-        "schema":{"type":"integer","minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with \#
-        `lease_ms`: how long to wait for the value while another one computes it.","required":false,\#
-        "schema":{"type":"integer","minimum":0,"maximum":3600000,"default":0}},{"name":"with_tags",\#
-        "description":"Return `tags` and `stale_ms` too, where the entry has them, as cache.set takes them. Valkey is \#
-        asked, as with `fresh`, and no copy is kept.","required":false,"schema":{"type":"boolean","default":false}}],\#
-        "result":{"name":"result","description":"The entry, or `hit` false.",\#
-        "schema":{"$ref":"#/components/schemas/entry"}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/conflict"},{"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a \#
-        hit","params":[{"name":"key","value":"user:42"}],"result":{"name":"result","value":{"hit":true,\#
-        "value":{"name":"Ada"},"source":"valkey"}}},{"name":"a miss for the one who is to compute",\#
-        "params":[{"name":"key","value":"report"},{"name":"lease_ms","value":10000},{"name":"wait_ms","value":5000}],\#
-        "result":{"name":"result","value":{"hit":false,"lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss",\#
-        "params":[{"name":"key","value":"user:43"}],"result":{"name":"result","value":{"hit":false}}},{"name":"by \#
-        position, in a namespace","params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],\#
-        "result":{"name":"result","value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left",\#
-        "params":[{"name":"key","value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result",\#
-        "value":{"hit":true,"value":"running","source":"valkey","ttl_ms":60000}}},{"name":"with all that it takes to \#
-        write it anew elsewhere","params":[{"name":"key","value":"page"},{"name":"with_tags","value":true}],\#
+        "description":"Ask to be the one who computes a missing entry, for at most so long. A connection computes \#
+        4096 entries at a time at most; one more is `overloaded`.","required":false,"schema":{"type":"integer",\#
+        "minimum":1,"maximum":3600000}},{"name":"wait_ms","description":"Only with `lease_ms`: how long to wait for \#
+        the value while another one computes it.","required":false,"schema":{"type":"integer","minimum":0,\#
+        "maximum":3600000,"default":0}},{"name":"with_tags","description":"Return `tags` and `stale_ms` too, where \#
+        the entry has them, as cache.set takes them. Valkey is asked, as with `fresh`, and no copy is kept.",\#
+        "required":false,"schema":{"type":"boolean","default":false}}],"result":{"name":"result","description":"The \#
+        entry, or `hit` false.","schema":{"$ref":"#/components/schemas/entry"}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a hit","params":[{"name":"key",\#
+        "value":"user:42"}],"result":{"name":"result","value":{"hit":true,"value":{"name":"Ada"},"source":"valkey"}}},\#
+        {"name":"a miss for the one who is to compute","params":[{"name":"key","value":"report"},{"name":"lease_ms",\#
+        "value":10000},{"name":"wait_ms","value":5000}],"result":{"name":"result","value":{"hit":false,\#
+        "lease":"6f1c2a9e0b7d4c58a3e1f0927d6b5c44"}}},{"name":"a miss","params":[{"name":"key","value":"user:43"}],\#
+        "result":{"name":"result","value":{"hit":false}}},{"name":"by position, in a namespace",\#
+        "params":[{"name":"key","value":"user:42"},{"name":"namespace","value":"people"}],"result":{"name":"result",\#
+        "value":{"hit":true,"value":[1,2],"source":"valkey"}}},{"name":"with the life left","params":[{"name":"key",\#
+        "value":"job"},{"name":"with_ttl","value":true}],"result":{"name":"result","value":{"hit":true,\#
+        "value":"running","source":"valkey","ttl_ms":60000}}},{"name":"with all that it takes to write it anew \#
+        elsewhere","params":[{"name":"key","value":"page"},{"name":"with_tags","value":true}],\#
         "result":{"name":"result","value":{"hit":true,"value":1,"source":"valkey","stale_ms":30000,"tags":["news",\#
         "user:42"]}}},{"name":"an entry without an end","params":[{"name":"key","value":"motto"},{"name":"with_ttl",\#
         "value":true}],"result":{"name":"result","value":{"hit":true,"value":"serve","source":"valkey",\#
