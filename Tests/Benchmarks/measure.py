@@ -55,6 +55,7 @@ NAMES = {
     "valkey": "Valkey, TCP",
     "valkey-unix": "Valkey, Unix socket",
     "lines": "line server",
+    "relay": "relay of sets",
     "twemproxy": "twemproxy",
     "twemproxy-unix": "twemproxy, Unix socket",
     "envoy": "Envoy",
@@ -170,15 +171,16 @@ class LoadRow:
         return outcome
 
     def note_ceiling(self, outcome: Outcome) -> None:
-        """Says where a demand asks for more than Valkey itself does, whom every call of the row has to pass."""
-        if "pass" not in outcome.figures or "valkey" not in outcome.figures or self.metric != "calls_per_second":
+        """Says where a demand asks for more than Valkey itself does, or than what does nothing but copy."""
+        if "pass" not in outcome.figures or self.metric != "calls_per_second":
             return
-        ceiling = statistics.median(outcome.figures["valkey"])
-        for demand in outcome.demands:
-            if demand.peer != "valkey" and demand.peer in outcome.figures and demand.factor > 1:
-                ratio = ceiling / statistics.median(outcome.figures[demand.peer])
-                if ratio < demand.factor:
-                    outcome.notes.append(f"a client straight to Valkey over TCP is {ratio:.2f} × {NAMES[demand.peer]}")
+        for subject, words in {"valkey": "a client straight to Valkey over TCP", "relay": "the relay of sets"}.items():
+            for demand in outcome.demands:
+                if subject not in outcome.figures or demand.peer not in outcome.figures or demand.peer == "valkey":
+                    continue
+                ratio = statistics.median(outcome.figures[subject]) / statistics.median(outcome.figures[demand.peer])
+                if ratio < demand.factor > 1:
+                    outcome.notes.append(f"{words} is {ratio:.2f} × {NAMES[demand.peer]}")
 
 
 @dataclass(frozen=True)

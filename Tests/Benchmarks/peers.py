@@ -28,6 +28,7 @@ class Programs:
     squired: Path
     rpc: Path
     line_server: Path
+    set_relay: Path
     fanout: Path
     python: Path | None
     envoy: Path | None
@@ -44,6 +45,7 @@ class Programs:
             squired=release / "squired",
             rpc=release / "rpc",
             line_server=bench / "line_server",
+            set_relay=bench / "set_relay",
             fanout=bench / "fanout",
             python=python if python.exists() else None,
             envoy=envoy,
@@ -130,6 +132,8 @@ class Stage:
         """Starts a subject's servers and says how `rpc bench` reaches it."""
         if subject == "lines":
             return ["--socket", str(self.line_server()), "--in-order"]
+        if subject == "relay":
+            return ["--socket", str(self.set_relay())]
         if subject.split("-")[0] in ("near", "pass"):
             return ["--socket", str(self.agent(subject))]
         return ["--direct", self.url(subject)]
@@ -180,6 +184,13 @@ class Stage:
         path = self.path("l.sock")
         if "lines" not in self.processes:
             self.start("lines", [self.programs.line_server, path, LINE_ANSWER], is_up=lambda: accepts(path))
+        return path
+
+    def set_relay(self) -> Path:
+        path = self.path("r.sock")
+        if "relay" not in self.processes:
+            self.valkey()
+            self.start("relay", [self.programs.set_relay, path, self.port], is_up=lambda: accepts(path))
         return path
 
     def agent(self, name: str) -> Path:

@@ -129,6 +129,9 @@ Medians of {settings.rounds} rounds of {settings.seconds:g} s each, after {setti
   **Squire, pass-through**: `cache.tier` is `valkey`, so each call is a command to Valkey, over TCP.
 - **The line server** (`Tests/Benchmarks/line_server.c`) is the least that a server can do: it counts line feeds and
   answers each with the same line. What the agent takes beyond it is the agent's own.
+- **The relay of sets** (`Tests/Benchmarks/set_relay.c`) is the least that anything can do which stands between the load
+  and Valkey: it copies key and value from fixed places of a line into a `SET … PX` and answers `+OK` with a line, and
+  checks nothing. Where a demand is beyond it, two cores are too few for load, Valkey and anything between them.
 - **twemproxy** and **Envoy** pass on to the same Valkey over TCP, Envoy with one worker, which on two cores is faster
   than with two.
 - **On schedule** means that calls begin at even distances however late the replies are, and a call's time counts from

@@ -34,7 +34,7 @@ ROWS = [
         unit="µs",
     ),
     LoadRow("pass-get-50x16", "pass-through get, 50 × 16", Load(50, 16), ("pass", *PROXIES), BEYOND_PROXIES),
-    LoadRow("pass-set-50x16", "pass-through set, 50 × 16", Load(50, 16, "set"), ("pass", *PROXIES), BEYOND_PROXIES),
+    LoadRow("pass-set-50x16", "pass-through set, 50 × 16", Load(50, 16, "set"), ("pass", *PROXIES, "relay"), BEYOND_PROXIES),
     LoadRow(
         "pass-50x1",
         "pass-through get, 50 × 1",
