@@ -6,8 +6,9 @@ public import Bytes
 public final class Peer {
     /// Bytes that a reply to a read is taken for at least, as long as none has come.
     static let guessedReplyBytes = 16 << 10
-    /// Most reads that run on a connection which has had no reply to one, whatever ``RPCLimits/outputBytesHigh`` is.
-    static let unseenRepliesMax = 64
+    /// Most reads that run on a connection which has had no reply to one, whatever ``RPCLimits/outputBytesHigh`` is: as
+    /// many of the largest values as it may be owed.
+    static let unseenRepliesMax = 4
 
     /// Received and not yet consumed.
     public var input = ByteBuffer()
@@ -22,6 +23,11 @@ public final class Peer {
     /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one what
     /// ``CallTable`` knows of other connections, and at least a guess.
     public internal(set) var expectedReplyBytes: Int
+    /// What is expected at least: such a part of the largest reply of the last thousand or so that what runs, were all of
+    /// it as large, is half of what the connection is closed for. Most reads may be small, and then all be large.
+    private var expectedReplyBytesMin = 0
+    /// The part, as a power of two that divides.
+    private let shareBits: Int
     /// Bytes that the replies to the calls that run are expected to have.
     public internal(set) var runningReplyBytes = 0
     /// What is bound to the connection, such as subscriptions: while it is more than 0, a client that has ended its
@@ -76,7 +82,8 @@ public final class Peer {
 
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {
-        expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, 1)
+        expectedReplyBytesMin = max(bytes >> shareBits, expectedReplyBytesMin - (expectedReplyBytesMin >> 10))
+        expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, expectedReplyBytesMin, 1)
     }
 
     /// Begins a connection, of which no method is ``ungated``.
@@ -85,5 +92,7 @@ public final class Peer {
         self.userID = userID
         decoder = FrameDecoder(messageBytesMax: limits.messageBytesMax)
         expectedReplyBytes = max(Peer.guessedReplyBytes, limits.outputBytesHigh / Peer.unseenRepliesMax)
+        let share = max(limits.outputBytesMax / limits.outputBytesHigh / 2, 1)
+        shareBits = Int.bitWidth - 1 - share.leadingZeroBitCount
     }
 }

@@ -32,6 +32,22 @@ struct SlowReaderTests {
         }
     }
 
+    @Test("fast enough is told everything all the same, whatever it has asked for before", arguments: [0, 150])
+    func burst(before: Int) async throws {
+        try await withAgent { agent in
+            _ = try agent.server.command("SET", "cache:big", "\"" + String(repeating: "v", count: 600_000) + "\"")
+            let client = try agent.connect()
+            if before > 0 { _ = try await client.result(of: "cache.get", #"["big"]"#) }
+            for _ in 0..<before { _ = try await client.result(of: "cache.get", #"["none"]"#) }
+            let count = 70
+            let lines = (0..<count).map {
+                #"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":{"key":"big","fresh":true}}"# + "\n"
+            }
+            try await client.send(bytes: Array(lines.joined().utf8))
+            for _ in 0..<count { #expect(try await client.receive().utf8.count > 600_000) }
+        }
+    }
+
     @Test("is kept and not read from while little is owed to it")
     func heldBack() async throws {
         let limits = #"{"limits": {"output_bytes_high": 65536, "running_max": 16}}"#
