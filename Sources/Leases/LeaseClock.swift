@@ -3,8 +3,9 @@ public import Linux
 /// When a lease is renewed, and until when it can be relied on: the clock of one lease on the holder's host.
 ///
 /// The server counts a lease's life from a moment after the request left, so counting from when it left is safe
-/// whatever the server's clock shows. From the end a margin is taken for two clocks that run at different rates, and for
-/// the holder to stop in. Pure: it is told the time.
+/// whatever the server's clock shows, unless that is set forward meanwhile: then the server ends the lease earlier by as
+/// much. From the end a margin is taken for two clocks that run at different rates, and for the holder to stop in. Pure:
+/// it is told the time.
 public struct LeaseClock: Sendable {
     /// Part of a life that is left when it no longer counts: one in so many.
     private static let marginDivisor: Int64 = 20
@@ -55,6 +56,17 @@ public struct LeaseClock: Sendable {
         holdEnd = sent.advanced(milliseconds: holdMilliseconds)
     }
 
+    /// Takes note that a life which somebody else asked for may have been given, and may be shorter than the one before.
+    ///
+    /// - Parameters:
+    ///   - life: The life, in milliseconds.
+    ///   - sent: When the request left, or a moment before.
+    public mutating func cut(life: Int64, sent: Instant) {
+        guard sent.advanced(milliseconds: life) < end else { return }
+        renewedAt = sent
+        renewedLife = life
+    }
+
     /// Begins the time for which the agent renews by itself.
     public mutating func heardOfHolder(at now: Instant) {
         holdEnd = now.advanced(milliseconds: holdMilliseconds)
@@ -66,7 +78,8 @@ public struct LeaseClock: Sendable {
         return renewedAt.advanced(nanoseconds: life - LeaseClock.margin(life))
     }
 
-    /// When the server ends it, unless it is renewed; it may do so a little later, never earlier.
+    /// When the server ends it, unless it is renewed; it may do so a little later, and earlier only where its clock is
+    /// set forward.
     public var end: Instant { renewedAt.advanced(milliseconds: renewedLife) }
 
     /// When it is to be renewed; never, where that would take it beyond the time for which the agent renews.

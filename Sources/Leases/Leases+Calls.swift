@@ -67,6 +67,8 @@ extension Leases {
 
     /// Renews a lease for a client, and binds it to the client's connection where it is a bound one: one round trip.
     ///
+    /// Where the connection that had it has ended, the release comes first, and the lease is lost.
+    ///
     /// - Parameters:
     ///   - token: What the client shows.
     ///   - kind: What it must be a lease of.
@@ -83,36 +85,62 @@ extension Leases {
         answer: @escaping @EventLoop (RenewedLease) -> Void
     ) {
         let place = LeasePlace(kind, token.name, keyspace)
+        let peer = calls.peer(of: context.call)
+        // Once Valkey was asked, the lease is the connection's: whether that can hold it is seen before.
+        if let peer, ids[token.id]?.wish.isBound != false, !calls.watchProcess(of: peer) {
+            return calls.fail(context.call, Leases.processEnded)
+        }
         // The connection is the party from now on.
-        let party = calls.peer(of: context.call).map { holder(of: $0).party } ?? []
+        let party = peer.map { holder(of: $0).party } ?? []
         Task { @EventLoop in
-            let sent = Instant.now
-            let outcome: RenewalAnswer
-            do throws(LinkFailure) {
-                let reply = try await self.link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
-                    self.append(renewalOf: token.id, place, context.userID, life: life, party: party, to: &$0)
-                }
-                outcome = RenewalAnswer(reply)
-            } catch {
-                return self.calls.fail(context.call, RPCError(error))
-            }
-            switch outcome {
-            case .renewed(let life, let record):
-                do throws(RPCError) {
+            do throws(RPCError) {
+                try await self.turns.enter(token.id, until: context.deadline)
+                defer { self.turns.leave(token.id) }
+                let sent = Instant.now
+                let outcome = try await self.renewal(token, place, life: life, party, sent: sent, context)
+                switch outcome {
+                case .renewed(let life, let record):
                     answer(try self.adopt(token, place, record, life: life, sent: sent, context, owner))
-                } catch {
-                    self.calls.fail(context.call, error)
+                case .over, .revoked, .moved:
+                    if let lease = self.ids[token.id], lease.userID == context.userID {
+                        // Whoever held it hears of it, too.
+                        if case .revoked = outcome { self.revoked(lease) } else { self.ended(lease) }
+                    }
+                    throw Leases.lost
+                case .error(let error):
+                    throw error
                 }
-            case .over, .revoked, .moved:
-                if let lease = self.ids[token.id], lease.userID == context.userID {
-                    // Whoever held it hears of it, too.
-                    if case .revoked = outcome { self.revoked(lease) } else { self.ended(lease) }
-                }
-                self.calls.fail(context.call, Leases.lost)
-            case .error(let error):
+            } catch {
                 self.calls.fail(context.call, error)
             }
         }
+    }
+
+    /// Asks Valkey to renew a lease for a client.
+    private func renewal(
+        _ token: LeaseToken,
+        _ place: LeasePlace,
+        life: Int64?,
+        _ party: [UInt8],
+        sent: Instant,
+        _ context: CallContext
+    ) async throws(RPCError) -> RenewalAnswer {
+        do throws(LinkFailure) {
+            let reply = try await link.call(.idempotentWrite, deadline: context.deadline, lane: context.lane) {
+                append(renewalOf: token.id, place, context.userID, life: life, party: party, to: &$0)
+            }
+            return RenewalAnswer(reply)
+        } catch {
+            if error.outcome == .unknown, let life { mayBeCut(token, to: life, sent: sent, context) }
+            throw RPCError(error)
+        }
+    }
+
+    /// Takes note that a lease may have another life than its holder counts on, which has heard of no answer.
+    private func mayBeCut(_ token: LeaseToken, to life: Int64, sent: Instant, _ context: CallContext) {
+        guard let known = ids[token.id], known.isKept, known.userID == context.userID else { return }
+        known.clock.cut(life: life, sent: sent)
+        keep(known)
     }
 
     /// Valkey does not know a lease any more that a connection of this agent may hold.
@@ -146,6 +174,7 @@ extension Leases {
         }
         do throws(RPCError) {
             guard let peer, clock.validUntil.milliseconds(since: .now) > 0 else { throw Leases.lost }
+            if description.isBound, !calls.watchProcess(of: peer) { throw Leases.processEnded }
             if let known { takeOver(known) }
             var wish = LeaseWish(place, lifeMilliseconds: life)
             wish.weight = record.weight
@@ -168,7 +197,9 @@ extension Leases {
             lookAgain(atWaitsOf: lease)
             return RenewedLease(fence: record.fence, lifeLeft: lease.lifeLeft)
         } catch {
-            // Nobody is there to hold it: a bound one is released, the other runs on.
+            // Whoever has it keeps it, for the life that it has now. Where nobody does, a bound one is released, and the
+            // other runs on.
+            mayBeCut(token, to: life, sent: sent, context)
             if description.isBound, ids[token.id] == nil {
                 letGo(token.id, place, context.userID, until: sent.advanced(milliseconds: life))
             }

@@ -148,9 +148,12 @@ extension Leases: ReplyReceiver {
     func letGo(_ id: LeaseID, _ place: LeasePlace, _ userID: UInt32, until end: Instant) {
         departing[id, default: 0] += 1
         Task { @EventLoop in
+            defer { self.departed(id) }
+            // Whoever is renewing it may be taking it along to another connection; that is known when it is answered.
+            do { try await self.turns.enter(id, until: .distantFuture) } catch { return }
+            defer { self.turns.leave(id) }
             var delay = Leases.retryDelay
-            // Where it is held again, a client took it along to another connection.
-            while !self.link.isEnded, self.ids[id]?.state != .held {
+            while !self.link.isEnded, !self.isHad(id) {
                 let deadline = min(end, Instant.now.advanced(by: Leases.backgroundTimeout))
                 let reply = try? await self.link.call(.idempotentWrite, deadline: deadline, lane: -1) { command in
                     self.append(releaseOf: id, place, userID, isOwn: true, to: &command)
@@ -159,8 +162,12 @@ extension Leases: ReplyReceiver {
                 await EventLoop.reactor.timers.sleep(for: delay)
                 delay = min(delay * 2, Leases.retryDelayMax)
             }
-            self.departed(id)
         }
+    }
+
+    /// Whether a connection of this agent has a lease; one that was revoked is its holder's until that one ends it.
+    private func isHad(_ id: LeaseID) -> Bool {
+        ids[id].map { $0.state == .held || $0.state == .revoked } ?? false
     }
 
     private func departed(_ id: LeaseID) {

@@ -94,6 +94,8 @@ public final class Leases {
     var deferred: [Lease] = []
     /// How often each lease is being released, however long that takes.
     var departing: [LeaseID: Int] = [:]
+    /// Releases that nobody waits for, and renewals of clients, of one lease follow one another: whose it is then is known.
+    let turns = Turns<LeaseID>(behind: "others renewed or released the lease")
     /// Whether nobody is let wait any more: the agent is ending.
     var isEnding = false
     /// Whether what connections hold stays theirs when they end.
@@ -185,8 +187,7 @@ public final class Leases {
         party: [UInt8]? = nil
     ) throws(RPCError) -> Lease {
         if wish.isBound, !calls.watchProcess(of: peer) {
-            let message = "the process that connected has ended; whoever holds its connection now must make its own"
-            throw RPCError(.conflict, message, outcome: .notApplied)
+            throw Leases.processEnded
         }
         let holder = holder(of: peer)
         lastNumber += 1
@@ -222,6 +223,13 @@ public final class Leases {
     static let takenOver = RPCError(
         .conflict,
         "the same request was made again, and its later call has what comes of it",
+        outcome: .notApplied
+    )
+
+    /// The error of a call that would bind a lease to a process which has ended.
+    static let processEnded = RPCError(
+        .conflict,
+        "the process that connected has ended; whoever holds its connection now must make its own",
         outcome: .notApplied
     )
 

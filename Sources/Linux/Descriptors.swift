@@ -10,6 +10,12 @@ public enum Descriptors {
         return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLOUT) != 0
     }
 
+    /// Whether a read from `number` would not wait, or what it stands for has happened.
+    public static func isReadable(_ number: Int32) -> Bool {
+        var request = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLIN) != 0
+    }
+
     /// Device and inode of what `number` is open on, as `$JOURNAL_STREAM` has them: `8:1234`; nil where it is closed.
     public static func identity(of number: Int32) -> String? {
         var status = stat()

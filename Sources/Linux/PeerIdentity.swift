@@ -59,15 +59,19 @@ public struct PeerProcess: ~Copyable {
     ///
     /// - Throws: ``Fault``.
     public init(_ socket: borrowing FileDescriptor) throws(Fault) {
+        let opened = FileDescriptor(owning: try PeerProcess.open(socket))
+        // One that has ended is known to the kernel until its parent asks how.
+        guard !Descriptors.isReadable(opened.number) else { throw .ended }
+        descriptor = opened
+    }
+
+    private static func open(_ socket: borrowing FileDescriptor) throws(Fault) -> Int32 {
         let number = squire_peer_process(socket.number)
-        if number >= 0 {
-            descriptor = FileDescriptor(owning: number)
-            return
-        }
+        if number >= 0 { return number }
         if errno == EINVAL || errno == ENODATA || errno == ESRCH { throw .ended }
         guard let identity = PeerIdentity(socket), identity.processID > 0 else { throw .unknown }
         let opened = squire_process_open(identity.processID)
         if opened < 0 { throw errno == ESRCH ? .ended : .unknown }
-        descriptor = FileDescriptor(owning: opened)
+        return opened
     }
 }

@@ -32,7 +32,7 @@ public final class Sessions: ReplyReceiver {
     let keyspace: Keyspace
     let log: Log
     let pending = PendingReads()
-    let turns = SessionTurns()
+    let turns = Turns<[UInt8]>(behind: "other changes of the session")
     var plaintext = ByteBuffer()
     var nameScratch = ByteBuffer()
     var alarm = CorruptionAlarm()

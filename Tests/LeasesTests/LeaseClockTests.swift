@@ -43,6 +43,17 @@ struct LeaseClockTests {
         #expect(clock.isHoldOver(at: clock.validUntil))
     }
 
+    @Test("counts on no more than a shorter life that somebody else asked for, and renews with its own")
+    func cut() {
+        var clock = clock()
+        let later = Self.start.advanced(milliseconds: 5000)
+        clock.cut(life: 60_000, sent: later)
+        #expect(clock.end == Self.start.advanced(milliseconds: 30_000))
+        clock.cut(life: 1000, sent: later)
+        #expect(clock.end == later.advanced(milliseconds: 1000))
+        #expect(clock.nextLife(at: clock.nextRenewal) == 30_000)
+    }
+
     @Test("cuts the last life so that it ends with that time")
     func lastLife() {
         let clock = clock(hold: 35_000)

@@ -1,31 +1,36 @@
 import Contract
-import EventLoop
-import JSONRPC
-import Linux
+public import EventLoop
+public import JSONRPC
+public import Linux
 
-/// Lets changes of one session through this agent take turns: each then meets what the last one wrote, and the
-/// comparison in Valkey fails for changes of other agents only.
+/// Lets what this agent does to one thing in Valkey, such as a session or a lease, take turns: each then meets what came
+/// of the last one.
 @EventLoop
-final class SessionTurns {
-    /// A change that waits, and what tells it whether its turn has come.
+public final class Turns<Name: Hashable & Sendable> {
+    /// One that waits, and what tells it whether its turn has come.
     private struct Waiter {
         let number: UInt64
         let continuation: CheckedContinuation<Bool, Never>
     }
 
-    private var waiting: [[UInt8]: [Waiter]] = [:]
+    private let others: String
+    private var waiting: [Name: [Waiter]] = [:]
     private var lastNumber: UInt64 = 0
 
-    /// Sessions whose change runs.
-    var count: Int { waiting.count }
+    /// Lets nobody wait yet.
+    ///
+    /// - Parameter others: What whoever waits waits for, in the words of an error.
+    public init(behind others: String) {
+        self.others = others
+    }
 
-    /// Waits until no change that began before runs; ``leave(_:)`` must follow.
+    /// Waits until nothing that began before runs; ``leave(_:)`` must follow.
     ///
     /// - Parameters:
-    ///   - name: Names the session.
+    ///   - name: Names the thing.
     ///   - deadline: When the caller stops waiting.
     /// - Throws: ``RPCError`` `deadline_exceeded` where the turn does not come in time; nothing is to follow then.
-    func enter(_ name: [UInt8], until deadline: Instant) async throws(RPCError) {
+    public func enter(_ name: Name, until deadline: Instant) async throws(RPCError) {
         guard waiting[name] != nil else {
             waiting[name] = []
             return
@@ -38,16 +43,12 @@ final class SessionTurns {
         }
         EventLoop.reactor.timers.cancel(timer)
         guard isTurn else {
-            throw RPCError(
-                .deadlineExceeded,
-                "the deadline passed while other changes of the session ran",
-                outcome: .notApplied
-            )
+            throw RPCError(.deadlineExceeded, "the deadline passed while \(others) ran", outcome: .notApplied)
         }
     }
 
-    /// Lets the next change run.
-    func leave(_ name: [UInt8]) {
+    /// Lets the next one run.
+    public func leave(_ name: Name) {
         guard waiting[name]?.isEmpty == false else {
             waiting[name] = nil
             return
@@ -55,8 +56,8 @@ final class SessionTurns {
         waiting[name]?.removeFirst().continuation.resume(returning: true)
     }
 
-    /// Takes a change whose time is over out of those that wait; one whose turn has come is left alone.
-    private func giveUp(_ name: [UInt8], _ number: UInt64) {
+    /// Takes one whose time is over out of those that wait; one whose turn has come is left alone.
+    private func giveUp(_ name: Name, _ number: UInt64) {
         guard let index = waiting[name]?.firstIndex(where: { $0.number == number }) else { return }
         waiting[name]?.remove(at: index).continuation.resume(returning: false)
     }
