@@ -205,7 +205,7 @@ enum LeaseScripts {
     )
 
     /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
-    /// or by its own where that is empty.
+    /// or by its own where that is empty. What a client asks for is its own from then on; an agent may ask for less.
     ///
     /// ARGV[7] is the connection that asks, as a party: the lease is that party's from now on, unless its party has a
     /// name. Where it is empty, the agent asks by itself, and only the one that keeps the lease may: one from which it was
@@ -213,7 +213,7 @@ enum LeaseScripts {
     /// `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
-        -- squire lease.renew 3
+        -- squire lease.renew 4
         \(time)
         \(functions)
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
@@ -221,9 +221,12 @@ enum LeaseScripts {
         if r and r.user == ARGV[4] and r.ends > now then
           if ARGV[7] == '' and r.agent ~= ARGV[5] then return {0, 'm'} end
           if r.state == 'r' then return {0, 'r'} end
-          r.life = tonumber(ARGV[6]) or r.life
-          r.ends, r.state, r.agent = now + r.life, 'h', ARGV[5]
-          if ARGV[7] ~= '' then r.rest = string.gsub(r.rest, '^%x+%-%d+', ARGV[7]) end
+          local life = tonumber(ARGV[6]) or r.life
+          r.ends, r.state, r.agent = now + life, 'h', ARGV[5]
+          if ARGV[7] ~= '' then
+            r.life = life
+            r.rest = string.gsub(r.rest, '^%x+%-%d+', ARGV[7])
+          end
           record = write(r)
           redis.call('HSET', K, 'h:' .. ARGV[3], record)
           load()
@@ -231,7 +234,7 @@ enum LeaseScripts {
             S.e = r.ends
             keep()
           end
-          return {1, text(r.life), record}
+          return {1, text(life), record}
         end
         load()
         prune()

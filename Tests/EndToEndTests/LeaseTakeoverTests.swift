@@ -98,4 +98,18 @@ struct LeaseTakeoverTests {
             }
         }
     }
+
+    @Test("and is renewed without a life has the client's own, also where the agent's last renewal was shorter")
+    func ownLife() async throws {
+        try await withAgent { agent in
+            let client = try agent.lease()
+            let held = try await client.result("lock.acquire", ["name": "n", "ttl_ms": 6000, "max_hold_ms": 6500])
+            // After two seconds the agent may renew it for four and a half.
+            try await waitUntil("the agent renewed it", within: .seconds(20)) {
+                try await agent.leases("renewals") == 1
+            }
+            let left = try await client.result("lock.renew", ["lease": held["lease"] ?? .null])["ttl_ms"]?.integer
+            #expect(try #require(left) > 4500)
+        }
+    }
 }
