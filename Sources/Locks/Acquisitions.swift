@@ -48,7 +48,6 @@ public final class Acquisitions: LeaseOwner {
             key: wish.place.key,
             keyspace: keyspace
         ) { digested in
-            digested.append(wish.place.key)
             for number in [
                 wish.weight, wish.capacity, wish.lifeMilliseconds, wish.waitMilliseconds ?? -1, wish.holdMilliseconds,
                 wish.isBound ? 1 : 0,

@@ -8,8 +8,9 @@ import Valkey
 /// A call whose first outcome is remembered, so that repeating it has no second effect.
 ///
 /// The record lies beside the key that the call is about, in the same slot and store, and is written by the script that
-/// has the effect: either both happened or neither. It is named after the caller's user id, the method and the request,
-/// and holds a digest of the parameters and the outcome for ten minutes. A refusal before execution leaves no record.
+/// has the effect: either both happened or neither. It is named after the caller's user id, the method, the key and the
+/// request, and holds a digest of the parameters and the outcome for ten minutes. A refusal before execution leaves no
+/// record.
 @EventLoop
 public struct RememberedRequest {
     /// How long an outcome is remembered, in milliseconds.
@@ -63,7 +64,7 @@ public struct RememberedRequest {
     ///   - method: The method's name.
     ///   - key: Name in Valkey of the key that the call is about.
     ///   - keyspace: Gives the prefix.
-    ///   - parameters: Appends everything else that makes two calls the same.
+    ///   - parameters: Appends everything but the key that makes two calls the same.
     /// - Throws: ``RPCError`` where the name of the request is no text.
     public init(
         _ request: JSONString,
@@ -81,6 +82,9 @@ public struct RememberedRequest {
         buffer.append(decimal: Int64(context.userID))
         buffer.append(":")
         buffer.append(method)
+        buffer.append(":")
+        // Many keys may have one tag. A digest is as long for each, so that no key and request look like others.
+        buffer.append(key.withByteView { Digest.sha1Hexadecimal($0) })
         buffer.append(":")
         buffer.append(try keyspace.resolve(request, parameter: "request_id"))
         name = buffer.view.copy()

@@ -209,6 +209,24 @@ struct EntryTests {
         }
     }
 
+    @Test("has requests of its own, also where it shares its slot with others", arguments: ServerKind.installed)
+    func requestsOfNeighbours(kind: ServerKind) async throws {
+        try await withAgent(kind) { agent in
+            let client = try agent.connect()
+            for (method, rest) in [("cache.increment", ""), ("hash.increment", #","field":"f""#)] {
+                for key in ["{u}\(method)", "{u}\(method).b"] {
+                    // The second call repeats the first.
+                    for _ in 0..<2 {
+                        let params = #"{"key":"\#(key)"\#(rest),"request_id":"a"}"#
+                        #expect(try await client.resultText(of: method, params) == #"{"value":1}"#)
+                    }
+                    let text = try await client.resultText(of: method, #"{"key":"\#(key)"\#(rest)}"#)
+                    #expect(text == #"{"value":2}"#)
+                }
+            }
+        }
+    }
+
     @Test("of another kind is a conflict, and stays as it is", arguments: ServerKind.installed)
     func otherKinds(kind: ServerKind) async throws {
         try await withAgent(kind) { agent in

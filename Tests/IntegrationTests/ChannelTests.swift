@@ -161,6 +161,15 @@ struct ChannelTests {
                 try expect(clients[1].fault("channel.publish", other), "conflict")
                 try clients[1].publish("news", "3")
                 try expect(clients[0].news(2), ["news 1", "news 3"])
+                // Channels whose records lie in one slot.
+                for channel in ["{t}.orders", "{t}.audit"] {
+                    _ = try clients[0].subscribe(#"{"channel":"\#(channel)"}"#)
+                    for client in clients {
+                        let params = #"{"channel":"\#(channel)","message":1,"request_id":"r"}"#
+                        try expect(client.call("channel.publish", params)["receivers"]?.integer, 1)
+                    }
+                }
+                try expect(clients[0].news(2), ["{t}.orders 1", "{t}.audit 1"])
             }
         }
     }

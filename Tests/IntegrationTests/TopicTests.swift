@@ -185,6 +185,10 @@ struct TopicTests {
                     let params = #"{"topic":"orders",\#(other),"request_id":"r"}"#
                     try expect(first.fault("topic.publish", params), "conflict")
                 }
+                // Its dead letters are another topic, in the same slot.
+                let letter = try first.put("orders.dead", "1", key: "a", #","request_id":"r""#)
+                try expect(second.put("orders.dead", "1", key: "a", #","request_id":"r""#), letter)
+                try expect(first.inspect("orders.dead"), "1")
             }
         }
     }
