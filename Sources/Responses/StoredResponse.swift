@@ -14,11 +14,17 @@ struct StoredResponse: Sendable {
 
     /// One chunk of a recorded stream.
     struct Chunk: Sendable, Equatable {
+        /// Longest time between two chunks, in milliseconds, as `response.put` bounds it.
+        static let delayMillisecondsMax: Int64 = 3_600_000
+
         /// Where its JSON stands.
         let bounds: Range<Int>
-        /// Time since the chunk before, in milliseconds.
+        /// Time since the chunk before, in milliseconds; at most ``delayMillisecondsMax``.
         let delayMilliseconds: Int64
     }
+
+    /// Most chunks of a stream, as `response.put` bounds them: all their times together fit a number.
+    static let chunksMax = 100_000
 
     /// What was stored.
     enum Body: Sendable {
@@ -215,6 +221,7 @@ private struct EntryParts {
                 let position = scanner.position
                 let element = try scanner.scanValue(depth: 0)
                 guard let chunk = try chunk(element.text, at: start + position) else { return nil }
+                guard chunks.count < StoredResponse.chunksMax else { return nil }
                 chunks.append(chunk)
                 if try scanner.passSeparator(end: UInt8(ascii: "]")) { return chunks }
             }
@@ -238,7 +245,8 @@ private struct EntryParts {
             if name.equals("chunk") { bounds = (start + position)..<(start + position + value.text.count) }
             if name.equals("delay_ms") { delay = value.integer }
         } while try !scanner.passSeparator(end: UInt8(ascii: "}"))
-        guard let bounds, let delay, delay >= 0 else { return nil }
+        // Anybody may have written it: what `response.put` would refuse is none either.
+        guard let bounds, let delay, (0...StoredResponse.Chunk.delayMillisecondsMax).contains(delay) else { return nil }
         return StoredResponse.Chunk(bounds: bounds, delayMilliseconds: delay)
     }
 }

@@ -50,6 +50,29 @@ struct ResponseStreamTests {
         }
     }
 
+    @Test("is none where somebody wrote gaps that nobody may store, and the agent lives on")
+    func foreignGaps() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            _ = try await client.result(of: "response.put", Self.put([(5, #""a""#), (7, "null")]))
+            let keys = try agent.server.command("KEYS", "response:*").elements ?? []
+            let name = try #require(keys.first?.text)
+            guard case .bulk(let stored) = try agent.server.command("GET", name) else {
+                Issue.record("no response")
+                return
+            }
+            let text = String(decoding: stored, as: UTF8.self)
+            let foreign = text.replacing(#""delay_ms":5"#, with: #""delay_ms":9000000000000000000"#)
+                .replacing(#""delay_ms":7"#, with: #""delay_ms":9000000000000000000"#)
+            #expect(foreign.utf8.count == text.utf8.count + 36)
+            try agent.server.command("SET", name, foreign)
+            for stream in ["paced", "at_once"] {
+                let params = #"{\#(Self.identity),"stream":"\#(stream)"}"#
+                #expect(try await client.result(of: "response.get", params)["hit"] == false)
+            }
+        }
+    }
+
     @Test("is paced as it was recorded, while the connection serves other calls")
     func paced() async throws {
         try await withAgent { agent in

@@ -41,6 +41,8 @@ enum ResponseFuzzing {
                 check(bytes, chunk.bounds)
                 precondition(chunk.delayMilliseconds >= 0, "a negative gap")
             }
+            // Adding them up is what a replay begins with.
+            precondition(chunks.reduce(0) { $0 + $1.delayMilliseconds } >= 0, "gaps that are no time together")
         }
         if let usage = entry.usage { check(bytes, usage) }
         precondition(entry.cost >= 0 && entry.tokens >= 0, "less than nothing was saved")

@@ -89,6 +89,7 @@ struct StoredResponseTests {
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","chunks":[]}"#,
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","chunks":[{}]}"#,
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","chunks":[{"delay_ms":-1,"chunk":1}]}"#,
+            #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","chunks":[{"delay_ms":3600001,"chunk":1}]}"#,
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","chunks":1}"#,
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","usage":1,"response":1}"#,
             #"{"id":"0123456789abcdef","generations":"00000000000000000000000000000000","cost":-1,"response":1}"#,
@@ -100,6 +101,16 @@ struct StoredResponseTests {
         #expect(StoredResponse(Array(text.utf8), depthMax: 64) == nil)
         // The script that may replace it is told the same bytes that it sees.
         #expect(StoredResponse.id(of: Array(text.utf8)) == Array(Array(text.utf8).dropFirst(7).prefix(16)))
+    }
+
+    @Test("is no stream of more chunks than may be stored")
+    func chunkCount() {
+        func stream(_ count: Int) -> StoredResponse? {
+            let chunks = [String](repeating: #"{"delay_ms":3600000,"chunk":1}"#, count: count)
+            return StoredResponse(entry(name: "chunks", body: "[\(chunks.joined(separator: ","))]"), depthMax: 64)
+        }
+        #expect(stream(StoredResponse.chunksMax) != nil)
+        #expect(stream(StoredResponse.chunksMax + 1) == nil)
     }
 
     @Test("is not read deeper than the limit")
