@@ -31,6 +31,8 @@ final class CallerAccount {
     let key: Key
     private let log: Log
     private var gates: [CallerGate] = []
+    /// Whether a timer will look whether the account is settled.
+    var isSettling = false
     /// Denials since the last one that the log has; nil where there was none for a while.
     private var untold: Int?
 

@@ -102,13 +102,20 @@ final class Gatekeeper {
     }
 
     /// Forgets an account as soon as nothing would be lost with it.
+    ///
+    /// It is looked at by one timer at a time, however often its caller connects and leaves meanwhile. One that was
+    /// forgotten already says nothing about the one that its caller has now.
     func settle(_ account: CallerAccount) {
-        guard account.isUnused else { return }
+        guard account.isUnused, !account.isSettling, accounts[account.key] === account else { return }
         guard !account.isSettled else {
             accounts[account.key] = nil
             return
         }
-        EventLoop.reactor.timers.schedule(after: Gatekeeper.settlingPeriod) { self.settle(account) }
+        account.isSettling = true
+        EventLoop.reactor.timers.schedule(after: Gatekeeper.settlingPeriod) {
+            account.isSettling = false
+            self.settle(account)
+        }
     }
 
     /// Has another policy and other classes hold, for connections that are open too.
