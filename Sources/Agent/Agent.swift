@@ -189,6 +189,7 @@ final class Agent {
             // What is left of the grace, and a moment at least: a cache store saves its snapshot in it.
             let left = Duration.nanoseconds(deadline.nanoseconds(since: .now))
             await self.stores.stop(grace: max(left, Agent.storesGrace))
+            self.gatekeeper.tellRefusals()
             await self.gatekeeper.audit.stop()
             self.finish()
         }

@@ -91,6 +91,9 @@ final class AuditTrail {
 
     /// Whether a call that must be recorded can be; where it cannot, it is refused.
     ///
+    /// What is known of a call that runs is kept in any case, so there is room for the record of each that was let run:
+    /// see ``end(_:error:)``.
+    ///
     /// - Throws: `unavailable`.
     func checkRoom() throws(RPCError) {
         guard refusesWhenFull, let status = writer?.status, status.isFull || status.fault != nil else { return }
@@ -124,8 +127,41 @@ final class AuditTrail {
         writer.append(record.view)
     }
 
+    /// Records how many calls of a caller were refused behind one of which there is a record of its own.
+    ///
+    /// - Parameters:
+    ///   - count: How many.
+    ///   - outcome: The kind of the errors that they ended with.
+    ///   - userID: The caller.
+    func recordRefused(_ count: Int, _ outcome: StaticString, _ userID: UInt32) {
+        guard let writer else { return }
+        var record = ByteBuffer()
+        AuditTrail.begin(&record, "refused")
+        record.append(",\"uid\":")
+        record.append(decimal: UInt64(userID))
+        record.append(",\"outcome\":\"")
+        record.append(outcome)
+        record.append("\",\"calls\":")
+        record.append(decimal: count)
+        writer.append(record.view)
+    }
+
     /// Begins the record of a call; nil where nothing is recorded at all.
-    func begin(_ method: Method, _ arguments: Arguments, _ peer: Peer, _ access: Access) -> PendingRecord? {
+    ///
+    /// - Parameters:
+    ///   - method: The method.
+    ///   - arguments: The call's parameters.
+    ///   - peer: Its connection.
+    ///   - access: Who calls.
+    ///   - isRefused: Whether it does not run.
+    /// - Returns: What ``end(_:error:)`` ends.
+    func begin(
+        _ method: Method,
+        _ arguments: Arguments,
+        _ peer: Peer,
+        _ access: Access,
+        isRefused: Bool = false
+    ) -> PendingRecord? {
         guard let writer else { return nil }
         var record = ByteBuffer()
         AuditTrail.begin(&record, "call")
@@ -139,7 +175,7 @@ final class AuditTrail {
         record.append(decimal: peer.index)
         if let namespace = Scope(method, arguments).namespace {
             record.append(",\"namespace\":")
-            record.append(jsonString: String(namespace.prefix(64)))
+            record.append(jsonString: String(decoding: namespace.utf8.prefix(64), as: UTF8.self))
         }
         if let object = AuditedObject.text(method, arguments) {
             record.append(",\"object\":\"")
@@ -150,7 +186,8 @@ final class AuditTrail {
             record.append(",\"traceparent\":")
             record.append(jsonString: trace.decoded())
         }
-        return PendingRecord(begun: EventLoop.reactor.now, text: record.view.copy())
+        let isPromised = refusesWhenFull && !isRefused
+        return PendingRecord(begun: EventLoop.reactor.now, text: record.view.copy(), isPromised: isPromised)
     }
 
     /// Ends the record of a call and hands it over.
@@ -161,7 +198,7 @@ final class AuditTrail {
         record.append(error?.kind ?? "ok")
         record.append("\",\"duration_us\":")
         record.append(decimal: max(0, EventLoop.reactor.now.nanoseconds(since: pending.begun) / 1000))
-        writer?.append(record.view)
+        writer?.append(record.view, isPromised: pending.isPromised)
     }
 
     /// Writes what waits, at the end of the agent.
@@ -186,6 +223,8 @@ struct PendingRecord {
     let begun: Instant
     /// Members of its record, as far as they are known.
     let text: [UInt8]
+    /// Whether it was let run because it can be recorded.
+    let isPromised: Bool
 }
 
 /// The object that a call is about, such as a key or a token.

@@ -1,3 +1,4 @@
+import Contract
 import EventLoop
 import JSONRPC
 import Linux
@@ -23,22 +24,35 @@ final class CallerAccount {
         }
     }
 
-    /// How long denials are counted before they are told of.
-    private static let denialPeriod = Duration.seconds(1)
+    /// Why a call was refused that cost its caller nothing.
+    enum Refusal: CaseIterable {
+        /// No rule grants it.
+        case denied
+        /// It is beyond a quota.
+        case overQuota
+
+        /// What the call ended with.
+        var kind: ErrorKind { self == .denied ? .forbidden : .overloaded }
+    }
+
+    /// How long refusals are counted before they are told of.
+    private static let refusalPeriod = Duration.seconds(1)
 
     /// What was used of rates.
     let usage: QuotaAccount
     let key: Key
     private let log: Log
+    private let audit: AuditTrail
     private var gates: [CallerGate] = []
     /// Whether a timer will look whether the account is settled.
     var isSettling = false
-    /// Denials since the last one that the log has; nil where there was none for a while.
-    private var untold: Int?
+    /// Refusals since the first one that was told of; none where there was none for a while.
+    private var untold: [Refusal: Int] = [:]
 
-    init(_ access: Access, log: Log) {
+    init(_ access: Access, audit: AuditTrail, log: Log) {
         key = Key(access)
         usage = QuotaAccount(access.quota, now: EventLoop.reactor.now)
+        self.audit = audit
         self.log = log
     }
 
@@ -47,7 +61,7 @@ final class CallerAccount {
 
     /// Whether nothing would be lost with the account.
     var isSettled: Bool {
-        isUnused && untold == nil && usage.inFlight == 0 && usage.isSettled(at: EventLoop.reactor.now)
+        isUnused && untold.isEmpty && usage.inFlight == 0 && usage.isSettled(at: EventLoop.reactor.now)
     }
 
     /// Takes a gate in, through which the caller comes.
@@ -67,21 +81,33 @@ final class CallerAccount {
     /// What its connections are bound to: leases, and subscriptions.
     var bindings: Int { gates.reduce(0) { $0 + $1.bindings } }
 
-    /// Takes note of a denial: the log has the first, and how many more there were in the second behind it.
-    func deny(_ fields: Log.Fields) {
-        if let count = untold {
-            untold = count + 1
-            return
+    /// Takes note that a call was refused which nothing bounds: of many, one in a second is told of, and how many more.
+    ///
+    /// - Parameters:
+    ///   - refusal: Why.
+    ///   - fields: What the log is told of the first one; nil for nothing.
+    /// - Returns: Whether it is the first in a second, which gets a record of its own.
+    func refuse(_ refusal: Refusal, _ fields: Log.Fields? = nil) -> Bool {
+        if let count = untold[refusal] {
+            untold[refusal] = count + 1
+            return false
         }
-        untold = 0
-        log.warning("a call was denied", fields)
-        EventLoop.reactor.timers.schedule(after: CallerAccount.denialPeriod) { self.tellDenials() }
+        untold[refusal] = 0
+        if let fields { log.warning("a call was denied", fields) }
+        EventLoop.reactor.timers.schedule(after: CallerAccount.refusalPeriod) { self.tell(refusal) }
+        return true
     }
 
-    private func tellDenials() {
-        let count = untold ?? 0
-        untold = nil
-        guard count > 0 else { return }
-        log.warning("more calls of a caller were denied", ["uid": "\(key.userID)", "calls": "\(count)"])
+    /// Tells of refusals that were only counted.
+    func tellRefusals() {
+        for refusal in Refusal.allCases { tell(refusal) }
+    }
+
+    private func tell(_ refusal: Refusal) {
+        guard let count = untold.removeValue(forKey: refusal), count > 0 else { return }
+        if refusal == .denied {
+            log.warning("more calls of a caller were denied", ["uid": "\(key.userID)", "calls": "\(count)"])
+        }
+        audit.recordRefused(count, refusal.kind.kind, key.userID)
     }
 }

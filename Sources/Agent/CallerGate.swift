@@ -75,13 +75,35 @@ final class CallerGate {
         access.quota.isUnbounded ? access.unrestricted.subtracting(keeper.watched) : MethodSet()
     }
 
-    private func deny(_ method: Method, _ reason: String) -> RPCError {
+    /// Takes note of a denial; every one is recorded, of whatever class, and a caller's many together.
+    private func deny(
+        _ call: CallID,
+        _ peer: Peer,
+        _ method: Method,
+        _ arguments: Arguments,
+        _ reason: String
+    ) -> RPCError {
         keeper.counts.denied += 1
-        account.deny([
+        let fields: Log.Fields = [
             "method": "\(method.name)", "uid": "\(access.caller.userID)", "socket": access.caller.socket,
             "reason": reason,
-        ])
+        ]
+        if account.refuse(.denied, fields) {
+            records[call] = keeper.audit.begin(method, arguments, peer, access, isRefused: true)
+        }
         return RPCError(.forbidden, reason, outcome: .notApplied)
+    }
+
+    /// Why a call is beyond the quota, which it counts against where it is not; nil there.
+    private func overQuota(_ method: Method, _ arguments: Arguments) -> RPCError? {
+        guard !access.quota.isUnbounded else { return nil }
+        if let (bound, limit) = heldTooMuch(method) {
+            return .overQuota(bound, limit, retryAfterMilliseconds: nil)
+        }
+        guard let refusal = account.usage.begin(bytes: arguments.byteCount, now: EventLoop.reactor.now) else {
+            return nil
+        }
+        return .overQuota(refusal.bound, refusal.limit, retryAfterMilliseconds: refusal.retryAfterMilliseconds)
     }
 
     /// The bound on what a caller holds that a call would exceed.
@@ -99,29 +121,24 @@ extension CallerGate: CallGate {
     func admit(_ call: CallID, _ peer: Peer, method number: Int, _ arguments: Arguments) throws(RPCError) {
         guard let method = Method(rawValue: UInt8(number)) else { preconditionFailure("there is no method \(number)") }
         let dataClass = keeper.dataClass(of: method, arguments)
-        let isRecorded = keeper.audit.methods.contains(number) || dataClass?.records(method) == true
-        if isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
         if !access.unrestricted.contains(number) {
             let scope = access.granted.contains(number) ? Scope(method, arguments) : nil
             if case .refused(let reason) = access.decide(method, scope) {
-                // Every denial is recorded, of whatever class.
-                if !isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
-                throw deny(method, reason)
+                throw deny(call, peer, method, arguments, reason)
             }
         }
+        let isRecorded = keeper.audit.methods.contains(number) || dataClass?.records(method) == true
         if isRecorded { try keeper.audit.checkRoom() }
+        if let error = overQuota(method, arguments) {
+            keeper.counts.overQuota += 1
+            if isRecorded, account.refuse(.overQuota) {
+                records[call] = keeper.audit.begin(method, arguments, peer, access, isRefused: true)
+            }
+            throw error
+        }
+        if !access.quota.isUnbounded { counted.insert(call) }
+        if isRecorded { records[call] = keeper.audit.begin(method, arguments, peer, access) }
         if let fault = dataClass?.fault(of: method, arguments) { throw fault }
-        guard !access.quota.isUnbounded else { return }
-        if let (bound, limit) = heldTooMuch(method) {
-            keeper.counts.overQuota += 1
-            throw .overQuota(bound, limit, retryAfterMilliseconds: nil)
-        }
-        if let refusal = account.usage.begin(bytes: arguments.byteCount, now: EventLoop.reactor.now) {
-            keeper.counts.overQuota += 1
-            let wait = refusal.retryAfterMilliseconds
-            throw .overQuota(refusal.bound, refusal.limit, retryAfterMilliseconds: wait)
-        }
-        counted.insert(call)
     }
 
     func callEnded(_ call: CallID, error: RPCError?) {

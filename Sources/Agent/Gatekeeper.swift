@@ -96,7 +96,7 @@ final class Gatekeeper {
     func account(of access: Access) -> CallerAccount {
         let key = CallerAccount.Key(access)
         if let known = accounts[key] { return known }
-        let account = CallerAccount(access, log: log)
+        let account = CallerAccount(access, audit: audit, log: log)
         accounts[key] = account
         return account
     }
@@ -116,6 +116,11 @@ final class Gatekeeper {
             account.isSettling = false
             self.settle(account)
         }
+    }
+
+    /// Tells of what callers were refused and was only counted, at the end of the agent.
+    func tellRefusals() {
+        for account in accounts.values { account.tellRefusals() }
     }
 
     /// Has another policy and other classes hold, for connections that are open too.

@@ -36,6 +36,9 @@ public final class AuditWriter: Sendable {
         var status = Status()
         /// Records lost since the last one that tells of it.
         var untold: UInt64 = 0
+
+        /// Whether no further record can be taken.
+        var isFull: Bool { records.count >= AuditWriter.recordsMax || bytes >= AuditWriter.bytesMax }
     }
 
     private let path: String
@@ -123,17 +126,18 @@ public final class AuditWriter: Sendable {
 
     /// Hands over a record.
     ///
-    /// - Parameter members: Members of its object, without braces and without a line break.
+    /// - Parameters:
+    ///   - members: Members of its object, without braces and without a line break.
+    ///   - isPromised: Whether the queue had room when that began which the record tells of: it is taken though the queue
+    ///     is full by now. What may run at once bounds how many such records there are.
     /// - Returns: Whether it was taken; a record that was not is counted as dropped.
     @discardableResult
-    public func append(_ members: ByteView) -> Bool {
+    public func append(_ members: ByteView, isPromised: Bool = false) -> Bool {
         let (isTaken, isFirst) = lock.withLock { () -> (Bool, Bool) in
-            guard unsafe queue.records.count < AuditWriter.recordsMax,
-                unsafe queue.bytes + members.count <= AuditWriter.bytesMax, unsafe !queue.isStopping
-            else {
+            let hasRoom = unsafe !queue.isFull && queue.bytes + members.count <= AuditWriter.bytesMax
+            guard hasRoom || isPromised, unsafe !queue.isStopping else {
                 unsafe queue.status.dropped += 1
                 unsafe queue.untold += 1
-                unsafe queue.status.isFull = true
                 return (false, false)
             }
             unsafe queue.records.append(members.copy())
@@ -145,7 +149,13 @@ public final class AuditWriter: Sendable {
     }
 
     /// How the writer is.
-    public var status: Status { lock.withLock { unsafe queue.status } }
+    public var status: Status {
+        lock.withLock {
+            var status = unsafe queue.status
+            status.isFull = unsafe queue.isFull
+            return status
+        }
+    }
 
     /// A name for an object, such as a key or a token, by which its records are found and which tells nothing of it.
     ///
@@ -253,7 +263,6 @@ extension AuditWriter {
             let isOver = unsafe fault == nil && queue.status.fault != nil
             unsafe queue.status.fault = fault?.reason
             unsafe queue.status.written = file.count
-            unsafe queue.status.isFull = fault != nil && queue.records.count >= AuditWriter.recordsMax
             return (isNew, isOver)
         }
         if isNew, let fault { log.error("the audit file cannot be written", ["file": path, "reason": fault.reason]) }

@@ -120,6 +120,31 @@ struct AuditWriterTests {
         }
     }
 
+    @Test("takes what it promised to take, though it is full by now")
+    func promised() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = "\(directory)/audit.ndjson"
+            try #require(unsafe symlink("/dev/full", path) == 0)
+            let writer = try Self.writer(directory)
+            Self.append(writer, 1)
+            try await waitUntil("the writer knows") { writer.status.fault != nil }
+            Self.append(writer, AuditWriter.recordsMax)
+            try await waitUntil("the writer is full") { writer.status.isFull }
+            for index in 0..<100 {
+                #expect("\"event\":\"promised\",\"n\":\(index)".withByteView { writer.append($0, isPromised: true) })
+                #expect("\"event\":\"other\"".withByteView { !writer.append($0) })
+            }
+            try FileSystem.remove(path)
+            writer.reopen()
+            try await waitUntil("the writer writes again") { writer.status.fault == nil && !writer.status.isFull }
+            writer.stop(within: .seconds(5))
+            #expect(try Self.report(directory, "audit.ndjson").isValid)
+            let lines = try File.text(path).split(separator: "\n")
+            #expect(lines.count { $0.contains("promised") } == 100)
+            #expect(!lines.contains { $0.contains("\"other\"") })
+        }
+    }
+
     @Test("names objects the same over restarts, and so that nobody can read or guess them")
     func pseudonyms() async throws {
         try await withTemporaryDirectory { directory in

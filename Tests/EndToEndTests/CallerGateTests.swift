@@ -16,7 +16,15 @@ struct CallerGateTests {
             let policy = "\(directory)/policy.json"
             try File.write(#"{"rules": [\#(rules)]}"#, to: policy)
             let text = #"{"policy": {"file": "\#(policy)"}\#(members.replacing("DIRECTORY", with: directory))}"#
-            try await withAgent(configuration: text) { agent in try await body(agent, directory) }
+            try File.write(text, to: "\(directory)/squire.json")
+            try await withValkeyServer { server in
+                let arguments = ["--config", "\(directory)/squire.json", "--valkey", "unix://\(server.socketPath)"]
+                try await withDaemon(arguments: arguments, isOperated: false) { daemon in
+                    let agent = RunningAgent(daemon: daemon, server: server)
+                    try await agent.becomeConnected()
+                    try await body(agent, directory)
+                }
+            }
         }
     }
 
@@ -28,13 +36,113 @@ struct CallerGateTests {
         try await withPolicy(rules) { agent, _ in
             let begun = Instant.now
             var passed = 0
-            // Accounts that nobody uses are looked at once a second: three times within these calls.
-            while Instant.now.nanoseconds(since: begun) < 3_500_000_000 {
-                let client = try agent.connect()
-                if try await client.reply(to: "agent.ping").contains("result") { passed += 1 }
+            func call(until instant: Instant) async throws {
+                while Instant.now < instant {
+                    let client = try agent.connect()
+                    if try await client.reply(to: "agent.ping").contains("result") { passed += 1 }
+                }
             }
+            // Accounts that nobody uses are looked at once a second: this one is used when that is about to be done.
+            try await call(until: begun.advanced(milliseconds: 400))
+            try await Task.sleep(for: .nanoseconds(begun.advanced(milliseconds: 2050).nanoseconds(since: .now)))
+            try await call(until: begun.advanced(milliseconds: 2450))
             let seconds = Int(Instant.now.nanoseconds(since: begun) / 1_000_000_000)
             #expect((10...(10 * (seconds + 3))).contains(passed), "\(passed) in \(seconds) s")
+        }
+    }
+
+    /// An audit file in the directory, for sessions.
+    private static func audit(_ whenFull: String) -> String {
+        #"""
+        , "audit": {"file": "DIRECTORY/audit.ndjson", "key_file": "DIRECTORY/audit.key", "when_full": "\#(whenFull)"},
+        "sessions": {"key_files": ["DIRECTORY/session.key"]}
+        """#
+    }
+
+    /// A caller that may begin sessions in one namespace, and look at the agent.
+    private static let tenant = #"""
+        {"name": "tenant", "users": ["@agent"], "methods": ["session.*", "agent.*"], "namespaces": ["own"]}
+        """#
+
+    private func withAudit(
+        _ whenFull: String,
+        _ body: (RunningAgent, String) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { outer in
+            try File.write(String(repeating: "5a0f", count: 16), to: "\(outer)/audit.key")
+            try File.write((0..<32).map { $0 &* 5 &+ 3 }, to: "\(outer)/session.key")
+            let members = Self.audit(whenFull).replacing("DIRECTORY", with: outer)
+            try await withPolicy(Self.tenant, members) { agent, _ in try await body(agent, outer) }
+        }
+    }
+
+    @Test("takes no room from the records of others where it is denied", arguments: ["count", "refuse"])
+    func denials(whenFull: String) async throws {
+        try await withAudit(whenFull) { agent, directory in
+            let (client, flood) = (try agent.connect(), try agent.connect())
+            let notes = [String](
+                repeating: #"{"jsonrpc":"2.0","method":"session.create","params":{"namespace":"other"}}"# + "\n",
+                count: 1000
+            )
+            let many = Array(notes.joined().utf8)
+            var made = 0
+            let begun = Instant.now
+            for _ in 0..<60 {
+                for _ in 0..<3 { try await flood.send(bytes: many) }
+                let reply = try await client.reply(to: "session.create", #"{"namespace":"own"}"#)
+                if reply.contains("result") { made += 1 }
+            }
+            #expect(made == 60)
+            // A reply behind them all says that they were served.
+            _ = try await flood.result(of: "agent.ping")
+            let seconds = Int(Instant.now.nanoseconds(since: begun) / 1_000_000_000)
+            let audit = try await client.result(of: "agent.stats")["audit"]
+            #expect(audit?["dropped"] == 0)
+            try await agent.daemon.terminate()
+            let lines = try File.text("\(directory)/audit.ndjson").split(separator: "\n")
+            let records = try lines.map { try Document.parse(String($0)) }
+            #expect(records.count { $0["event"] == "call" && $0["outcome"] == "ok" && $0["namespace"] == "own" } == 60)
+            let denied = records.count { $0["event"] == "call" && $0["outcome"] == "forbidden" }
+            let more = records.filter { $0["event"] == "refused" && $0["outcome"] == "forbidden" }
+            #expect(denied + more.reduce(0) { $0 + Int($1["calls"]?.integer ?? 0) } == 180_000)
+            #expect((1...(seconds + 2)).contains(denied), "\(denied) in \(seconds) s")
+            #expect(more.allSatisfy { $0["uid"]?.integer == Int64(getuid()) })
+        }
+    }
+
+    @Test("is recorded where it was let run, though the file cannot be written any more when it ends")
+    func promised() async throws {
+        try await withAudit("refuse") { agent, directory in
+            let (connections, each) = (10, 1000)
+            let asking = try agent.connect()
+            let clients = try (0..<connections).map { _ in try agent.connect() }
+            try agent.server.pause()
+            let params = #"{"namespace":"own","token":"0001\#(String(repeating: "A", count: 43))"}"#
+            for client in clients {
+                let calls = (0..<each).map {
+                    #"{"jsonrpc":"2.0","id":\#($0),"method":"session.touch","params":\#(params)}"# + "\n"
+                }
+                try await client.send(bytes: Array(calls.joined().utf8))
+            }
+            try await waitUntil("all calls run") {
+                try await asking.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 >= connections * each
+            }
+            // Every write to this device fails for want of room.
+            let path = "\(directory)/audit.ndjson"
+            try FileSystem.rename(path, to: "\(path).1")
+            try #require(unsafe symlink("/dev/full", path) == 0)
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("the file is another one") { agent.daemon.log.contains("cannot be written") }
+            try agent.server.resume()
+            for client in clients { _ = try await client.receive(each) }
+            #expect(try await asking.result(of: "agent.stats")["audit"]?["dropped"] == 0)
+            #expect(try await asking.error(of: "session.create", #"{"namespace":"own"}"#)["code"] == 1001)
+            try FileSystem.remove(path)
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("the records are written") {
+                try File.exists(path) && File.text(path).split(separator: "\n").count { $0.contains("session.touch") }
+                    == connections * each
+            }
         }
     }
 }
