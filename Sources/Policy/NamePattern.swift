@@ -14,7 +14,7 @@ public struct NamePattern: Equatable, Sendable {
     }
 
     /// Whether it stands for every name.
-    public var matchesAll: Bool { text == "*" }
+    public var matchesAll: Bool { pattern == [NamePattern.any] }
 
     /// Whether it has neither `*` nor `?`.
     public var isLiteral: Bool { !pattern.contains { $0 == NamePattern.any || $0 == NamePattern.one } }
@@ -53,9 +53,19 @@ public struct NamePattern: Equatable, Sendable {
     /// - Parameter other: A pattern of Valkey's kind: `*`, `?`, `[…]` and `\` are not literal.
     /// - Returns: Whether that is sure.
     public func covers(pattern other: String) -> Bool {
-        if matchesAll || other == text && !text.utf8.contains(where: { "[\\".utf8.contains($0) }) { return true }
-        guard pattern.last == NamePattern.any, NamePattern(String(text.dropLast())).isLiteral else { return false }
+        // Byte by byte, as Valkey compares: Swift's texts are the same in every way to write an accent.
+        if matchesAll || pattern.elementsEqual(other.utf8) && !pattern.contains(where: { "[\\".utf8.contains($0) }) {
+            return true
+        }
+        let beginning = pattern.dropLast()
+        guard pattern.last == NamePattern.any, beginning.allSatisfy({ $0 != NamePattern.any && $0 != NamePattern.one })
+        else { return false }
         let literal = other.utf8.prefix { !"*?[\\".utf8.contains($0) }
-        return literal.starts(with: pattern.dropLast())
+        return literal.starts(with: beginning)
+    }
+
+    /// Whether both are the same, byte by byte.
+    public static func == (left: NamePattern, right: NamePattern) -> Bool {
+        left.pattern == right.pattern
     }
 }

@@ -22,4 +22,19 @@ struct NamePatternTests {
         let pattern = NamePattern(String(repeating: "*a", count: 100) + "b")
         #expect(!pattern.matches(String(repeating: "a", count: 2000)))
     }
+
+    @Test("covers no pattern that only looks like one of its own")
+    func covering() {
+        let (composed, decomposed) = ("caf\u{e9}?", "cafe\u{301}?")
+        #expect(NamePattern(composed).covers(pattern: composed))
+        #expect(!NamePattern(composed).covers(pattern: decomposed))
+        #expect(!NamePattern(decomposed).covers(pattern: composed))
+        #expect(NamePattern(composed) != NamePattern(decomposed))
+        #expect(NamePattern("shop.*").covers(pattern: "shop.*"))
+        #expect(NamePattern("shop.*").covers(pattern: "shop.a?"))
+        #expect(!NamePattern("s?op.*").covers(pattern: "shop.*"))
+        // One character to Swift, and two names to Valkey.
+        #expect(!NamePattern("\u{600}*").covers(pattern: "a"))
+        #expect(NamePattern("\u{600}*").covers(pattern: "\u{600}a"))
+    }
 }
