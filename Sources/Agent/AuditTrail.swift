@@ -9,6 +9,7 @@ import JSONRPC
 import Linux
 import Observability
 import Policy
+import Sessions
 import Store
 
 /// Records of who did what, for whoever has to answer for it.
@@ -26,6 +27,7 @@ final class AuditTrail {
     private var recordsPolicy = false
     private var refusesWhenFull = false
     private let writer: AuditWriter?
+    private let hasher = SHA256()
 
     /// Records by way of `writer`; nil where no file is configured.
     init(_ writer: AuditWriter?, _ configuration: Configuration.Audit) {
@@ -177,9 +179,9 @@ final class AuditTrail {
             record.append(",\"namespace\":")
             record.append(jsonString: String(decoding: namespace.utf8.prefix(64), as: UTF8.self))
         }
-        if let object = AuditedObject.text(method, arguments) {
+        if let object = AuditedObject.name(method, arguments, hasher) {
             record.append(",\"object\":\"")
-            record.append(text: writer.pseudonym(of: object))
+            record.append(text: object.withByteView { writer.pseudonym(of: $0) })
             record.append(UInt8(ascii: "\""))
         }
         if let trace = (try? CallMetadata(arguments))?.traceparent {
@@ -235,17 +237,44 @@ private enum AuditedObject {
         "pattern", "queue", "job", "schedule", "series", "fingerprint", "store",
     ]
 
-    /// The object's name as the call has it, lent; nil where it has none.
-    static func text(_ method: Method, _ arguments: Arguments) -> ByteView? {
+    /// The object's name, however the call writes it; nil where it has none.
+    ///
+    /// A session's token has the name of its handle, so that one finds what happened to a session by either.
+    static func name(_ method: Method, _ arguments: Arguments, _ hasher: SHA256) -> [UInt8]? {
         let names = method.parameterNames
         for parameter in parameters {
             guard let position = names.firstIndex(where: { ByteView($0).equals(parameter) }) else { continue }
             for index in 0..<arguments.count {
                 let argument = arguments[index]
                 let isIt = arguments.form == .named ? argument.name.equals(parameter) : index == position
-                if isIt { return argument.value.string?.raw ?? argument.value.text }
+                guard isIt else { continue }
+                let name = name(argument.value)
+                let isToken = method.group == .session && ByteView(parameter).equals("token")
+                return isToken ? name.withByteView { SessionToken.handle(of: $0, hasher) } ?? name : name
             }
         }
         return nil
+    }
+
+    private static func name(_ value: JSONValue) -> [UInt8] {
+        if let string = value.string { return Array(string.decoded().utf8) }
+        var name = ByteBuffer()
+        guard value.kind == .array else {
+            name.append(jsonText: value.text)
+            return name.view.copy()
+        }
+        // Lists of names, as the shortest JSON that they can be.
+        var elements = value.elements()
+        name.append(UInt8(ascii: "["))
+        while let element = elements.next() {
+            if name.count > 1 { name.append(UInt8(ascii: ",")) }
+            if let string = element.string {
+                name.append(jsonString: string.decoded())
+            } else {
+                name.append(jsonText: element.text)
+            }
+        }
+        name.append(UInt8(ascii: "]"))
+        return name.view.copy()
     }
 }

@@ -1,5 +1,5 @@
 public import Bytes
-import Crypto
+public import Crypto
 import Sealing
 
 /// The text by which a client shows that a session is its own, and the handle by which others may name it.
@@ -32,6 +32,12 @@ public enum SessionToken {
     /// Whatever follows the tag is hashed as it is: what was never made names no session.
     public static func tag(of token: ByteView) -> UInt16? {
         token.count == byteCount ? readTag(token) : nil
+    }
+
+    /// The handle of the session that a token names, or nil where the text cannot be a token.
+    public static func handle(of token: ByteView, _ hasher: SHA256) -> [UInt8]? {
+        guard let tag = tag(of: token) else { return nil }
+        return SessionKey(tag: tag, digest: hasher.digest(of: token), namespace: nil).handle
     }
 
     /// The slot tag and the digest that a handle names, or nil where the text is no handle.
