@@ -64,7 +64,7 @@ extension Agent {
         gatekeeper.audit.adopt(next.audit)
         gatekeeper.audit.reopen()
         let isOtherPolicy = gatekeeper.policy.rules != policy.rules
-        gatekeeper.adopt(policy, classes: next.cache.classes)
+        let revoked = gatekeeper.adopt(policy, classes: next.cache.classes)
         features.adopt(next, keys)
         stores.stateSafety.acceptsEviction = next.valkey.acceptsEviction
         log.level = next.log.level
@@ -96,6 +96,11 @@ extension Agent {
             stores.adoptCredentials(configuration)
         }
         features.agent.configuration = configuration
+        if !revoked.isEmpty {
+            // Subscriptions and leases end as they do where the client has gone.
+            server.close(revoked)
+            log.notice("connections were closed to which the policy grants less", ["connections": "\(revoked.count)"])
+        }
         gatekeeper.audit.record("reload", isOfPolicy: true, ["changed": changed.joined(separator: ",")])
         log.notice(
             "configuration reloaded",

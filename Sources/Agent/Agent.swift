@@ -25,7 +25,7 @@ final class Agent {
     let calls: CallTable
     let features: Features
     let dispatcher: Dispatcher
-    private let server: Server
+    let server: Server
     let gatekeeper: Gatekeeper
     private let telemetry: TelemetryServer
     private let sockets: [ListeningSocket]

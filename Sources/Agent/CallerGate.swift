@@ -56,7 +56,11 @@ final class CallerGate {
     }
 
     /// Has another policy hold, or other methods be watched.
-    func adopt(_ access: Access) {
+    ///
+    /// - Parameter access: What the caller may do from now on.
+    /// - Returns: Connections that are to be closed: it may do less, and they have something that was granted before.
+    func adopt(_ access: Access) -> [Peer] {
+        let isLess = !access.covers(self.access)
         self.access = access
         // Calls that run end where they began.
         if counted.isEmpty {
@@ -68,6 +72,7 @@ final class CallerGate {
             account.usage.quota = access.quota
         }
         for peer in peers { peer.ungated = ungated }
+        return isLess ? peers.filter { $0.bindings > 0 || $0.runningCalls > 0 || $0.waitingCalls > 0 } : []
     }
 
     /// Methods whose calls need no look: those of which no parameter, no quota and no record depends.

@@ -124,11 +124,16 @@ final class Gatekeeper {
     }
 
     /// Has another policy and other classes hold, for connections that are open too.
-    func adopt(_ policy: Policy, classes: [String: DataClass]) {
+    ///
+    /// - Parameters:
+    ///   - policy: The policy.
+    ///   - classes: The namespaces whose data are more sensitive than others.
+    /// - Returns: Connections that are to be closed, as they have something that the policy may not grant any more.
+    func adopt(_ policy: Policy, classes: [String: DataClass]) -> [Peer] {
         self.policy = policy
         self.classes = classes
         watched = methodsToWatch
-        for gate in gates.values { gate.adopt(access(of: gate.access.caller)) }
+        return gates.values.flatMap { $0.adopt(access(of: $0.access.caller)) }
     }
 
     private func access(of caller: Caller) -> Access {

@@ -86,6 +86,11 @@ final class Server: TurnHandler {
         for connection in connections { connection?.close() }
     }
 
+    /// Closes the connections of some peers.
+    func close(_ peers: [Peer]) {
+        for peer in peers where connections[peer.index]?.peer === peer { connections[peer.index]?.close() }
+    }
+
     /// Bytes of output that no client has taken yet.
     var outputBytes: Int { connections.reduce(0) { $0 + ($1?.outputBytes ?? 0) } }
 

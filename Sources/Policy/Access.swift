@@ -45,6 +45,14 @@ public final class Access: Sendable {
         quota = rules.reduce(Quota()) { $0.merged($1.quota) }
     }
 
+    /// Whether the caller surely may do everything that it might by `other`.
+    ///
+    /// - Parameter other: What the caller might do by another policy.
+    /// - Returns: False too where other rules grant as much together.
+    public func covers(_ other: Access) -> Bool {
+        other.rules.allSatisfy { rule in rules.contains { $0.covers(rule) } }
+    }
+
     /// Decides about a call.
     ///
     /// - Parameters:

@@ -61,4 +61,19 @@ public struct Rule: Equatable, Sendable {
             }
         }
     }
+
+    /// Whether it surely grants everything that another rule grants.
+    ///
+    /// - Parameter other: A rule that speaks to the same caller.
+    /// - Returns: False too where it grants as much by other patterns.
+    func covers(_ other: Rule) -> Bool {
+        methods.isSuperset(of: other.methods) && operatorMethods.isSuperset(of: other.operatorMethods)
+            && Rule.covers(namespaces, other.namespaces) && Rule.covers(names, other.names)
+    }
+
+    private static func covers(_ patterns: [NamePattern]?, _ others: [NamePattern]?) -> Bool {
+        guard let patterns else { return true }
+        guard let others else { return patterns.contains(where: \.matchesAll) }
+        return others.allSatisfy { other in patterns.contains { $0.matchesAll || $0 == other } }
+    }
 }

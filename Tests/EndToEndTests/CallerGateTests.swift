@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import JSON
 import Linux
@@ -140,9 +141,70 @@ struct CallerGateTests {
             try FileSystem.remove(path)
             try agent.daemon.process.signal(SIGHUP)
             try await waitUntil("the records are written") {
-                try File.exists(path) && File.text(path).split(separator: "\n").count { $0.contains("session.touch") }
-                    == connections * each
+                guard File.exists(path) else { return false }
+                let lines = try File.text(path).split(separator: "\n")
+                return lines.count { $0.contains("session.touch") } == connections * each
             }
+        }
+    }
+
+    @Test("ends with the rule that granted it, over connections that are open too")
+    func revoked() async throws {
+        func rules(_ methods: String) -> String {
+            #"{"rules": [{"name": "r", "users": ["@agent"], "methods": ["agent.*"\#(methods)]}]}"#
+        }
+        let granted = #"{"name": "r", "users": ["@agent"], "methods": ["agent.*", "channel.*", "lock.*"]}"#
+        try await withPolicy(granted) { agent, directory in
+            let (user, idle, waiting) = (try agent.connect(), try agent.connect(), try agent.connect())
+            _ = try await user.result(of: "channel.subscribe", #"{"channel":"news"}"#)
+            let lock = #"{"name":"n","ttl_ms":600000}"#
+            #expect(try await user.result(of: "lock.acquire", lock)["acquired"] == true)
+            let wait = #"{"name":"n","ttl_ms":600000,"wait_ms":600000,"_meta":{"deadline_ms":600000}}"#
+            try await waiting.send(#"{"jsonrpc":"2.0","id":1,"method":"lock.acquire","params":\#(wait)}"#)
+            #expect(try await idle.result(of: "lock.inspect", #"{"name":"n"}"#)["locked"] == true)
+            try await waitUntil("the other one waits") { try await agent.leases("waiting") == 1 }
+            #expect(try await agent.leases("held") == 1)
+            func adopt(_ rules: String, _ count: Int) async throws {
+                try File.write(rules, to: "\(directory)/policy.json")
+                try agent.daemon.process.signal(SIGHUP)
+                try await waitUntil("the policy holds") {
+                    agent.daemon.log.split(separator: "\n").count { $0.contains("configuration reloaded") } == count
+                }
+            }
+            // What grants more takes nothing away.
+            try await adopt(rules(#", "channel.*", "lock.*", "cache.*""#), 1)
+            _ = try await idle.result(of: "channel.publish", #"{"channel":"news","message":1}"#)
+            #expect(try await user.receive().contains("channel.message"))
+            try await adopt(rules(""), 2)
+            _ = try await user.receiveToEnd()
+            _ = try await waiting.receiveToEnd()
+            #expect(try await idle.error(of: "channel.publish", #"{"channel":"news","message":2}"#)["code"] == 1004)
+            try await waitUntil("nobody holds the lock or waits for it") {
+                let (held, waiting) = (try await agent.leases("held"), try await agent.leases("waiting"))
+                return held == 0 && waiting == 0
+            }
+            #expect(try await idle.result(of: "agent.ping") == ["pong": true])
+        }
+    }
+
+    @Test("is recorded of an object under one name, however the call writes it")
+    func objects() async throws {
+        try await withAudit("count") { agent, directory in
+            let client = try agent.connect()
+            let made = try await client.result(of: "session.create", #"{"namespace":"own","subject":"ada"}"#)
+            let (token, handle) = (made["token"]?.string ?? "", made["handle"]?.string ?? "")
+            let escaped = token.utf8.map { "\\u00" + Hexadecimal.text(of: [$0]) }.joined()
+            _ = try await client.result(of: "session.get", #"{"namespace":"own","token":"\#(token)"}"#)
+            _ = try await client.result(of: "session.get", #"{"namespace":"own","token":"\#(escaped)"}"#)
+            _ = try await client.result(of: "session.destroy", #"{"namespace":"own","handle":"\#(handle)"}"#)
+            _ = try await client.result(of: "session.create", #"{"namespace":"own","subject":"\u0061d\u0061"}"#)
+            try await agent.daemon.terminate()
+            let lines = try File.text("\(directory)/audit.ndjson").split(separator: "\n")
+            let calls = try lines.map { try Document.parse(String($0)) }.filter { $0["event"] == "call" }
+            let objects = calls.map { $0["object"]?.string }
+            #expect(objects.count == 5)
+            #expect(objects[0] != nil && objects[0] == objects[4] && objects[1] != objects[0])
+            #expect(objects[1] != nil && Set(objects[1...3]).count == 1)
         }
     }
 }

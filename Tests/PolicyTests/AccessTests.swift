@@ -156,4 +156,24 @@ struct AccessTests {
         #expect(reason(bob, .cacheGet, nil).contains("no rule of the policy speaks to uid 7"))
         #expect(reason(try Fixture.access(rule, Fixture.caller(65534)), .cacheGet, nil).contains("65534"))
     }
+
+    @Test("is known to be no less than what another policy granted, or taken for less")
+    func covering() throws {
+        func rule(_ methods: String, _ more: String = "") throws -> Access {
+            let text = #"{"name": "r", "users": ["ada"], "methods": [\#(methods)]\#(more)}"#
+            return try Fixture.access(text, Fixture.caller(1001))
+        }
+        let all = try rule(#""*""#)
+        let channels = try rule(#""channel.*""#)
+        let shop = try rule(#""channel.*""#, #", "names": ["shop.*"]"#)
+        let own = try rule(#""cache.*""#, #", "namespaces": ["own"]"#)
+        let both = try rule(#""cache.*""#, #", "namespaces": ["own", "other"]"#)
+        let none = try Fixture.access("", Fixture.caller(1001))
+        for access in [all, channels, shop, own, both, none] {
+            #expect(access.covers(access) && all.covers(access) && access.covers(none))
+        }
+        #expect(channels.covers(shop) && !shop.covers(channels) && !channels.covers(all) && !none.covers(shop))
+        #expect(both.covers(own) && !own.covers(both) && !own.covers(channels))
+        #expect(try !all.covers(rule(#""*", "cache.invalidate:all""#)))
+    }
 }
