@@ -6,9 +6,8 @@ public import Bytes
 public final class Peer {
     /// Bytes that a reply to a read is taken for at least, as long as none has come.
     static let guessedReplyBytes = 16 << 10
-    /// Most reads that run on a connection which has had no reply to one, whatever ``RPCLimits/outputBytesHigh`` is: as
-    /// many of the largest values as it may be owed.
-    static let unseenRepliesMax = 4
+    /// Most reads that run on a connection which has had no reply to one, whatever ``RPCLimits/outputBytesHigh`` is.
+    static let unseenRepliesMax = 64
 
     /// Received and not yet consumed.
     public var input = ByteBuffer()

@@ -32,13 +32,13 @@ struct SlowReaderTests {
         }
     }
 
-    @Test("fast enough is told everything all the same, whatever it has asked for before", arguments: [0, 150])
-    func burst(before: Int) async throws {
+    @Test("fast enough is told everything all the same, however little it was told before")
+    func burst() async throws {
         try await withAgent { agent in
             _ = try agent.server.command("SET", "cache:big", "\"" + String(repeating: "v", count: 600_000) + "\"")
             let client = try agent.connect()
-            if before > 0 { _ = try await client.result(of: "cache.get", #"["big"]"#) }
-            for _ in 0..<before { _ = try await client.result(of: "cache.get", #"["none"]"#) }
+            _ = try await client.result(of: "cache.get", #"["big"]"#)
+            for _ in 0..<150 { _ = try await client.result(of: "cache.get", #"["none"]"#) }
             let count = 70
             let lines = (0..<count).map {
                 #"{"jsonrpc":"2.0","id":\#($0),"method":"cache.get","params":{"key":"big","fresh":true}}"# + "\n"

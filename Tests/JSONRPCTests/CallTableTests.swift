@@ -272,7 +272,7 @@ struct ReplyLimitTests {
         limits.outputBytesHigh = 1 << 28
         let table = CallTable(limits: limits, methods: 1)
         let peer = Peer(index: 0, userID: 0, limits: limits)
-        for number in 0..<4 {
+        for number in 0..<64 {
             #expect(peer.runningReplyBytes < 1 << 28, "\(number) run")
             _ = table.begin(peer, id: ByteView("1"), method: 0, batch: nil, isBulky: true)
         }
