@@ -15,8 +15,8 @@ extension Agent {
     /// They are read beside the loop: a name service or a slow disk must not hold it up.
     func reload() {
         guard !isStopping else { return }
-        guard !isReloading else {
-            // What changed since the reading began counts too.
+        guard !isReloading, isServing else {
+            // What changed since the reading began counts too; and what is not ready is not to say so behind a reload.
             isReloadWanted = true
             return
         }

@@ -34,6 +34,8 @@ final class Agent {
     private(set) var isStopping = false
     /// Whether the configuration is being read again, and whether it is to be read once more after that.
     var isReloading = false
+    /// Whether clients are served.
+    private(set) var isServing = false
     var isReloadWanted = false
     private var exitStatus: Int32 = 0
 
@@ -126,11 +128,16 @@ final class Agent {
             ProcessMemory.releaseStartupCode()
             self.releaseSpareMemory()
         }
+        isServing = true
         service?.ready()
         let paths = sockets.map { $0.path ?? $0.name }.joined(separator: ",")
         gatekeeper.audit.record("start", ["version": "\(OpenRPC.version)"])
         log.notice("squired serves", ["socket": paths, "version": "\(OpenRPC.version)"])
         warnOfUnheardRules()
+        if isReloadWanted {
+            isReloadWanted = false
+            reload()
+        }
     }
 
     /// Says which rules of the policy name sockets that nobody can come by.

@@ -130,6 +130,9 @@ final class ClientConnection: DescriptorHandler {
         self.registration = nil
         isGone = true
         peer.output.removeAll(keepingCapacityUpTo: 0)
+        // Nothing is kept back any more for what it is owed, and whatever comes of that is dropped too.
+        server.calls.drained(peer)
+        peer.output.removeAll(keepingCapacityUpTo: 0)
         isStalled = true
         guard !isResuming else { return }
         isResuming = true
@@ -227,6 +230,8 @@ final class ClientConnection: DescriptorHandler {
         guard !isClosed else { return }
         if isGone, !isInputEnded {
             isStalled = false
+            process()
+            guard !isClosed else { return }
             inputEnded()
             return resumeIfPossible()
         }

@@ -109,6 +109,8 @@ final class ListeningSocket {
         let (exists, isSocket) = FileSystem.holdsSocket(path)
         guard exists else { return }
         guard isSocket else { throw .notASocket(path) }
+        // One that the service manager listens at, or another program, has no lock of ours.
+        guard !Socket.isListening(unixPath: path) else { throw .taken(path: path, holder: nil) }
         guard unsafe unlink(path) == 0 else { throw .system(.current("unlink \(path)")) }
     }
 

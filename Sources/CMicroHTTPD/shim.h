@@ -136,11 +136,18 @@ static inline int squire_http_descriptor(const squire_http_server *server) {
 }
 
 // Does what there is to do; returns in how many milliseconds there is more in any case, or -1 for never.
+//
+// Where there were as many connections as there may be, the library listens again at the beginning of a run only: when
+// the last of them end in one, another must follow.
 static inline long long squire_http_run(squire_http_server *server) {
-    server->run(server->daemon);
     MHD_UNSIGNED_LONG_LONG milliseconds = 0;
-    if (server->timeout(server->daemon, &milliseconds) != MHD_YES) return -1;
-    return milliseconds > 60000 ? 60000 : (long long)milliseconds;
+    for (int runs = 0; runs < 2; runs += 1) {
+        server->run(server->daemon);
+        if (server->timeout(server->daemon, &milliseconds) == MHD_YES) {
+            return milliseconds > 60000 ? 60000 : (long long)milliseconds;
+        }
+    }
+    return -1;
 }
 
 static inline void squire_http_stop(squire_http_server *server) {

@@ -95,6 +95,9 @@ extension Cache {
                 await self.settle(copy, read)
                 self.secondSteps.end(peer, bytes: count)
             }
+        } else if read.fill == nil, !isNamed(head, in: read.namespace) {
+            // What it says of itself is not what was asked for, which is not known any more.
+            calls.fail(read.call, Cache.tooMuchKept)
         } else {
             let name = head.name.copy()
             Task { @EventLoop in
@@ -114,6 +117,11 @@ extension Cache {
         }
         do throws(LinkFailure) {
             let reply = try await lifeAndEntry(of: name, read.deadline, read.lane)
+            for case .error(let text) in [reply] + (reply.elements ?? []) {
+                if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
+                end(read)
+                return calls.fail(read.call, text.withByteView { RPCError(refusal: $0, .read) })
+            }
             guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes else {
                 return answerMissing(read)
             }
@@ -175,7 +183,11 @@ extension Cache {
     /// Whether an entry may be read where the key that was asked for is not known any more: one that is encrypted only in
     /// the namespace that it was written in.
     func isReadable(_ head: EntryHead, in namespace: UInt16) -> Bool {
-        guard head.flags.contains(.encrypted) else { return true }
+        !head.flags.contains(.encrypted) || isNamed(head, in: namespace)
+    }
+
+    /// Whether an entry says that it was written in a namespace.
+    private func isNamed(_ head: EntryHead, in namespace: UInt16) -> Bool {
         let name = register.name(of: namespace)
         guard name != nil || namespace == 0 else { return false }
         return keyspace.stem(.cache, name).withByteView { stem in

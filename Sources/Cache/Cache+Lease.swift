@@ -86,13 +86,18 @@ extension Cache {
     /// Asks Valkey for the entry or the lease, on behalf of whoever has waited longest.
     func ask(_ key: LeasedKey) {
         if isLocal(key.namespace) { return askLocal(key) }
-        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        dropGone(key)
         guard let first = key.waiters.first else {
             giveBackUnanswered(key)
             return forgetIfIdle(key)
         }
         // The same lease as the time before where nobody knows whether that was given, and behind that question.
-        let question = key.unanswered ?? LeasedKey.Question(token: Hexadecimal.random(words: 2), lane: first.lane)
+        let question = LeasedKey.Question(
+            token: key.unanswered?.token ?? Hexadecimal.random(words: 2),
+            lane: key.unanswered?.lane ?? first.lane,
+            end: .now.advanced(milliseconds: first.leaseMilliseconds),
+            mayBeGiven: key.unanswered != nil
+        )
         key.unanswered = nil
         key.asked = question
         key.isNews = false
@@ -223,6 +228,7 @@ extension Cache {
         if failure.code == .unavailable, settings(ofNumber: key.namespace).missesWhileAway {
             // One at a time on this host still, while Valkey is away.
             if key.holder == nil { return grant(key, question.token, begun: nil) }
+            if question.mayBeGiven { key.unanswered = question }
             dismissLate(key)
             return arm(key)
         }
@@ -242,7 +248,9 @@ extension Cache {
         _ failure: LinkFailure,
         isGranted: Bool
     ) {
-        if isGranted { key.unanswered = question }
+        var question = question
+        question.mayBeGiven = question.mayBeGiven || isGranted
+        if question.mayBeGiven { key.unanswered = question }
         guard failure.code == .deadlineExceeded else { return leaseFailed(key, RPCError(failure)) }
         // The deadline was that of who had waited longest.
         key.asked = question
@@ -260,7 +268,26 @@ extension Cache {
     private func giveBackUnanswered(_ key: LeasedKey) {
         guard let question = key.unanswered else { return }
         key.unanswered = nil
-        release(key, question)
+        Task { @EventLoop in
+            var delay = Cache.untrackedInterval
+            while question.end > .now, !self.link.isEnded {
+                let deadline = min(question.end, Instant.now.advanced(by: Cache.furtherStepTimeout))
+                let reply = try? await self.link.call(.idempotentWrite, deadline: deadline, lane: question.lane) {
+                    self.append(releaseOf: key, question.token, to: &$0)
+                }
+                if reply != nil { return }
+                await EventLoop.reactor.timers.sleep(for: delay)
+                delay = min(delay * 2, Cache.furtherStepTimeout)
+            }
+        }
+    }
+
+    /// Takes those off who wait no longer: they were cancelled, or their connection closed.
+    func dropGone(_ key: LeasedKey) {
+        let gone = key.waiters.filter { !calls.isWaiting($0.call) }
+        guard !gone.isEmpty else { return }
+        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        for wish in gone { calls.abandon(wish.call) }
     }
 
     /// Ends all waits, as the agent is about to end.
@@ -282,7 +309,7 @@ extension Cache {
     ///   - stale: What is there.
     private func grant(_ key: LeasedKey, _ token: [UInt8], begun: Int64?, stale: ByteView? = nil) {
         let isLocal = begun == nil
-        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        dropGone(key)
         guard !key.waiters.isEmpty else {
             if !isLocal { release(key, token) }
             key.holder = nil
@@ -331,18 +358,16 @@ extension Cache {
 
     /// Ends a lease whose holder has gone.
     private func release(_ key: LeasedKey, _ token: [UInt8]) {
+        if isLocal(key.namespace) { return }
         // Over the connection over which the next question goes, and so before it.
-        release(key, LeasedKey.Question(token: token, lane: key.waiters.first?.lane ?? 0))
+        sendUnattended(key.waiters.first?.lane ?? 0) { append(releaseOf: key, token, to: &$0) }
     }
 
-    private func release(_ key: LeasedKey, _ question: LeasedKey.Question) {
-        if isLocal(key.namespace) { return }
-        sendUnattended(question.lane) { command in
-            command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
-            key.name.withByteView { command.append(word: $0) }
-            question.token.withByteView { command.append(word: $0) }
-            command.append(word: "")
-        }
+    private func append(releaseOf key: LeasedKey, _ token: [UInt8], to command: inout ByteBuffer) {
+        command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
+        key.name.withByteView { command.append(word: $0) }
+        token.withByteView { command.append(word: $0) }
+        command.append(word: "")
     }
 
     /// Passes on the leases of a connection that has gone.
@@ -350,7 +375,7 @@ extension Cache {
         guard !leases.isEmpty else { return }
         for key in leases.all {
             guard let holder = key.holder, holder.peer === peer else { continue }
-            key.waiters.removeAll { !calls.isWaiting($0.call) }
+            dropGone(key)
             pass(key, holder)
         }
     }

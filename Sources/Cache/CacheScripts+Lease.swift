@@ -45,12 +45,13 @@ extension CacheScripts {
     /// Answers `{1, microseconds}` where the lease was given, with the time by the server's clock, `{2, value}`,
     /// `{3, milliseconds, lease}` where another runs, or `{4, milliseconds}` where nobody is to try. Of an entry whose life
     /// is over, but not its stale period: `{5, value, microseconds}` where the lease was given, `{6, value}` where another
-    /// runs, or none can be given because the server refuses writes. Asking twice for the same lease is as asking once.
+    /// runs, or none can be given because the server refuses writes. Whoever asks again for a lease was not told of it: it
+    /// begins anew.
     static let lease = Script(
         """
-        -- squire cache.lease 4
+        -- squire cache.lease 5
         local value = redis.call('GET', KEYS[1])
-        if not value then
+        if not value or value == '\\1L' .. ARGV[1] then
           redis.call('SET', KEYS[1], '\\1L' .. ARGV[1], 'PX', ARGV[2])
           local clock = redis.call('TIME')
           return {1, \(luaMicroseconds)}
@@ -68,7 +69,6 @@ extension CacheScripts {
         end
         if string.sub(value, 1, 2) ~= '\\1L' then return {2, value} end
         local holder = string.sub(value, 3)
-        if holder == ARGV[1] then return {1, 0} end
         if holder == '!' then return {4, redis.call('PTTL', KEYS[1])} end
         return {3, redis.call('PTTL', KEYS[1]), holder}
         """

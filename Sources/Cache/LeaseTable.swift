@@ -36,6 +36,10 @@ final class LeasedKey {
         let token: [UInt8]
         /// Whose commands are executed in the order sent.
         let lane: Int
+        /// When the lease would be over, were it given now.
+        let end: Instant
+        /// Whether the lease may be given although nobody was told, by this question or one before it.
+        var mayBeGiven = false
     }
 
     /// Who computes the entry on this host.
@@ -132,7 +136,8 @@ struct LeaseTable: ~Copyable {
     }
 
     mutating func remove(_ key: LeasedKey) {
-        keys[key.name] = nil
+        // Another may have come in its place, while a call that ends its lease ran.
+        if keys[key.name] === key { keys[key.name] = nil }
         numbers[key.number] = nil
         stripes[key.stripe]?.removeAll { $0 === key }
         if stripes[key.stripe]?.isEmpty == true { stripes[key.stripe] = nil }

@@ -22,7 +22,7 @@ public final class Peer {
     /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one what
     /// ``CallTable`` knows of other connections, and at least a guess.
     public internal(set) var expectedReplyBytes: Int
-    /// What is expected at least: such a part of the largest reply of the last thousand or so that what runs, were all of
+    /// What is expected at least: such a part of the largest reply of the last hundreds that what runs, were all of
     /// it as large, is half of what the connection is closed for. Most reads may be small, and then all be large.
     private var expectedReplyBytesMin = 0
     /// The part, as a power of two that divides.
@@ -81,7 +81,7 @@ public final class Peer {
 
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {
-        expectedReplyBytesMin = max(bytes >> shareBits, expectedReplyBytesMin - (expectedReplyBytesMin >> 10))
+        expectedReplyBytesMin = max(bytes >> shareBits, expectedReplyBytesMin - (expectedReplyBytesMin >> 9))
         expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, expectedReplyBytesMin, 1)
     }
 

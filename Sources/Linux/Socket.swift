@@ -68,6 +68,16 @@ public enum Socket {
         return descriptor
     }
 
+    /// Whether somebody listens at the Unix socket `path`; whose backlog is full does, too.
+    public static func isListening(unixPath path: String) -> Bool {
+        do throws(SystemError) {
+            _ = try connect(unixPath: path)
+            return true
+        } catch {
+            return error.code == EAGAIN
+        }
+    }
+
     /// Begins to connect to `address` over TCP, with Nagle's algorithm off.
     ///
     /// - Returns: The socket; once it is writable, ``pendingError(_:)`` tells whether it connected.

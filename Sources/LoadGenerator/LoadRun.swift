@@ -77,14 +77,16 @@ public final class LoadRun {
         let end = (workload.rate == nil ? from : counted).advanced(by: workload.duration)
         isCounting = true
         try loop(begin, until: end)
-        isCounting = false
         result.nanoseconds = Instant.now.nanoseconds(since: from)
         result.processorNanoseconds = ProcessorTime.used - computed
         result.behind = connections.reduce(0) { $0 + $1.owed }
+        // Calls on schedule were due before the end, however late their replies come.
+        isCounting = workload.rate != nil
+        try drain()
+        isCounting = false
         for (index, operation) in Workload.Operation.allCases.enumerated() where answered[index] > 0 {
             result.callsByOperation[operation] = answered[index]
         }
-        try drain()
         result.refusal = connections.lazy.compactMap(\.refusal).first
         return result
     }

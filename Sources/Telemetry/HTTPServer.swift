@@ -56,10 +56,16 @@ public final class HTTPServer: DescriptorHandler {
     /// Seconds after which an idle connection is closed.
     public static let idleSecondsMax: UInt32 = 10
 
+    /// A time, and how often the library is let run in it at most: more than enough for those who ask.
+    private static let period = Duration.milliseconds(100)
+    private static let runsMax = 200
+
     private let answer: @EventLoop (Request) -> Response
     private let server: UnsafeMutablePointer<squire_http_server>
     private var registration: Registration?
     private var timer: TimerID?
+    /// When the present period began, and how often the library was let run in it.
+    private var period = (begun: Instant(nanoseconds: 0), runs: 0)
     // Watched, and closed by the library.
     private var watched: FileDescriptor?
 
@@ -114,7 +120,22 @@ public final class HTTPServer: DescriptorHandler {
     }
 
     /// Lets the library do what there is to do.
-    public func descriptorReady(_ readiness: Readiness) { run() }
+    ///
+    /// Where it cannot, as without a free descriptor to accept a connection with, it is asked in vain, over and over: it
+    /// is left alone for the rest of a period in which it was let run often.
+    public func descriptorReady(_ readiness: Readiness) {
+        let now = EventLoop.reactor.now
+        if now.nanoseconds(since: period.begun) >= Self.period.wholeNanoseconds { period = (now, 0) }
+        period.runs += 1
+        if period.runs >= Self.runsMax, let registration {
+            EventLoop.reactor.modify(registration, [])
+            EventLoop.reactor.timers.schedule(after: Self.period) {
+                guard let registration = self.registration else { return }
+                EventLoop.reactor.modify(registration, .readable)
+            }
+        }
+        run()
+    }
 
     private func run() {
         if let timer { EventLoop.reactor.timers.cancel(timer) }

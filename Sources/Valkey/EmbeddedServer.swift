@@ -265,13 +265,6 @@ extension EmbeddedServer {
         )
     }
 
-    /// Whether a server listens at the socket's path; a full queue of one that does says EAGAIN.
-    private var isListening: Bool {
-        do throws(SystemError) {
-            _ = try Socket.connect(unixPath: configuration.socketPath)
-            return true
-        } catch {
-            return error.code == EAGAIN
-        }
-    }
+    /// Whether a server listens at the socket's path.
+    private var isListening: Bool { Socket.isListening(unixPath: configuration.socketPath) }
 }

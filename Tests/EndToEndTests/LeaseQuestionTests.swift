@@ -44,6 +44,24 @@ struct LeaseQuestionTests {
             #expect(late["error"]?["data"]?["kind"] == "deadline_exceeded")
             _ = try agent.server.command("CLIENT", "UNPAUSE")
             #expect(try Document.parse(try await patient.receive())["result"]?["lease"] != nil)
+            // As long as who has it wished for, and not as who asked first.
+            let life = try agent.server.command("PTTL", "cache:k").integer ?? 0
+            #expect((1...60_000).contains(life), "\(life)")
+        }
+    }
+
+    @Test("is forgotten with a connection that has the lease and waits for it too")
+    func both() async throws {
+        try await withAgent { agent in
+            var client: AgentClient? = try agent.connect()
+            let other = try agent.connect()
+            let wish = #"{"key":"k","lease_ms":60000,"wait_ms":60000,"_meta":{"deadline_ms":60000}}"#
+            #expect(try await client?.result(of: "cache.get", wish)["lease"] != nil)
+            try await client?.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.get","params":\#(wish)}"#)
+            try await waitUntil("it waits") { try await waiting(agent) == 1 }
+            client = nil
+            try await waitUntil("nothing is left") { try await waiting(agent) == 0 }
+            #expect(try await other.result(of: "cache.get", wish)["lease"] != nil)
         }
     }
 

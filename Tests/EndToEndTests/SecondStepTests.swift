@@ -59,6 +59,30 @@ struct SecondStepTests {
         }
     }
 
+    @Test("are given up with a connection that is owed much and goes")
+    func gone() async throws {
+        try await withAgent { agent in
+            let other = try agent.connect()
+            let value = String(repeating: "v", count: 500_000)
+            _ = try await other.result(of: "cache.set", #"{"key":"k","value":"\#(value)","tags":["t"]}"#)
+            for _ in 0..<3 {
+                var client: AgentClient? = try agent.connect()
+                let batch = "[" + (10..<20).map { read($0, "k") }.joined(separator: ",") + "]"
+                let lines =
+                    (0..<3).map { read($0, "k") } + [batch, #"{"jsonrpc":"2.0","id":99,"method":"agent.ping"}"#]
+                try await client?.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+                try await waitUntil("its reads run") {
+                    try await other.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 > 0
+                }
+                client = nil
+                try await waitUntil("nothing is left of it") {
+                    let stats = try await other.result(of: "agent.stats")
+                    return stats["calls"]?["running"] == 0 && stats["connections"]?["open"] == 1
+                }
+            }
+        }
+    }
+
     @Test("of what is being written with tags are not answered from memory")
     func tagged() async throws {
         try await withAgent { agent in

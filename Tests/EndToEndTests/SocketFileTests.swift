@@ -46,6 +46,23 @@ struct SocketFileTests {
         }
     }
 
+    @Test("is not taken from whoever listens at it without a lock, such as a service manager")
+    func others() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = "\(directory)/s"
+            let listener = try Socket.listen(unixPath: path, backlog: 8)
+            let command = ChildProcess.Command(
+                executable: try Product.path("squired"),
+                arguments: ["--socket", path, "--state-dir", directory, "--valkey", "valkey://localhost:1"]
+            )
+            let process = try await LaunchedProcess.start(command, log: "\(directory)/log")
+            #expect(try await process.end() != .exited(0))
+            #expect(try File.text("\(directory)/log").contains("another squired serves"))
+            #expect(Socket.isListening(unixPath: path))
+            #expect(listener.number >= 0)
+        }
+    }
+
     @Test("is left alone at the end where another file has its place")
     func end() async throws {
         try await withTemporaryDirectory { directory in

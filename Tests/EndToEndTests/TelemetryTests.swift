@@ -34,6 +34,24 @@ struct TelemetryTests {
         _ = try await client.result(of: "channel.publish", #"["c",1]"#)
     }
 
+    @Test("goes on when as many connections as there may be end in one moment")
+    func crowd() async throws {
+        try await withMonitored { agent, monitor in
+            #expect(try await monitor.get("/healthz").status == 200)
+            var crowd: [AgentClient] = []
+            for _ in 0..<16 {
+                let client = try AgentClient(monitor.path)
+                try await client.send(bytes: Array("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                #expect(try await client.receive().contains("200"))
+                crowd.append(client)
+            }
+            try agent.daemon.process.signal(SIGSTOP)
+            crowd.removeAll()
+            try agent.daemon.process.signal(SIGCONT)
+            #expect(try await monitor.get("/healthz").status == 200)
+        }
+    }
+
     @Test("tells health, readiness and metrics, and nothing else")
     func paths() async throws {
         try await withMonitored { _, monitor in

@@ -28,7 +28,7 @@ extension Cache {
             if let wish { return join(name, number, wish) }
             return answerMiss(context.call, number)
         }
-        if found.isStale, let wish {
+        if found.isStale, let wish, wish.peer.computations < LeaseTable.computationsMax {
             // Nobody waits for what is there.
             let key = leases.key(name, number, stripe: near.stripe(of: name))
             key.waiters.append(wish)

@@ -8,7 +8,7 @@ import Store
 extension Cache {
     /// Answers those who wait for an entry of this host, or has one of them compute it.
     func askLocal(_ key: LeasedKey) {
-        key.waiters.removeAll { !calls.isWaiting($0.call) }
+        dropGone(key)
         if let holder = key.holder, holder.end <= .now { key.holder = nil }
         guard !key.waiters.isEmpty else { return settleLocal(key) }
         if let found = key.name.withByteView({ local.find($0) }) {
