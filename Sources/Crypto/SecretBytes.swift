@@ -66,3 +66,15 @@ extension [UInt8] {
         }
     }
 }
+
+extension ByteBuffer {
+    /// Overwrites all bytes that are held with zeros, in a way that the compiler does not leave out, and holds none.
+    ///
+    /// What the buffer held before it grew lies in memory that was given back: room for a secret is to be reserved first.
+    public mutating func wipe() {
+        unsafe view.withUnsafeBytes { bytes, count in
+            if count > 0 { unsafe OPENSSL_cleanse(UnsafeMutablePointer(mutating: bytes), count) }
+        }
+        removeAll()
+    }
+}

@@ -90,6 +90,8 @@ public enum KeyFiles {
         defer { text.wipe() }
         while let last = text.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { text.removeLast() }
         var decoded = ByteBuffer()
+        decoded.reserve(bytes.count)
+        defer { decoded.wipe() }
         if text.count == 2 * MasterKey.byteCount {
             for index in stride(from: 0, to: text.count, by: 2) {
                 guard let high = Hexadecimal.value(inEitherCase: text[index]),
