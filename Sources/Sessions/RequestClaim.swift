@@ -68,18 +68,14 @@ extension Sessions {
         _ body: () async throws(RPCError) -> [UInt8]
     ) async throws(RPCError) -> [UInt8] {
         guard let claim else { return try await body() }
-        do throws(RPCError) {
+        // Whatever became of the claim, what was asked for was not begun.
+        try await preparing { () async throws(RPCError) in
             _ = try await call(.idempotentWrite, deadline) { command in
                 command.append(callOf: SessionScripts.claim, keys: 1, arguments: 2)
                 command.append(word: claim.name)
                 command.append(word: claim.digest)
                 command.append(word: RememberedRequest.lifeMilliseconds)
             }
-        } catch {
-            // Whatever became of the claim, what was asked for was not begun.
-            var error = error
-            error.outcome = .notApplied
-            throw error
         }
         do throws(RPCError) {
             return try await body()

@@ -79,16 +79,32 @@ extension Sessions {
         guard let subject = try subject(parameters.subject) else { preconditionFailure("the contract demands it") }
         let namespace = parameters.namespace?.raw.copy()
         calls.answer(context.call) { () async throws(RPCError) in
-            let secret = try await self.resolveSubjectKey(context.deadline)
-            let (tag, index) = self.place(ofSubject: subject, namespace, secret)
-            let key = SessionKey(tag: tag, digest: [], namespace: namespace)
-            let reply = try await self.call(.idempotentWrite, context.deadline) { command in
-                command.append(callOf: SessionScripts.list, keys: 1, arguments: 1)
-                command.append(word: self.keyspace.indexName(key, index))
-                command.append(word: self.keyspace.stem(.session, namespace, tag: tag))
+            do throws(RPCError) {
+                return try await self.list(subject, namespace, context.deadline)
+            } catch {
+                // It only reads: what it takes out of the index on its way, or the key for subjects that it writes down,
+                // is no effect of its own.
+                var error = error
+                error.outcome = nil
+                throw error
             }
-            return self.listing(reply.elements ?? [], tag)
         }
+    }
+
+    private func list(
+        _ subject: [UInt8],
+        _ namespace: [UInt8]?,
+        _ deadline: Instant
+    ) async throws(RPCError) -> [UInt8] {
+        let secret = try await resolveSubjectKey(deadline)
+        let (tag, index) = place(ofSubject: subject, namespace, secret)
+        let key = SessionKey(tag: tag, digest: [], namespace: namespace)
+        let reply = try await call(.read, deadline) { command in
+            command.append(callOf: SessionScripts.list, keys: 1, arguments: 1)
+            command.append(word: keyspace.indexName(key, index))
+            command.append(word: keyspace.stem(.session, namespace, tag: tag))
+        }
+        return listing(reply.elements ?? [], tag)
     }
 
     /// The result of a listing: names and heads of sessions, one after the other.

@@ -88,10 +88,12 @@ extension Sessions {
 
     /// What was remembered of a request that was made before.
     private func recall(_ memory: SealedOutcome, _ deadline: Instant) async throws(RPCError) -> [UInt8]? {
-        let reply = try await call(.read, deadline) { command in
-            command.append(commandOf: 2)
-            command.append(word: "GET")
-            memory.request.appendKey(to: &command)
+        let reply = try await preparing { () async throws(RPCError) in
+            try await call(.read, deadline) { command in
+                command.append(commandOf: 2)
+                command.append(word: "GET")
+                memory.request.appendKey(to: &command)
+            }
         }
         guard let record = reply.bytes else { return nil }
         return try open(memory.request.outcome(in: record), memory)
@@ -143,7 +145,7 @@ extension Sessions {
         head.createdAt = session.head.seenAt
         head.seenAt = session.head.seenAt
         head.expiresAt = end
-        // A tombstone in its place lasts as long as one of the session would.
+        // A tombstone in its place lasts as long as one of the session would, and no longer than the grace.
         head.idle = session.head.idle
         return next.digest.withByteView { seal($0, head, place: key.place) }
     }

@@ -46,10 +46,10 @@ extension Sessions {
         try await link.result(effect, deadline: deadline, lane: -1, encode)
     }
 
-    /// Reads what lies under a session's key.
+    /// Reads what lies under a session's key, before it is changed.
     ///
     /// - Returns: Valkey's reply, which may be an error.
-    /// - Throws: ``RPCError`` of the link.
+    /// - Throws: ``RPCError`` of the link: nothing was applied.
     func stored(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> ReplyValue {
         do throws(LinkFailure) {
             return try await link.call(.read, deadline: deadline, lane: -1) { command in
@@ -57,18 +57,31 @@ extension Sessions {
                 command.append(word: keyspace.name(.session, key))
             }
         } catch {
-            throw RPCError(error)
+            throw RPCError(error).beforeEffect
         }
     }
 
-    /// Reads and opens a session.
+    /// Takes a step before the one that has the effect of its call.
+    ///
+    /// - Parameter step: The step.
+    /// - Returns: What the step returned.
+    /// - Throws: What the step throws, with nothing applied.
+    func preparing<Value>(_ step: () async throws(RPCError) -> Value) async throws(RPCError) -> Value {
+        do throws(RPCError) {
+            return try await step()
+        } catch {
+            throw error.beforeEffect
+        }
+    }
+
+    /// Reads and opens a session, before it is changed.
     ///
     /// - Returns: The session; nil where there is none that lives and can be read, which is noted.
-    /// - Throws: ``RPCError`` of the link or of Valkey.
+    /// - Throws: ``RPCError`` of the link or of Valkey: nothing was applied.
     func load(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> LoadedSession? {
         let reply = try await stored(key, deadline)
         if case .error(let text) = reply {
-            guard text.hasPrefix("WRONGTYPE") else { throw text.withByteView { RPCError(refusal: $0, .read) } }
+            guard text.hasPrefix("WRONGTYPE") else { throw text.withByteView { RPCError(refusal: $0, .write) } }
             _ = note(.truncated)
             return nil
         }
@@ -180,5 +193,25 @@ extension Sessions {
     /// The error of a call that needs a session and has none.
     static var notFound: RPCError {
         RPCError(.sessionNotFound, "there is no such session, or it has ended", outcome: .notApplied)
+    }
+}
+
+extension RPCError {
+    /// The same failure of a step before the one that has the effect of its call: whatever became of the step, the call
+    /// changed nothing that was asked for, and may be made again as its kind has it.
+    var beforeEffect: RPCError {
+        var error = self
+        if outcome == .unknown {
+            let isAmbiguous = code == ErrorKind.ambiguous.code
+            let kind = isAmbiguous ? .unavailable : ErrorKind.allCases.first { $0.code == code } ?? .internalError
+            error = RPCError(
+                kind,
+                isAmbiguous ? "the link to Valkey broke before the call took effect" : message,
+                retryAfterMilliseconds: retryAfterMilliseconds,
+                details: details
+            )
+        }
+        error.outcome = .notApplied
+        return error
     }
 }

@@ -48,17 +48,17 @@ extension Sessions {
 
     /// The key by which subjects are hashed; made where the store has none.
     ///
-    /// - Throws: ``RPCError`` `internal_error` where no master key of this agent opens it.
+    /// - Throws: ``RPCError`` `internal_error` where no master key of this agent opens it, and of the link or of Valkey: what
+    ///   was asked for was not begun.
     func resolveSubjectKey(_ deadline: Instant) async throws(RPCError) -> SecretBytes {
         if subjectKey.isFresh, let secret = subjectKey.secret { return secret }
+        return try await preparing { () async throws(RPCError) in try await askForSubjectKey(deadline) }
+    }
+
+    private func askForSubjectKey(_ deadline: Instant) async throws(RPCError) -> SecretBytes {
         await checkEviction(deadline)
         while true {
-            let reply = try await call(.read, deadline) { command in
-                command.append(commandOf: 2)
-                command.append(word: "HGETALL")
-                command.append(word: subjectKeyName)
-            }
-            let wraps = (reply.elements ?? []).compactMap(\.bytes)
+            let wraps = try await subjectKeyWraps(deadline)
             if wraps.isEmpty {
                 try await storeSubjectKey(subjectKey.secret ?? RandomBytes.secret(MasterKey.byteCount), deadline)
                 continue
@@ -80,11 +80,44 @@ extension Sessions {
         }
     }
 
+    /// The names of master keys and the envelopes that the key is wrapped in, one after the other.
+    private func subjectKeyWraps(_ deadline: Instant) async throws(RPCError) -> [[UInt8]] {
+        let reply = try await call(.read, deadline) { command in
+            command.append(commandOf: 2)
+            command.append(word: "HGETALL")
+            command.append(word: subjectKeyName)
+        }
+        return (reply.elements ?? []).compactMap(\.bytes)
+    }
+
+    /// Takes the key out of the wraps of master keys that this agent does not hold, so that they open nothing any more.
+    ///
+    /// An agent that has another key beside one of this agent's wraps it anew when it asks next.
+    ///
+    /// - Parameter deadline: When to stop waiting.
+    /// - Returns: How many there were.
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    func dropForeignWraps(_ deadline: Instant) async throws(RPCError) -> Int {
+        let held = sealer.keys.keys.map { Array(MasterKey.text($0.id).utf8) }
+        let wraps = try await subjectKeyWraps(deadline)
+        let foreign = stride(from: 0, to: wraps.count, by: 2).map { wraps[$0] }.filter { !held.contains($0) }
+        guard !foreign.isEmpty else { return 0 }
+        _ = try await call(.idempotentWrite, deadline) { command in
+            command.append(commandOf: 2 + foreign.count)
+            command.append(word: "HDEL")
+            command.append(word: subjectKeyName)
+            for name in foreign { command.append(word: name) }
+        }
+        return foreign.count
+    }
+
     /// The key in one of the envelopes that stand behind the names of their master keys.
     private func unwrap(_ wraps: [[UInt8]]) -> SecretBytes? {
         let place = subjectKeyPlace
         for wrap in wraps {
             var text = ByteBuffer()
+            text.reserve(wrap.count)
+            defer { text.wipe() }
             let isOpen = wrap.withByteView { bytes in
                 place.withByteView { place in
                     guard let envelope = try? Envelope(bytes), envelope.kind == .indexKey else { return false }
