@@ -19,6 +19,7 @@ extension Sessions {
         Task { @EventLoop in
             var rewritten: Int64 = 0
             var left: Int64 = 0
+            var dropped = 0
             do throws(RPCError) {
                 // The key for subjects is wrapped under every key that this agent holds, the new one included.
                 self.subjectKey.forgetCheck()
@@ -31,6 +32,8 @@ extension Sessions {
                     case nil: break
                     }
                 }
+                // Sessions under a key that this agent does not hold are left, and so is what else that key is needed for.
+                if left == 0 { dropped = try await self.dropForeignWraps(context.deadline) }
             } catch {
                 var failure = error
                 failure.details.append(("done", String(rewritten)))
@@ -40,7 +43,10 @@ extension Sessions {
             }
             self.log.notice(
                 "sessions were sealed anew",
-                ["rewritten": String(rewritten), "left": String(left), "uid": String(context.userID)]
+                [
+                    "rewritten": String(rewritten), "left": String(left), "keys_given_up": String(dropped),
+                    "uid": String(context.userID),
+                ]
             )
             self.calls.reply(context.call) { result in
                 result.append("{\"rewritten\":")

@@ -153,6 +153,32 @@ struct SessionSecrecyTests {
         }
     }
 
+    @Test("The key for subjects is not kept under a key that was given up, once nothing else is")
+    func retiredWrap() async throws {
+        // Agents with the old key, with both, and with the new one alone.
+        try await withSessionAgents(keys: [[1], [2, 1], [2]]) { agents, server, _ in
+            func wraps() throws -> Int? { try server.command("HKEYS", "session-keys").elements?.count }
+            func sessions(_ agent: SessionAgent) async throws -> Int? {
+                try await agent.result("session.list", ["subject": "ada"])["sessions"]?.array?.count
+            }
+            let session = try await agents[0].create(["subject": "ada"])
+            #expect(try wraps() == 1)
+            #expect(try await sessions(agents[1]) == 1)
+            #expect(try wraps() == 2)
+            // As long as there is a session under the old key, it is none that is given up.
+            #expect(try await agents[2].result("session.rekey") == ["rewritten": 0, "left": 1])
+            #expect(try wraps() == 2)
+            #expect(try await agents[1].result("session.rekey") == ["rewritten": 1, "left": 0])
+            #expect(try wraps() == 2)
+            #expect(try await agents[2].result("session.rekey") == ["rewritten": 0, "left": 0])
+            #expect(try wraps() == 1)
+            for agent in agents[1...] {
+                #expect(try await agent.finds(session.token))
+                #expect(try await sessions(agent) == 1)
+            }
+        }
+    }
+
     @Test("Reading a session under an old key moves it to the new one")
     func rewriteOnUse() async throws {
         try await withSessionAgents(keys: [[1], [2, 1]]) { agents, _, _ in
