@@ -13,7 +13,8 @@ enum SessionScripts {
     /// Functions that several scripts share.
     ///
     /// `living` gives name and head of each session of an index and takes everything else out of it; `bury` puts a
-    /// tombstone in a session's place, for its idle time, so that nothing that began before writes it back.
+    /// tombstone in a session's place, for its idle time and no longer than it might have lived, so that nothing that began
+    /// before writes it back.
     private static let functions = """
         local function living(index, stem)
           local live = {}
@@ -29,7 +30,11 @@ enum SessionScripts {
         end
         local function bury(name, head)
           local idle = 86400000
-          if #head == 104 then idle = struct.unpack('>I8', head, 65) end
+          if #head == 104 then
+            local now = redis.call('TIME')
+            local left = struct.unpack('>I8', head, 57) - now[1] * 1000
+            idle = math.min(struct.unpack('>I8', head, 65), left)
+          end
           idle = math.min(math.max(idle, 1000), 315360000000)
           redis.call('SET', name, '\\0', 'PX', string.format('%.0f', idle))
         end
@@ -136,13 +141,15 @@ enum SessionScripts {
 
     /// Ends the session KEYS[1], forgets its copy KEYS[2], and takes ARGV[1] out of the index KEYS[3], where there is one.
     ///
-    /// What lies there need not be readable. Answers 1 where it was something else than a grace record or a tombstone.
+    /// What lies there need not be readable. Answers 1 where it was something else than a grace record or a tombstone. A
+    /// grace record stays, and -1 is the answer, unless ARGV[2] is `1`: the session that it leads to is to be ended.
     static let destroy = Script(
         """
-        -- squire session.destroy 1
+        -- squire session.destroy 2
         \(functions)
         local head = redis.pcall('GETRANGE', KEYS[1], 0, 103)
         if type(head) ~= 'string' then head = '?' end
+        if ARGV[2] ~= '1' and #head == 104 and string.sub(head, 1, 4) == '\\1\\1\\2\\0' then return -1 end
         redis.call('UNLINK', KEYS[2])
         if KEYS[3] then redis.call('ZREM', KEYS[3], ARGV[1]) end
         if #head == 0 or head == '\\0' then return 0 end

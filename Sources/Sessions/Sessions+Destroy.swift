@@ -10,7 +10,8 @@ public import Store
 import Valkey
 
 extension Sessions {
-    /// Answers `session.destroy`: two round trips, and nothing is decrypted.
+    /// Answers `session.destroy`: two round trips, and nothing is decrypted; two more for each rotation whose grace the
+    /// token is in.
     ///
     /// - Throws: ``RPCError`` where token or handle is not usable.
     public func destroy(_ parameters: SessionDestroyParameters, _ context: CallContext) throws(RPCError) {
@@ -32,35 +33,71 @@ extension Sessions {
         return SessionKey(tag: tag, digest: digest, namespace: parameters.namespace?.raw.copy())
     }
 
+    /// Ends the session at a place, or the one that a grace record there leads to; answers whether there was one.
     private func destroy(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> Bool {
-        let index = try await index(of: key, deadline)
-        let reply = try await call(.write, deadline) { command in
-            command.append(callOf: SessionScripts.destroy, keys: index == nil ? 2 : 3, arguments: 1)
-            command.append(word: keyspace.name(.session, key))
-            command.append(word: keyspace.name(.sessionAside, key))
-            if let index { command.append(word: keyspace.indexName(key, index)) }
-            command.append(word: key.member)
+        let name = keyspace.name(.session, key)
+        try await turns.enter(name, until: deadline)
+        defer { turns.leave(name) }
+        var attempt = 0
+        while true {
+            let (target, head) = try await ending(key, deadline)
+            let index = head.flatMap { $0.hasSubject ? $0.index : nil }
+            let reply = try await call(.write, deadline) { command in
+                command.append(callOf: SessionScripts.destroy, keys: index == nil ? 2 : 3, arguments: 2)
+                command.append(word: keyspace.name(.session, target))
+                command.append(word: keyspace.name(.sessionAside, target))
+                if let index { command.append(word: keyspace.indexName(target, index)) }
+                command.append(word: target.member)
+                command.append(word: head?.kind == .grace ? "1" : "0")
+            }
+            if reply.integer == 1 { counts.destroyed += 1 }
+            guard let ended = reply.integer, ended < 0 else { return reply.integer == 1 }
+            // It was rotated meanwhile, and lives on under another name.
+            attempt += 1
+            try await pause(afterAttempt: attempt, deadline)
         }
-        guard reply.integer == 1 else { return false }
-        counts.destroyed += 1
-        return true
     }
 
-    /// The index that a session's head names, as far as the head can be read.
-    private func index(of key: SessionKey, _ deadline: Instant) async throws(RPCError) -> [UInt8]? {
+    /// What is to be ended where a token or a handle names a place: what lies there, or what grace records lead to.
+    ///
+    /// - Parameters:
+    ///   - key: The place.
+    ///   - deadline: When to stop waiting.
+    /// - Returns: The place of what is to be ended, and its head as far as it can be read: a grace record's where it leads
+    ///   nowhere.
+    /// - Throws: ``RPCError`` of the link or of Valkey.
+    private func ending(
+        _ key: SessionKey,
+        _ deadline: Instant
+    ) async throws(RPCError) -> (target: SessionKey, head: EnvelopeHead?) {
+        var target = key
+        var head = try await head(of: target, deadline)
+        for _ in 0..<Sessions.hopsMax where head?.kind == .grace {
+            guard let bytes = try await stored(target, deadline).bytes else { break }
+            do throws(EnvelopeFault) {
+                guard let next = try successor(bytes, at: target) else { break }
+                target = next
+            } catch {
+                _ = note(error)
+                break
+            }
+            head = try await self.head(of: target, deadline)
+        }
+        return (target, head)
+    }
+
+    /// The head of what lies at a place, as far as it can be read.
+    private func head(of key: SessionKey, _ deadline: Instant) async throws(RPCError) -> EnvelopeHead? {
         let reply: ReplyValue
         do throws(LinkFailure) {
             reply = try await link.call(.read, deadline: deadline, lane: -1) { command in
                 append(headOf: keyspace.name(.session, key), to: &command)
             }
         } catch {
-            throw RPCError(error)
+            throw RPCError(error).beforeEffect
         }
         guard let bytes = reply.bytes else { return nil }
-        return bytes.withByteView { view in
-            guard let head = (try? Envelope(view, isHeadOnly: true)).map({ EnvelopeHead($0) }) else { return nil }
-            return head.hasSubject ? head.index : nil
-        }
+        return bytes.withByteView { view in (try? Envelope(view, isHeadOnly: true)).map { EnvelopeHead($0) } }
     }
 
     /// Appends the command that reads a record's head.
@@ -203,21 +240,26 @@ extension Sessions {
     private func graceful(_ key: SessionKey, _ deadline: Instant) async throws(RPCError) -> SessionKey? {
         let reply = try await stored(key, deadline)
         // What was refused to be read may lead to the session that is to be kept.
-        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, .read) } }
+        if case .error(let text) = reply { throw text.withByteView { RPCError(refusal: $0, .write) } }
         guard let bytes = reply.bytes else { return nil }
         do throws(EnvelopeFault) {
-            return try bytes.withByteView { (view) throws(EnvelopeFault) -> SessionKey? in
-                guard let envelope = try? Envelope(view), envelope.kind == .grace else { return nil }
-                var text = ByteBuffer()
-                try key.place.withByteView { (place) throws(EnvelopeFault) in
-                    try sealer.open(envelope, place: place, to: &text)
-                }
-                guard text.count == SHA256.count else { throw .damaged }
-                return SessionKey(tag: key.tag, digest: text.view.copy(), namespace: key.namespace)
-            }
+            return try successor(bytes, at: key)
         } catch {
             _ = note(error)
             throw RPCError(.internalError, "the session to keep cannot be told", outcome: .notApplied)
+        }
+    }
+
+    /// Where the grace record leads to that these bytes are; nil where they are something else.
+    private func successor(_ bytes: [UInt8], at key: SessionKey) throws(EnvelopeFault) -> SessionKey? {
+        try bytes.withByteView { (view) throws(EnvelopeFault) -> SessionKey? in
+            guard let envelope = try? Envelope(view), envelope.kind == .grace else { return nil }
+            var text = ByteBuffer()
+            try key.place.withByteView { (place) throws(EnvelopeFault) in
+                try sealer.open(envelope, place: place, to: &text)
+            }
+            guard text.count == SHA256.count else { throw .damaged }
+            return SessionKey(tag: key.tag, digest: text.view.copy(), namespace: key.namespace)
         }
     }
 }

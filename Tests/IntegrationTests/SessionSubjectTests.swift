@@ -1,4 +1,6 @@
 import JSON
+import Linux
+import RPCClient
 import TestSupport
 import Testing
 
@@ -163,6 +165,73 @@ struct SessionSubjectTests {
                 #expect(try await agent.finds(last.token))
                 #expect(try await !agent.finds(other.token))
             }
+        }
+    }
+
+    @Test("Within its grace an old token ends the session that it reads, whatever rotations are between")
+    func destroyWithinGrace() async throws {
+        try await withSessionAgents { agents, _, _ in
+            let agent = agents[0]
+            for rotations in 1...3 {
+                let first = try await agent.create(["subject": "ada"])
+                var last = first
+                for _ in 1...rotations {
+                    let params: Document = ["token": .string(last.token), "grace_ms": 600_000]
+                    last = Session(try await agent.result("session.rotate", params))
+                }
+                #expect(try await agent.finds(first.token))
+                let destroy: Document = ["token": .string(first.token)]
+                #expect(try await agent.result("session.destroy", destroy)["destroyed"] == true)
+                #expect(try await !agent.finds(last.token))
+                #expect(try await !agent.finds(first.token))
+                #expect(try await handles(agent, "ada").isEmpty)
+                #expect(try await agent.result("session.destroy", destroy)["destroyed"] == false)
+            }
+            // By its handle too.
+            let old = try await agent.create()
+            let params: Document = ["token": .string(old.token), "grace_ms": 600_000]
+            let new = Session(try await agent.result("session.rotate", params))
+            #expect(try await agent.result("session.destroy", ["handle": .string(old.handle)])["destroyed"] == true)
+            #expect(try await !agent.finds(new.token))
+        }
+    }
+
+    @Test("A rotation and an end of one token take turns in the order that they came in", arguments: [0, 60_000])
+    func rotationBeforeEnd(grace: Int) async throws {
+        try await withSessionAgents { agents, _, _ in
+            let agent = agents[0]
+            for _ in 0..<30 {
+                let old = try await agent.create()
+                let end = Instant.now.advanced(by: .seconds(20))
+                let client = try RPCClient(path: agent.daemon.socketPath, until: end)
+                let token = #""token":"\#(old.token)""#
+                let rotation = client.send(
+                    "session.rotate",
+                    params: JSONFragment(#"{\#(token),"grace_ms":\#(grace)}"#)
+                )
+                let ending = client.send("session.destroy", params: JSONFragment("{\(token)}"))
+                let new = try #require(try client.reply(to: rotation, until: end).result?["token"]?.string)
+                #expect(try client.reply(to: ending, until: end).result?["destroyed"]?.text == "\(grace > 0)")
+                #expect(try await agent.finds(new) == (grace == 0))
+            }
+        }
+    }
+
+    @Test("What is left of a session that ended is gone when its life would have been over", arguments: [false, true])
+    func tombstone(isRotated: Bool) async throws {
+        try await withSessionAgents { agents, server, _ in
+            let agent = agents[0]
+            let session = try await agent.create(["lifetime_ms": 30_000, "idle_ms": 315_360_000_000])
+            if isRotated {
+                _ = try await agent.result("session.rotate", ["token": .string(session.token)])
+            } else {
+                _ = try await agent.result("session.destroy", ["token": .string(session.token)])
+            }
+            let left = try server.command("PTTL", session.key).integer ?? 0
+            #expect((1...31_000).contains(left), "\(left)")
+            let short = try await agent.create(["lifetime_ms": 600_000, "idle_ms": 20_000])
+            _ = try await agent.result("session.destroy", ["token": .string(short.token)])
+            #expect((1...20_000).contains(try server.command("PTTL", short.key).integer ?? 0))
         }
     }
 

@@ -2307,23 +2307,27 @@ extension OpenRPC {
         """#
 
     private static let sessionDestroy: StaticString = #"""
-        {"name":"session.destroy","summary":"Ends a session.","description":"Two round trips. Nothing is decrypted, \#
-        so a session that cannot be read can be ended. What is left for the idle time is a mark that keeps slow \#
-        requests from writing the session back.","paramStructure":"either","params":[{"name":"token",\#
-        "description":"What a client shows to be let into its session: the text that `session.create` or \#
-        `session.rotate` returned.","required":false,"schema":{"description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","type":"string","minLength":1}},\#
-        {"name":"handle","description":"Name of a session in lists, which gives no access; it changes with the \#
-        token.","required":false,"schema":{"description":"Name of a session in lists, which gives no access; it \#
-        changes with the token.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that \#
-        the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"description":"Namespace that the session belongs to; without it, the one that has \#
-        no name. A token is one in its namespace only.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],\#
-        "result":{"name":"result","description":"Whether there was a session.","schema":{"type":"object",\#
-        "required":["destroyed"],"properties":{"destroyed":{"description":"False where the session had ended already, \#
-        or never was.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
-        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
-        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        {"name":"session.destroy","summary":"Ends a session.","description":"Two round trips. Nothing that a session \#
+        holds is decrypted, so one that cannot be read can be ended. A token that still reads a session after \#
+        `session.rotate` with a grace ends it too, with two more round trips for each rotation since. A rotation and \#
+        an end through one agent take turns in the order that they came in: behind a rotation without a grace the old \#
+        token ends nothing, and the session lives on under the new one. What is left for the idle time, and no longer \#
+        than the session might have lived, is a mark that keeps slow requests from writing the session back.",\#
+        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
+        session: the text that `session.create` or `session.rotate` returned.","required":false,\#
+        "schema":{"description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","type":"string","minLength":1}},{"name":"handle","description":"Name of a session \#
+        in lists, which gives no access; it changes with the token.","required":false,"schema":{"description":"Name \#
+        of a session in lists, which gives no access; it changes with the token.","type":"string","minLength":1}},\#
+        {"name":"namespace","description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","required":false,"schema":{"description":"Namespace that the \#
+        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
+        "type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}}],"result":{"name":"result","description":"Whether there was \#
+        a session.","schema":{"type":"object","required":["destroyed"],\#
+        "properties":{"destroyed":{"description":"False where the session had ended already, never was, or has \#
+        another token by now.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, \#
+        unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names \#
+        the parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
         "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
         open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
         passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
@@ -2509,15 +2513,17 @@ extension OpenRPC {
         through the state store in bounded steps and writes anew what another key than the primary one sealed; \#
         sessions stay usable, with version, life and token. To be called after a new primary key was taken up, and \#
         again until `session.keys` counts none under the old one. Where the deadline ends first, `data.done` says how \#
-        many were rewritten, and the next call goes on.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"What was rewritten.","schema":{"type":"object",\#
-        "required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions that are now under the \#
-        primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are not, because this agent \#
-        cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,\#
-        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
-        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
-        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
-        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        many were rewritten, and the next call goes on. Where none is left, the key by which subjects are hashed is \#
+        not kept any more under master keys that this agent does not hold: call it through an agent that holds all \#
+        keys that are in use.","paramStructure":"either","params":[],"result":{"name":"result","description":"What \#
+        was rewritten.","schema":{"type":"object","required":["rewritten","left"],\#
+        "properties":{"rewritten":{"description":"Sessions that are now under the primary key.","type":"integer",\#
+        "minimum":0},"left":{"description":"Sessions that are not, because this agent cannot decrypt them or they \#
+        changed all the time.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is \#
+        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
         again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
         "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
         `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
@@ -2539,10 +2545,10 @@ extension OpenRPC {
     private static let sessionRotate: StaticString = #"""
         {"name":"session.rotate","summary":"Gives a session a new token.","description":"Two round trips, atomic, and \#
         two more with `request_id`. Data, subject and the end of its life stay; the old token is dead at once, or, \#
-        with `grace_ms`, reads for that long and no longer than the new token works. To be called whenever somebody \#
-        signs in or gains rights: a token that was known before must not know more afterwards.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":true,\#
+        with `grace_ms`, reads and ends the session for that long and no longer than the new token works. To be \#
+        called whenever somebody signs in or gains rights: a token that was known before must not know more \#
+        afterwards.","paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let \#
+        into its session: the text that `session.create` or `session.rotate` returned.","required":true,\#
         "schema":{"description":"What a client shows to be let into its session: the text that `session.create` or \#
         `session.rotate` returned.","type":"string","minLength":1}},{"name":"namespace","description":"Namespace that \#
         the session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#

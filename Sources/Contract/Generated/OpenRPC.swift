@@ -1223,23 +1223,26 @@ public enum OpenRPC {
         "handle":"2f0c9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","version":1,\#
         "idle_expires_at_ms":1767312000000,"expires_at_ms":1769817600000}}}],"x-idempotency":"non_idempotent",\#
         "x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.destroy","summary":"Ends a session.",\#
-        "description":"Two round trips. Nothing is decrypted, so a session that cannot be read can be ended. What is \#
-        left for the idle time is a mark that keeps slow requests from writing the session back.",\#
-        "paramStructure":"either","params":[{"name":"token","description":"What a client shows to be let into its \#
-        session: the text that `session.create` or `session.rotate` returned.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/token"}},{"name":"handle","description":"Name of a session in lists, \#
-        which gives no access; it changes with the token.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/handle"}},{"name":"namespace","description":"Namespace that the \#
-        session belongs to; without it, the one that has no name. A token is one in its namespace only.",\#
-        "required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],"result":{"name":"result",\#
-        "description":"Whether there was a session.","schema":{"type":"object","required":["destroyed"],\#
-        "properties":{"destroyed":{"description":"False where the session had ended already, or never was.",\#
-        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
-        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
-        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"signing out","params":[{"name":"token",\#
+        "description":"Two round trips. Nothing that a session holds is decrypted, so one that cannot be read can be \#
+        ended. A token that still reads a session after `session.rotate` with a grace ends it too, with two more \#
+        round trips for each rotation since. A rotation and an end through one agent take turns in the order that \#
+        they came in: behind a rotation without a grace the old token ends nothing, and the session lives on under \#
+        the new one. What is left for the idle time, and no longer than the session might have lived, is a mark that \#
+        keeps slow requests from writing the session back.","paramStructure":"either","params":[{"name":"token",\#
+        "description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","required":false,"schema":{"$ref":"#/components/schemas/token"}},{"name":"handle",\#
+        "description":"Name of a session in lists, which gives no access; it changes with the token.",\#
+        "required":false,"schema":{"$ref":"#/components/schemas/handle"}},{"name":"namespace",\#
+        "description":"Namespace that the session belongs to; without it, the one that has no name. A token is one in \#
+        its namespace only.","required":false,"schema":{"$ref":"#/components/schemas/session_namespace"}}],\#
+        "result":{"name":"result","description":"Whether there was a session.","schema":{"type":"object",\#
+        "required":["destroyed"],"properties":{"destroyed":{"description":"False where the session had ended already, \#
+        never was, or has another token by now.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
+        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
+        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
+        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"signing out","params":[{"name":"token",\#
         "value":"2f0c3pMjv0m3k8cJm3yqX2V9vW8zq0d1sE5tB7uF9hKaLQw"}],"result":{"name":"result",\#
         "value":{"destroyed":true}}},{"name":"a token that is none","params":[{"name":"token",\#
         "value":"0a1bAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}],"result":{"name":"result",\#
@@ -1336,11 +1339,13 @@ public enum OpenRPC {
         every session under the primary key.","description":"Walks through the state store in bounded steps and \#
         writes anew what another key than the primary one sealed; sessions stay usable, with version, life and token. \#
         To be called after a new primary key was taken up, and again until `session.keys` counts none under the old \#
-        one. Where the deadline ends first, `data.done` says how many were rewritten, and the next call goes on.",\#
-        "paramStructure":"either","params":[],"result":{"name":"result","description":"What was rewritten.",\#
-        "schema":{"type":"object","required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions \#
-        that are now under the primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are \#
-        not, because this agent cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},\#
+        one. Where the deadline ends first, `data.done` says how many were rewritten, and the next call goes on. \#
+        Where none is left, the key by which subjects are hashed is not kept any more under master keys that this \#
+        agent does not hold: call it through an agent that holds all keys that are in use.","paramStructure":"either",\#
+        "params":[],"result":{"name":"result","description":"What was rewritten.","schema":{"type":"object",\#
+        "required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions that are now under the \#
+        primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are not, because this agent \#
+        cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -1349,12 +1354,13 @@ public enum OpenRPC {
         "result":{"name":"result","value":{"rewritten":0,"left":0}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":60000,"x-operator":true},{"name":"session.rotate","summary":"Gives a session a new token.",\#
         "description":"Two round trips, atomic, and two more with `request_id`. Data, subject and the end of its life \#
-        stay; the old token is dead at once, or, with `grace_ms`, reads for that long and no longer than the new \#
-        token works. To be called whenever somebody signs in or gains rights: a token that was known before must not \#
-        know more afterwards.","paramStructure":"either","params":[{"name":"token","description":"What a client shows \#
-        to be let into its session: the text that `session.create` or `session.rotate` returned.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/token"}},{"name":"namespace","description":"Namespace that the session \#
-        belongs to; without it, the one that has no name. A token is one in its namespace only.","required":false,\#
+        stay; the old token is dead at once, or, with `grace_ms`, reads and ends the session for that long and no \#
+        longer than the new token works. To be called whenever somebody signs in or gains rights: a token that was \#
+        known before must not know more afterwards.","paramStructure":"either","params":[{"name":"token",\#
+        "description":"What a client shows to be let into its session: the text that `session.create` or \#
+        `session.rotate` returned.","required":true,"schema":{"$ref":"#/components/schemas/token"}},\#
+        {"name":"namespace","description":"Namespace that the session belongs to; without it, the one that has no \#
+        name. A token is one in its namespace only.","required":false,\#
         "schema":{"$ref":"#/components/schemas/session_namespace"}},{"name":"grace_ms","description":"How long the \#
         old token still reads, in milliseconds; at most one hour.","required":false,"schema":{"description":"How long \#
         the old token still reads, in milliseconds; at most one hour.","type":"integer","minimum":0,"maximum":3600000,\#
