@@ -24,7 +24,8 @@ public enum AuditKey {
         }
         defer { bytes.wipe() }
         if bytes.count != byteCount, let last = bytes.last, last == UInt8(ascii: "\n") { bytes.removeLast() }
-        if bytes.count == 2 * byteCount, let key = bytes.withByteView({ Hexadecimal.bytes(of: $0) }) {
+        if bytes.count == 2 * byteCount, var key = bytes.withByteView({ Hexadecimal.bytes(of: $0) }) {
+            defer { key.wipe() }
             return key.withByteView { SecretBytes(copying: $0) }
         }
         guard bytes.count == byteCount else {
@@ -38,12 +39,14 @@ public enum AuditKey {
     /// - Returns: The key, and whether it was made.
     public static func readOrMake(_ path: String) throws(Fault) -> (key: SecretBytes, isNew: Bool) {
         if FileSystem.exists(path) { return (try read(path), false) }
-        let text = Hexadecimal.text(of: RandomBytes.make(byteCount)) + "\n"
+        var text = ByteBuffer()
+        text.reserve(2 * byteCount + 1)
+        defer { text.wipe() }
+        RandomBytes.secret(byteCount).withByteView { text.append(hexadecimal: $0) }
+        text.append(UInt8(ascii: "\n"))
         do throws(SystemError) {
             try Directory.make(Directory.parent(of: path), mode: 0o700)
-            try Array(text.utf8).withByteView { (view) throws(SystemError) in
-                try FileSystem.replace(path, with: view, isDurable: true)
-            }
+            try FileSystem.replace(path, with: text.view, isDurable: true)
         } catch {
             throw Fault(description: "\(path) cannot be made: \(error)")
         }

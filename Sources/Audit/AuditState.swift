@@ -14,9 +14,8 @@ struct AuditState {
 
     /// Begins a chain with `key`.
     init(key: SecretBytes) {
-        let bytes = key.withByteView { $0.copy() }
-        chain = AuditChain(key: bytes)
-        objectKey = bytes.withByteView { key in
+        chain = AuditChain(key: key)
+        objectKey = key.withByteView { key in
             KeyDerivation.hmac(key: key, ByteView("squire audit objects"))
         }
     }
@@ -31,36 +30,61 @@ struct AuditState {
     /// - Throws: ``AuditKey/Fault`` where it makes no sense.
     static func read(_ path: String) throws(AuditKey.Fault) -> AuditState? {
         guard FileSystem.exists(path) else { return nil }
-        let bytes: [UInt8]
+        var bytes: [UInt8]
         do throws(SecretFile.Fault) {
             bytes = try SecretFile.read(path, limit: 4096)
         } catch {
             throw AuditKey.Fault(description: "\(path) \(error.description)")
         }
-        guard let document = try? Document.parse(bytes), let next = document["next"]?.integer, next > 0,
-            let key = document["key"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) }),
-            key.count == AuditKey.byteCount,
-            let previous = document["previous"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) }),
-            let objectKey = document["object_key"]?.string?.withByteView({ Hexadecimal.bytes(of: $0) })
-        else {
+        defer { bytes.wipe() }
+        guard let state = bytes.withByteView({ AuditState($0) }) else {
             throw AuditKey.Fault(description: "\(path) is no state of an audit chain: move it away to begin a new one")
         }
-        return AuditState(
-            chain: AuditChain(next: UInt64(next), key: key, previous: previous),
-            objectKey: objectKey
-        )
+        return state
+    }
+
+    /// Reads a state's text; nil where it is none.
+    ///
+    /// No copy of the key is left behind.
+    private init?(_ text: ByteView) {
+        guard let object = try? JSONScanner.scan(text, depthMax: 2) else { return nil }
+        var next: Int64?
+        var (key, previous, objectKey): ([UInt8]?, [UInt8]?, [UInt8]?)
+        defer { key?.wipe() }
+        var members = object.members()
+        while let (name, value) = members.next() {
+            if name.equals("next") {
+                next = value.integer
+            } else if name.equals("key") {
+                key = value.string.flatMap { Hexadecimal.bytes(of: $0.raw) }
+            } else if name.equals("previous") {
+                previous = value.string.flatMap { Hexadecimal.bytes(of: $0.raw) }
+            } else if name.equals("object_key") {
+                objectKey = value.string.flatMap { Hexadecimal.bytes(of: $0.raw) }
+            }
+        }
+        guard let next, next > 0, key?.count == AuditKey.byteCount, let previous, let objectKey,
+            let secret = key?.withByteView({ SecretBytes(copying: $0) })
+        else { return nil }
+        self.init(chain: AuditChain(next: UInt64(next), key: secret, previous: previous), objectKey: objectKey)
     }
 
     /// Writes the file anew.
     func write(to path: String) throws(SystemError) {
-        let text = """
-            {"next":\(chain.next),"key":"\(Hexadecimal.text(of: chain.key))","previous":"\(chain.head)",\
-            "object_key":"\(Hexadecimal.text(of: objectKey))"}
-
-            """
-        try Array(text.utf8).withByteView { (view) throws(SystemError) in
-            try FileSystem.replace(path, with: view, isDurable: true)
-        }
+        var text = ByteBuffer()
+        // So that no copy of the key is left behind where it grew.
+        text.reserve(1024)
+        defer { text.wipe() }
+        text.append("{\"next\":")
+        text.append(decimal: chain.next)
+        text.append(",\"key\":\"")
+        chain.key.withByteView { text.append(hexadecimal: $0) }
+        text.append("\",\"previous\":\"")
+        text.append(text: chain.head)
+        text.append("\",\"object_key\":\"")
+        objectKey.withByteView { text.append(hexadecimal: $0) }
+        text.append("\"}\n")
+        try FileSystem.replace(path, with: text.view, isDurable: true)
     }
 
     /// Goes on behind the lines that reached the file after the state was written, as a crash leaves it.

@@ -27,7 +27,7 @@ public enum AuditVerification {
         heads: [AuditVerifier.Head]
     ) throws(AuditKey.Fault) -> Report {
         let key = try AuditKey.read(keyPath)
-        var verifier = AuditVerifier(key: key.withByteView { $0.copy() }, heads: heads)
+        var verifier = AuditVerifier(key: key, heads: heads)
         for path in paths {
             let before = verifier.count
             do throws(AuditVerifier.Fault) {

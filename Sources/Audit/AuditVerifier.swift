@@ -1,4 +1,5 @@
 public import Bytes
+public import Crypto
 
 /// Goes through the lines of an audit file, or of several in their order, and finds the first that is not as the agent
 /// wrote it.
@@ -45,7 +46,7 @@ public struct AuditVerifier {
     /// - Parameters:
     ///   - key: ``AuditKey/byteCount`` bytes.
     ///   - heads: Lines that must be there, unless the files begin after them.
-    public init(key: [UInt8], heads: [Head] = []) {
+    public init(key: SecretBytes, heads: [Head] = []) {
         chain = AuditChain(key: key)
         self.heads = heads
     }

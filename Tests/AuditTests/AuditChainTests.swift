@@ -1,4 +1,5 @@
 import Bytes
+import Crypto
 import TestSupport
 import Testing
 
@@ -8,9 +9,11 @@ import Testing
 struct AuditChainTests {
     static let key = [UInt8]((0..<32).map { $0 &* 7 &+ 1 })
 
+    private static func secret(_ key: [UInt8]) -> SecretBytes { key.withByteView { SecretBytes(copying: $0) } }
+
     /// Lines of a chain, with the head after each.
     static func lines(_ count: Int) -> (lines: [String], heads: [String]) {
-        var chain = AuditChain(key: key)
+        var chain = AuditChain(key: secret(key))
         var lines: [String] = []
         var heads: [String] = []
         for index in 1...count {
@@ -28,7 +31,7 @@ struct AuditChainTests {
         key: [UInt8] = AuditChainTests.key,
         heads: [String] = []
     ) -> AuditVerifier.Fault? {
-        var verifier = AuditVerifier(key: key, heads: heads.compactMap { AuditVerifier.Head($0) })
+        var verifier = AuditVerifier(key: secret(key), heads: heads.compactMap { AuditVerifier.Head($0) })
         do throws(AuditVerifier.Fault) {
             for line in lines {
                 try line.withByteView { (view) throws(AuditVerifier.Fault) in try verifier.take(view) }
@@ -97,16 +100,30 @@ struct AuditChainTests {
     @Test("cannot be forged by who learns a later key")
     func forwardIntegrity() throws {
         let (lines, _) = Self.lines(3)
-        var later = AuditChain(key: Self.key)
+        var later = AuditChain(key: Self.secret(Self.key))
         var unused = ByteBuffer()
         for _ in 0..<3 { "\"a\":1".withByteView { later.seal($0, to: &unused) } }
         // The key of line 4 as the key of line 1: what somebody has who reads the state.
-        #expect(Self.fault(in: lines, key: later.key)?.line == 1)
+        #expect(Self.fault(in: lines, key: later.key.withByteView { $0.copy() })?.line == 1)
         var forged = AuditChain(next: 2, key: later.key, previous: try #require(AuditLine.parse(lines[1])).previous)
         var buffer = ByteBuffer()
         "\"event\":\"forged\"".withByteView { forged.seal($0, to: &buffer) }
         let line = String(buffer.view.text().dropLast())
         #expect(Self.fault(in: [lines[0], line, lines[2]])?.line == 2)
+    }
+
+    @Test("overwrites each key with the next one where it stands, and no other chain's")
+    func overwritten() {
+        let given = Self.secret(Self.key)
+        var chain = AuditChain(key: given)
+        let copy = chain
+        chain.advance([1])
+        #expect(given.withByteView { $0.copy() } == Self.key && copy.key.withByteView { $0.copy() } == Self.key)
+        let place = ObjectIdentifier(chain.key)
+        let second = chain.key.withByteView { $0.copy() }
+        chain.advance([2])
+        #expect(ObjectIdentifier(chain.key) == place)
+        #expect(second != Self.key && chain.key.withByteView { $0.copy() } != second)
     }
 
     @Test("refuses lines that no agent wrote")

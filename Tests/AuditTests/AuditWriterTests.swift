@@ -162,8 +162,14 @@ struct AuditWriterTests {
     @Test("does not begin with a state or a key that make no sense, or in a place where it may not write")
     func faults() async throws {
         try await withTemporaryDirectory { directory in
-            try File.write("{}", to: "\(directory)/state")
-            #expect(throws: AuditWriter.Fault.self) { try Self.writer(directory) }
+            let digits = String(repeating: "0", count: 64)
+            for state in [
+                "{}", "", "[]", #"{"next":1,"key":"","previous":"\#(digits)","object_key":"\#(digits)"}"#,
+                #"{"next":0,"key":"\#(digits)","previous":"\#(digits)","object_key":"\#(digits)"}"#,
+            ] {
+                try File.write(state, to: "\(directory)/state")
+                #expect(throws: AuditWriter.Fault.self, "\(state)") { try Self.writer(directory) }
+            }
             try FileSystem.remove("\(directory)/state")
             try File.write("short", to: "\(directory)/key")
             #expect(throws: AuditWriter.Fault.self) { try Self.writer(directory) }
