@@ -15,6 +15,8 @@ final class CallerGate {
     private unowned let keeper: Gatekeeper
     private var peers: [Peer] = []
     private(set) var account: CallerAccount
+    /// Whether other rules may speak to the caller than those of its account.
+    private var isAccountOld = false
     /// Calls that run and count against the quota.
     private var counted: Set<CallID> = []
     /// Records of calls that run.
@@ -62,17 +64,22 @@ final class CallerGate {
     func adopt(_ access: Access) -> [Peer] {
         let isLess = !access.covers(self.access)
         self.access = access
-        // Calls that run end where they began.
-        if counted.isEmpty {
-            account.remove(self)
-            keeper.settle(account)
-            account = keeper.account(of: access)
-            account.add(self)
-        } else {
-            account.usage.quota = access.quota
-        }
+        isAccountOld = true
+        if !counted.isEmpty { account.usage.quota = access.quota }
+        changeAccount()
         for peer in peers { peer.ungated = ungated }
         return isLess ? peers.filter { $0.bindings > 0 || $0.runningCalls > 0 || $0.waitingCalls > 0 } : []
+    }
+
+    /// Goes over to the account of the rules that speak to the caller by now, once no call runs that counts against the
+    /// one before: calls end where they began.
+    private func changeAccount() {
+        guard isAccountOld, counted.isEmpty else { return }
+        isAccountOld = false
+        account.remove(self)
+        keeper.settle(account)
+        account = keeper.account(of: access)
+        account.add(self)
     }
 
     /// Methods whose calls need no look: those of which no parameter, no quota and no record depends.
@@ -148,7 +155,10 @@ extension CallerGate: CallGate {
 
     func callEnded(_ call: CallID, error: RPCError?) {
         if let record = records.removeValue(forKey: call) { keeper.audit.end(record, error: error) }
-        if counted.remove(call) != nil { account.usage.end() }
+        if counted.remove(call) != nil {
+            account.usage.end()
+            changeAccount()
+        }
         if isIdle { keeper.retire(self) }
     }
 }

@@ -207,4 +207,33 @@ struct CallerGateTests {
             #expect(objects[1] != nil && Set(objects[1...3]).count == 1)
         }
     }
+
+    @Test("is one quota for all connections of a caller, also where calls ran when the policy changed")
+    func changedWhileRunning() async throws {
+        func rules(_ name: String) -> String {
+            let methods = #""methods": ["agent.*", "lock.*"], "quotas": {"locks": 2}"#
+            return #"{"rules": [{"name": "\#(name)", "users": ["@agent"], \#(methods)}]}"#
+        }
+        let members = #", "sockets": [{"name": "other", "path": "DIRECTORY/other.sock"}]"#
+        let first = #"{"name": "one", "users": ["@agent"], "methods": ["agent.*", "lock.*"], "quotas": {"locks": 2}}"#
+        try await withPolicy(first, members) { agent, directory in
+            let (waiting, other) = (try agent.connect(), try AgentClient("\(directory)/other.sock"))
+            let held = try await other.result(of: "lock.acquire", #"{"name":"a"}"#)
+            let lease = try #require(held["lease"]?.string)
+            let wait = #"{"name":"a","wait_ms":600000,"_meta":{"deadline_ms":600000}}"#
+            try await waiting.send(#"{"jsonrpc":"2.0","id":1,"method":"lock.acquire","params":\#(wait)}"#)
+            try await waitUntil("it waits") { try await agent.leases("waiting") == 1 }
+            try File.write(rules("two"), to: "\(directory)/policy.json")
+            try agent.daemon.process.signal(SIGHUP)
+            try await waitUntil("the policy holds") { agent.daemon.log.contains("configuration reloaded") }
+            try await waitUntil("nothing was lost by it") { try await agent.leases("waiting") == 1 }
+            #expect(try await other.result(of: "lock.acquire", #"{"name":"b"}"#)["acquired"] == true)
+            // The one that waited has it now, and that is the second again.
+            _ = try await other.result(of: "lock.release", #"{"lease":"\#(lease)"}"#)
+            #expect(try await waiting.receive().contains(#""acquired":true"#))
+            for client in [waiting, other] {
+                #expect(try await client.error(of: "lock.acquire", #"{"name":"c"}"#)["data"]?["quota"] == "locks")
+            }
+        }
+    }
 }
