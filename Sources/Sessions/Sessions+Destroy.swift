@@ -72,7 +72,9 @@ extension Sessions {
     ) async throws(RPCError) -> (target: SessionKey, head: EnvelopeHead?) {
         var target = key
         var head = try await head(of: target, deadline)
-        for _ in 0..<Sessions.hopsMax where head?.kind == .grace {
+        for _ in 0..<Sessions.hopsMax {
+            // What a read would not follow is not followed here.
+            guard let grace = head, grace.kind == .grace, link.serverTime.latest < grace.expiresAt else { break }
             guard let bytes = try await stored(target, deadline).bytes else { break }
             do throws(EnvelopeFault) {
                 guard let next = try successor(bytes, at: target) else { break }
