@@ -16,19 +16,25 @@ extension TopicScripts {
     /// and where it has one its order key.
     static let publish = Script(
         """
-        -- squire topic.publish 2
+        -- squire topic.publish 3
         \(RememberedRequest.luaRecall)
         \(progress)
         local most = tonumber(ARGV[3])
-        if redis.call('XLEN', KEYS[1]) >= most then
-          local limit, freed, step = slowest(KEYS[1]), 0, 1
-          while limit and step > 0 and freed < \(freedMax) and redis.call('XLEN', KEYS[1]) >= most do
-            step = redis.call('XTRIM', KEYS[1], 'MINID', '~', limit, 'LIMIT', 1000)
-            if step == 0 then step = redis.call('XTRIM', KEYS[1], 'MINID', limit) end
-            freed = freed + step
+        local excess = redis.call('XLEN', KEYS[1]) - most + 1
+        if excess > 0 then
+          -- Where so much is to go, the next publication lets go of more.
+          local limit, left = slowest(KEYS[1]), math.min(excess, \(freedMax))
+          while limit and left > 0 do
+            local gone = redis.call('XTRIM', KEYS[1], 'MINID', '~', limit, 'LIMIT', math.min(left, 1000))
+            if gone == 0 then
+              -- What is left ends within one node of the stream.
+              local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+              if not first or not less(first[1], limit) then break end
+              gone = redis.call('XDEL', KEYS[1], first[1])
+            end
+            left = left - gone
           end
-          -- Where so much was let go, the next publication lets go of more.
-          if freed < \(freedMax) and redis.call('XLEN', KEYS[1]) >= most then return redis.error_reply('\(full) the topic is full') end
+          if left > 0 then return redis.error_reply('\(full) the topic is full') end
         end
         local outcome
         if ARGV[6] then

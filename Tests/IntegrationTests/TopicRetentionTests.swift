@@ -29,11 +29,32 @@ struct TopicRetentionTests {
                 _ = try client.call("topic.publish", full)
                 // Both groups are given the new one.
                 for _ in 1...2 { try expect(client.take().content, "6") }
-                try expect(client.inspect("orders"), "3; fast: 1 0 1; slow: 3 0 1")
+                // No more goes than what makes room.
+                try expect(client.inspect("orders"), "5; fast: 1 0 1; slow: 3 0 1")
                 // A message that was refused is not remembered.
                 let remembered = #"{"topic":"orders","message":7,"length_max":3,"request_id":"r"}"#
                 try expect(client.fault("topic.publish", remembered), "topic_full")
                 _ = try client.call("topic.publish", remembered.replacing(#""length_max":3"#, with: #""length_max":4"#))
+            }
+        }
+    }
+
+    @Test("a full topic lets go of what makes room, and keeps the rest of its history", arguments: ServerKind.installed)
+    func history(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { _, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let client = try ChannelClient(path)
+                let name = try client.consume("orders", "billing")
+                for number in 1...500 {
+                    try client.put("orders", "\(number)")
+                    try client.settle("ack", name, [client.take().id])
+                }
+                for bound in [500, 500, 350] {
+                    try client.put("orders", "0", #","length_max":\#(bound)"#)
+                    try expect(client.inspect("orders").split(separator: ";").first, "\(bound)")
+                    try client.settle("ack", name, [client.take().id])
+                }
             }
         }
     }
