@@ -16,7 +16,7 @@ extension TopicScripts {
     /// new.
     static let join = Script(
         """
-        -- squire topic.join 2
+        -- squire topic.join 3
         \(prologue)
         \(functions)
         \(beginnings)
@@ -39,7 +39,7 @@ extension TopicScripts {
     /// and the messages: index of the consumer from 0, id, deliveries, and the entry's fields.
     static let fetch = Script(
         """
-        -- squire topic.fetch 2
+        -- squire topic.fetch 3
         \(prologue)
         \(functions)
         \(beginnings)
@@ -67,7 +67,7 @@ extension TopicScripts {
           return bytes
         end
         local function lease(consumer, id, count, entry)
-          redis.call('ZADD', due, now + consumer.ack, id)
+          redis.call('ZADD', due, now + consumer.ack, sorting(id))
           consumer.credit = consumer.credit - 1
           credit = credit - 1
           budget = budget - weigh(entry)
@@ -77,8 +77,9 @@ extension TopicScripts {
         if credit > 0 then
           again = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, math.min(credit, \(readMax)))
         end
-        for _, id in ipairs(again) do
+        for _, sorted in ipairs(again) do
           if budget <= 0 then break end
+          local id = plain(sorted)
           local consumer = pick()
           local known = redis.call('XPENDING', stream, group, id, id, 1)[1]
           if not known then
@@ -137,7 +138,7 @@ extension TopicScripts {
     /// many it has not.
     static let recover = Script(
         """
-        -- squire topic.recover 2
+        -- squire topic.recover 3
         \(prologue)
         \(functions)
         local seen, from, taken = {}, '-', 0
@@ -162,7 +163,7 @@ extension TopicScripts {
     /// ARGV: group, after how many milliseconds an agent counts as gone. Answers how many consumers went.
     static let sweep = Script(
         """
-        -- squire topic.sweep 1
+        -- squire topic.sweep 2
         \(prologue)
         \(progress)
         local consumers, gone = redis.pcall('XINFO', 'CONSUMERS', stream, group), 0

@@ -10,7 +10,7 @@ extension TopicScripts {
     /// space and how many others became due.
     static let ack = Script(
         """
-        -- squire topic.ack 2
+        -- squire topic.ack 3
         \(prologue)
         \(functions)
         \(holding)
@@ -37,7 +37,7 @@ extension TopicScripts {
     /// number is how many were buried.
     static let nack = Script(
         """
-        -- squire topic.nack 2
+        -- squire topic.nack 3
         \(prologue)
         \(functions)
         \(holding)
@@ -68,7 +68,7 @@ extension TopicScripts {
     /// ARGV: group, consumer, generation, how long from now, then as of ``ack``, and answers so.
     static let extend = Script(
         """
-        -- squire topic.extend 1
+        -- squire topic.extend 2
         \(prologue)
         \(holding)
         local consumer, verdicts = ARGV[2], {}
@@ -77,7 +77,7 @@ extension TopicScripts {
           local isHeld, known = held(consumer, ARGV[i], ARGV[i + 1])
           if isSame and isHeld then
             redis.call('XCLAIM', stream, group, consumer, 0, ARGV[i], 'RETRYCOUNT', known[4], 'JUSTID')
-            redis.call('ZADD', due, now + ARGV[4], ARGV[i])
+            redis.call('ZADD', due, now + ARGV[4], sorting(ARGV[i]))
             verdicts[#verdicts + 1] = '1'
           else
             verdicts[#verdicts + 1] = '0'
@@ -94,7 +94,7 @@ extension TopicScripts {
     /// the number of its delivery. Answers how many messages were buried.
     static let release = Script(
         """
-        -- squire topic.release 2
+        -- squire topic.release 3
         \(prologue)
         \(functions)
         local consumer, most, agent, seen, given = ARGV[2], tonumber(ARGV[6]), ARGV[7], {}, 0

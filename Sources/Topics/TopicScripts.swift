@@ -10,7 +10,8 @@ import Valkey
 ///   is the message that holds an order key, `i<id>` the digest of the key that a message holds, `a<agent>` when an agent
 ///   was there last.
 /// - *due*, a sorted set: every message that was delivered or waits for its next delivery, by the time from which on it
-///   may be delivered again. A message in a consumer's hands is due when its lease ends.
+///   may be delivered again, those of one millisecond by their ids: as both numbers have 20 places, they sort as text. A
+///   message in a consumer's hands is due when its lease ends.
 /// - *parked*, a sorted set: the messages behind one that holds their order key, by key and id.
 ///
 /// Every message that the group has read and nobody has acked is pending in Valkey's own list, and in due or parked.
@@ -32,12 +33,20 @@ enum TopicScripts {
     /// The error by which ``deleteGroup`` says that somebody is subscribed.
     nonisolated static let busy: StaticString = "SQUIREBUSY"
 
-    /// Names of a group's keys and the time; KEYS are stream, state, due, parked, dead.
+    /// Names of a group's keys and the time; KEYS are stream, state, due, parked, dead. `sorting` makes of an id text that
+    /// sorts as ids do, and `plain` the id of that.
     static let prologue = """
         local stream, state, due, parked, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
         local group = ARGV[1]
         local time = redis.call('TIME')
         local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        local function sorting(id)
+          local ms, number = string.match(id, '^(%d+)-(%d+)$')
+          return string.format('%20s-%20s', ms, number)
+        end
+        local function plain(sorted)
+          return (string.gsub(sorted, ' ', ''))
+        end
         """
 
     /// Functions on messages of a group.
@@ -52,20 +61,19 @@ enum TopicScripts {
         end
         local function give_back(id, count, at)
           redis.call('XCLAIM', stream, group, 'waiting', 0, id, 'RETRYCOUNT', count, 'JUSTID')
-          if at then redis.call('ZADD', due, at, id) end
+          if at then redis.call('ZADD', due, at, sorting(id)) end
         end
         local function admit(id, key)
           if not key then return true end
           if redis.call('HEXISTS', state, 'k' .. key) == 1 then
-            local part = { string.match(id, '^(%d+)-(%d+)$') }
-            redis.call('ZADD', parked, 0, key .. string.format(' %20s-%20s', part[1], part[2]))
+            redis.call('ZADD', parked, 0, key .. ' ' .. sorting(id))
             return false
           end
           redis.call('HSET', state, 'k' .. key, id, 'i' .. id, key)
           return true
         end
         local function settle(id)
-          redis.call('ZREM', due, id)
+          redis.call('ZREM', due, sorting(id))
           local key = redis.call('HGET', state, 'i' .. id)
           if not key then return 0 end
           redis.call('HDEL', state, 'i' .. id)
@@ -75,9 +83,9 @@ enum TopicScripts {
             return 0
           end
           redis.call('ZREM', parked, after)
-          local heir = string.gsub(string.sub(after, 41), ' ', '')
+          local heir = plain(string.sub(after, 41))
           redis.call('HSET', state, 'k' .. key, heir, 'i' .. heir, key)
-          redis.call('ZADD', due, now, heir)
+          redis.call('ZADD', due, now, sorting(heir))
           return 1
         end
         local function bury(id, count, reason, topic, wake)

@@ -43,6 +43,33 @@ struct TopicOrderTests {
         }
     }
 
+    @Test("or of none come again in their order, however many come at once", arguments: ServerKind.installed)
+    func again(_ kind: ServerKind) async throws {
+        try await withAgents(1, kind) { server, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                // Ids that sort otherwise as text.
+                let ids = (1...12).map { "1000-\($0)" }
+                for id in ids { try server.command("XADD", "topic:{orders}", id, "message", "1") }
+                do {
+                    let client = try ChannelClient(path)
+                    let name = try client.consume("orders", "billing", #","from":"start","credit":100"#)
+                    for id in ids { try expect(client.take().id, id) }
+                    try client.settle("nack", name, ids.reversed())
+                    for id in ids { try expect(client.take().id, id) }
+                }
+                let client = try ChannelClient(path)
+                let name = try client.consume("orders", "billing", #","credit":5"#)
+                for id in ids {
+                    let message = try client.take()
+                    try expect(message.id, id)
+                    try expect(message.deliveries, 3)
+                    try expect(client.settle("ack", name, [id]).acked, [id])
+                }
+            }
+        }
+    }
+
     /// The next message, whoever gets it.
     private static func either(
         _ first: ChannelClient,
