@@ -261,6 +261,7 @@ final class ClientConnection: DescriptorHandler {
             switch descriptor.write(peer.output.view) {
             case .bytes(let count):
                 peer.output.consume(count)
+                peer.sentBytes &+= UInt64(count)
             case .wouldBlock:
                 guard peer.output.count <= server.calls.limits.outputBytesMax else { return close() }
                 peer.isBlocked = true

@@ -13,6 +13,8 @@ public final class Peer {
     public var input = ByteBuffer()
     /// Replies and pushes not yet sent.
     public var output = ByteBuffer()
+    /// Bytes of ``output`` that were sent, by the shell's count.
+    public var sentBytes: UInt64 = 0
     /// Cuts ``input`` into messages.
     public var decoder: FrameDecoder
     /// The shell's own number for the connection.

@@ -13,6 +13,8 @@ struct LeaseTable {
         var safeUntil: Instant
         /// A moment at or after the end by Valkey's clock.
         var ends: Instant
+        /// How many bytes its connection was to be sent before it.
+        var position: UInt64 = 0
         /// Whether a call that settles it is on its way.
         var isSettling = false
         /// Calls on their way that extend it: as long as there are any, Valkey alone knows whether its time is over.
@@ -36,7 +38,16 @@ struct LeaseTable {
 
     /// Their ids, and those of messages whose time is over, each with the number of its delivery, in no order.
     var seen: [(id: MessageID, deliveries: Int64)] {
-        leases.map { ($0.key, $0.value.deliveries) } + lapsed.map { ($0.key, $0.value) }
+        seen(before: .max)
+    }
+
+    /// Those of the ``seen`` that had begun to leave for the client, or whose time is over.
+    ///
+    /// - Parameter sent: How many bytes the connection was sent.
+    /// - Returns: Each with the number of its delivery, in no order.
+    func seen(before sent: UInt64) -> [(id: MessageID, deliveries: Int64)] {
+        leases.filter { $0.value.position < sent }.map { ($0.key, $0.value.deliveries) }
+            + lapsed.map { ($0.key, $0.value) }
     }
 
     /// What is known of a message; nil for one that is not the subscription's.

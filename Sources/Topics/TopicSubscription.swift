@@ -20,9 +20,6 @@ final class TopicSubscription: SubscriptionHandler {
         var from: [UInt8]
     }
 
-    /// Unsent output of a connection, in bytes, from which on no more messages are asked for.
-    static let outputBytesHigh = 256 << 10
-
     /// Its number, of which its names are made.
     let number: UInt64
     /// Its name on the wire.
@@ -31,8 +28,8 @@ final class TopicSubscription: SubscriptionHandler {
     let consumer: [UInt8]
     /// What the parameters of its notifications begin with.
     let head: [UInt8]
-    /// The connection that it belongs to.
-    let peer: Peer
+    /// The subscriptions of the connection that it belongs to.
+    let holder: PeerTopics
     /// What was asked for.
     let terms: Terms
     /// The group that it takes part in.
@@ -57,13 +54,15 @@ final class TopicSubscription: SubscriptionHandler {
     var isJoining = false
     /// Whether nothing is sent any more.
     var isEnded = false
+    /// Whether it stands in line until messages can be asked for.
+    var isInLine = false
     // The feature lives as long as the process.
     private unowned(unsafe) let topics: Topics
 
     init(
         number: UInt64,
         agent: String,
-        _ peer: Peer,
+        _ holder: PeerTopics,
         _ call: CallID,
         _ terms: Terms,
         _ group: TopicGroup,
@@ -74,7 +73,7 @@ final class TopicSubscription: SubscriptionHandler {
         name = "topic-\(number)"
         consumer = Array("\(agent).\(number)".utf8)
         head = Array("{\"subscription\":\"\(name)\"".utf8)
-        self.peer = peer
+        self.holder = holder
         self.call = call
         self.terms = terms
         self.group = group
@@ -82,11 +81,12 @@ final class TopicSubscription: SubscriptionHandler {
         unsafe topics = owner
     }
 
+    /// The connection that it belongs to.
+    var peer: Peer { holder.peer }
+
     /// How many messages it takes now; 0 while its connection takes no output.
     var openCredit: Int {
-        guard isJoined, !isEnded, !peer.isBlocked, peer.output.count < TopicSubscription.outputBytesHigh else {
-            return 0
-        }
+        guard isJoined, !isEnded, holder.takesOutput else { return 0 }
         return max(terms.credit - leases.count, 0)
     }
 

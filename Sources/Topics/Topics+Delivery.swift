@@ -49,8 +49,11 @@ extension Topics {
     private func begin(_ group: TopicGroup) {
         if let timer = group.timer { EventLoop.reactor.timers.cancel(timer) }
         group.timer = nil
-        group.schedule.began()
         expire(group)
+        guard !mustWait(group) else {
+            return tick(group, at: Instant.now.advanced(milliseconds: FetchSchedule.pollMilliseconds))
+        }
+        group.schedule.began()
         if group.isUncertain {
             Task { @EventLoop in await self.recover(group) }
             return
@@ -58,9 +61,37 @@ extension Topics {
         send(group)
     }
 
+    /// Whether all connections that take messages are being asked for by other groups; those stand in line for them.
+    private func mustWait(_ group: TopicGroup) -> Bool {
+        let open = group.subscriptions.filter { $0.openCredit > 0 }
+        for subscription in open where subscription.holder.isAskedFor {
+            subscription.holder.standInLine(subscription)
+        }
+        return !open.isEmpty && open.allSatisfy(\.holder.isAskedFor)
+    }
+
+    /// Asks for those that stand in line for a connection, as far as it takes messages.
+    func serve(_ holder: PeerTopics) {
+        // Within a question that ends at once, those before go on.
+        guard !holder.isServing else { return }
+        holder.isServing = true
+        while !holder.isAskedFor, holder.takesOutput, let subscription = holder.next() {
+            if !subscription.isEnded { fetch(subscription.group) }
+        }
+        holder.isServing = false
+        if holder.hasLine, !holder.takesOutput { holder.peer.hasBacklog = true }
+    }
+
+    /// Takes note that a question has its answer, or will have none: others may ask for its consumers' connections.
+    private func ended(_ fetch: TopicGroup.Fetch) {
+        for subscription in fetch.consumers { subscription.holder.isAskedFor = false }
+        for subscription in fetch.consumers { serve(subscription.holder) }
+    }
+
     private func send(_ group: TopicGroup) {
         let now = Instant.now
         let consumers = takers(group)
+        for (subscription, _) in consumers { subscription.holder.isAskedFor = true }
         let isToldSeen = group.lastSeen.map { now.nanoseconds(since: $0) >= Topics.seenNanoseconds } ?? true
         if isToldSeen { group.lastSeen = now }
         group.running = TopicGroup.Fetch(consumers: consumers.map(\.subscription), sent: now)
@@ -93,7 +124,7 @@ extension Topics {
     private func takers(_ group: TopicGroup) -> [(subscription: TopicSubscription, credit: Int)] {
         group.turn = group.subscriptions.isEmpty ? 0 : (group.turn + 1) % group.subscriptions.count
         let rotated = group.subscriptions[group.turn...] + group.subscriptions[..<group.turn]
-        let open = rotated.map { ($0, $0.openCredit) }.filter { $0.1 > 0 }
+        let open = rotated.map { ($0, $0.openCredit) }.filter { $0.1 > 0 && !$0.0.holder.isAskedFor }
         return open.enumerated().sorted { left, right in
             let (fewer, more) = (left.element.0.leases.count, right.element.0.leases.count)
             return fewer == more ? left.offset < right.offset : fewer < more
@@ -110,6 +141,7 @@ extension Topics {
         else {
             // An answer that is too large was cut short by the reader: what it held was never seen.
             group.isUncertain = true
+            ended(fetch)
             return failed(group, reply.kind == .error ? reply.errorWord : "an answer that cannot be read")
         }
         group.isFailing = false
@@ -125,25 +157,36 @@ extension Topics {
             at: .now
         )
         sweepIfTime(group)
+        // Those that stand in line come before the group asks again.
+        ended(fetch)
         take(step, group)
         if !takesMessages { keepBacklog(group) }
     }
 
     private func take(_ step: FetchSchedule.Step, _ group: TopicGroup) {
         guard !group.subscriptions.isEmpty, !isClosing else { return forgetIfUnused(group) }
+        // One that stood in line elsewhere may have had its turn.
+        guard !group.schedule.isRunning else { return }
         switch step {
         case .fetch: begin(group)
-        case .wait(let instant):
-            // A lease that ends frees what its holder may take.
-            let first = group.subscriptions.map(\.leases.firstEnd).min() ?? .distantFuture
-            group.timer = EventLoop.reactor.timers.schedule(at: min(instant, first)) { self.tick(group) }
+        case .wait(let instant): tick(group, at: instant)
         }
+    }
+
+    /// Has the timer's turn come at a moment, or earlier.
+    private func tick(_ group: TopicGroup, at instant: Instant) {
+        // A lease that ends frees what its holder may take.
+        let first = group.subscriptions.map(\.leases.firstEnd).min() ?? .distantFuture
+        if let timer = group.timer { EventLoop.reactor.timers.cancel(timer) }
+        group.timer = EventLoop.reactor.timers.schedule(at: min(instant, first)) { self.tick(group) }
     }
 
     /// Takes note that a question got no answer.
     func failFetch(_ number: UInt32, _ failure: LinkFailure) {
         guard let group = groupsByNumber[number] else { return }
+        let fetch = group.running
         group.running = nil
+        if let fetch { ended(fetch) }
         if failure.outcome == .unknown || failure.code == .replyTooLarge { group.isUncertain = true }
         group.lastSeen = nil
         failed(group, "\(failure.code)")
@@ -182,6 +225,7 @@ extension Topics {
             _ = group.schedule.failed(at: .now)
             return forgetIfUnused(group)
         }
+        _ = mustWait(group)
         send(group)
     }
 
@@ -227,7 +271,8 @@ extension Topics {
         let lease = LeaseTable.Lease(
             deliveries: deliveries,
             safeUntil: fetch.sent.advanced(milliseconds: milliseconds),
-            ends: Instant.now.advanced(milliseconds: milliseconds)
+            ends: Instant.now.advanced(milliseconds: milliseconds),
+            position: subscription.peer.sentBytes &+ UInt64(subscription.peer.output.count)
         )
         subscription.leases.add(id, lease)
         counts.delivered += 1

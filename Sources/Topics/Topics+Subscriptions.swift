@@ -28,7 +28,8 @@ extension Topics {
             from: try Topics.position(parameters.from)
         )
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
-        guard subscriptionsOfPeer[ObjectIdentifier(peer), default: []].count < Topics.subscriptionsMax else {
+        let holder = peers[ObjectIdentifier(peer)] ?? PeerTopics(peer)
+        guard holder.subscriptions.count < Topics.subscriptionsMax else {
             let limit = "a connection has at most \(Topics.subscriptionsMax) subscriptions to topics"
             throw RPCError(.overloaded, limit, isRetryable: false)
         }
@@ -37,7 +38,7 @@ extension Topics {
         let subscription = TopicSubscription(
             number: lastNumber,
             agent: agent,
-            peer,
+            holder,
             context.call,
             terms,
             group,
@@ -45,7 +46,8 @@ extension Topics {
             of: self
         )
         subscriptions[subscription.number] = subscription
-        subscriptionsOfPeer[ObjectIdentifier(peer), default: []].append(subscription)
+        peers[ObjectIdentifier(peer)] = holder
+        holder.subscriptions.append(subscription)
         group.subscriptions.append(subscription)
         peer.bindings += 1
         Task { @EventLoop in
@@ -163,7 +165,7 @@ extension Topics {
     public func unsubscribe(_ parameters: TopicUnsubscribeParameters, _ context: CallContext) {
         let name = parameters.subscription.decoded()
         let peer = calls.peer(of: context.call)
-        let own = peer.flatMap { subscriptionsOfPeer[ObjectIdentifier($0)] } ?? []
+        let own = peer.flatMap { peers[ObjectIdentifier($0)]?.subscriptions } ?? []
         let subscription = own.first { $0.name == name && $0.isJoined }
         guard let subscription else { return calls.reply(context.call) { $0.append("{\"unsubscribed\":false}") } }
         subscription.ending = context
@@ -190,16 +192,17 @@ extension Topics {
 
     /// Ends a subscription, of which nothing is sent any more.
     func end(_ subscription: TopicSubscription) {
-        let key = ObjectIdentifier(subscription.peer)
-        subscriptionsOfPeer[key]?.removeAll { $0 === subscription }
-        if subscriptionsOfPeer[key]?.isEmpty == true { subscriptionsOfPeer[key] = nil }
+        subscription.holder.subscriptions.removeAll { $0 === subscription }
+        if subscription.holder.subscriptions.isEmpty { peers[ObjectIdentifier(subscription.peer)] = nil }
         letGo(subscription)
     }
 
     private func letGo(_ subscription: TopicSubscription) {
         guard !subscription.isEnded else { return }
         subscription.isEnded = true
-        subscription.delivered = subscription.leases.seen
+        // What never left for a connection that is gone, nobody can have seen.
+        let peer = subscription.peer
+        subscription.delivered = subscription.leases.seen(before: peer.isClosed ? peer.sentBytes : .max)
         subscription.leases.removeAll()
         subscriptions[subscription.number] = nil
         subscription.peer.bindings -= 1
@@ -281,7 +284,7 @@ extension Topics {
 extension Topics: PeerObserver {
     /// Ends the subscriptions of a connection that is gone.
     public func peerClosed(_ peer: Peer) {
-        for subscription in subscriptionsOfPeer.removeValue(forKey: ObjectIdentifier(peer)) ?? [] {
+        for subscription in peers.removeValue(forKey: ObjectIdentifier(peer))?.subscriptions ?? [] {
             let call = subscription.call
             subscription.call = nil
             letGo(subscription)
@@ -292,7 +295,9 @@ extension Topics: PeerObserver {
 
     /// Asks for messages again for a connection that takes output again.
     public func peerDrained(_ peer: Peer) {
-        for subscription in subscriptionsOfPeer[ObjectIdentifier(peer)] ?? [] { fetch(subscription.group) }
+        guard let holder = peers[ObjectIdentifier(peer)] else { return }
+        serve(holder)
+        for subscription in holder.subscriptions { fetch(subscription.group) }
     }
 }
 
@@ -300,7 +305,7 @@ extension Topics: CallCanceller {
     /// Ends a subscription that has not begun; one that may have made its group by now is left to its course.
     public func cancel(_ call: CallID) -> Bool {
         guard let peer = calls.peer(of: call),
-            let subscription = subscriptionsOfPeer[ObjectIdentifier(peer)]?.first(where: { $0.call == call }),
+            let subscription = peers[ObjectIdentifier(peer)]?.subscriptions.first(where: { $0.call == call }),
             !subscription.isJoining
         else { return false }
         refuse(subscription, .cancelled(.notApplied))

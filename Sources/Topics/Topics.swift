@@ -76,7 +76,8 @@ public final class Topics {
     /// The same by number, and those that wait for an answer.
     var groupsByNumber: [UInt32: TopicGroup] = [:]
     var subscriptions: [UInt64: TopicSubscription] = [:]
-    var subscriptionsOfPeer: [ObjectIdentifier: [TopicSubscription]] = [:]
+    /// The subscriptions by connection.
+    var peers: [ObjectIdentifier: PeerTopics] = [:]
     var lastNumber: UInt64 = 0
     var lastGroup: UInt32 = 0
     /// Publications that wait until it is known whether the store may evict.

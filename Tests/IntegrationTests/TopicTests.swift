@@ -193,6 +193,36 @@ struct TopicTests {
         }
     }
 
+    @Test("a connection that is read is given what it takes, however many topics have large messages for it")
+    func largeMessages() async throws {
+        try await withAgents { _, agents in
+            let path = agents[0].socketPath
+            try await onThread {
+                let (publisher, reader) = try (ChannelClient(path), ChannelClient(path))
+                let large = "\"\(String(repeating: "x", count: 7_000_000))\""
+                let topics = (1...20).map { "large-\($0)" }
+                for topic in topics { try publisher.put(topic, large) }
+                // All of them have something for it before it reads anything.
+                for topic in topics {
+                    let params = #"{"topic":"\#(topic)","group":"g","from":"start"}"#
+                    _ = reader.client.send("topic.subscribe", params: JSONFragment(params))
+                }
+                _ = reader.client.exchange(until: .now)
+                for topic in topics {
+                    let end = Instant.now.advanced(by: .seconds(15))
+                    while try !publisher.inspect(topic).contains("g:") { try expect(Instant.now < end, true) }
+                }
+                // What was asked for by then has come when this is answered, which is behind it.
+                for topic in topics { _ = try publisher.inspect(topic) }
+                for _ in topics {
+                    let message = try reader.take()
+                    try expect(message.deliveries, 1)
+                    try reader.ack(message)
+                }
+            }
+        }
+    }
+
     @Test("a store that may evict is refused, unless the operator accepts it")
     func unsafeStore() async throws {
         try await withAgents { server, agents in
