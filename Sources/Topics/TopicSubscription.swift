@@ -56,6 +56,10 @@ final class TopicSubscription: SubscriptionHandler {
     var isEnded = false
     /// Whether it stands in line until messages can be asked for.
     var isInLine = false
+    /// Calls on their way that settle messages of it.
+    var settling = 0
+    /// Tells Valkey of its end, as soon as those are answered.
+    var release: (@EventLoop () -> Void)?
     // The feature lives as long as the process.
     private unowned(unsafe) let topics: Topics
 

@@ -130,6 +130,7 @@ extension Topics {
         guard !asked.isEmpty else { return answer(call, verdicts: ByteView("")) }
         lastSettling &+= 1
         settling[lastSettling] = call
+        subscription.settling += 1
         let request = CommandRequest(
             receiver: self,
             completion: Completion(operation: Operation.settle.rawValue, detail: lastSettling),
@@ -149,6 +150,7 @@ extension Topics {
     /// Takes a script's answer.
     func answerSettling(_ number: UInt32, _ reply: Reply) {
         guard let call = settling.removeValue(forKey: number) else { return }
+        defer { settled(call.subscription) }
         guard reply.kind == .bulk, let space = reply.bytes.firstIndex(of: UInt8(ascii: " ")),
             space == call.asked.count
         else {
@@ -226,6 +228,15 @@ extension Topics {
     func failSettling(_ number: UInt32, _ error: RPCError) {
         guard let call = settling.removeValue(forKey: number) else { return }
         fail(call, error)
+        settled(call.subscription)
+    }
+
+    /// Takes note that a call which settled messages has ended: the last one of a subscription that is over has it released.
+    private func settled(_ subscription: TopicSubscription) {
+        subscription.settling -= 1
+        guard subscription.settling == 0, let release = subscription.release else { return }
+        subscription.release = nil
+        release()
     }
 
     private func fail(_ call: SettlingCall, _ error: RPCError) {

@@ -229,6 +229,16 @@ extension Topics {
     /// the subscription is answered after the first attempt: here it has ended in any case.
     private func release(_ subscription: TopicSubscription) {
         releasing += 1
+        // What its client settled before it ended is not to be given back: whatever way the calls take, their answers tell
+        // that Valkey has them.
+        guard subscription.settling == 0 else {
+            subscription.release = { self.beginRelease(subscription) }
+            return
+        }
+        beginRelease(subscription)
+    }
+
+    private func beginRelease(_ subscription: TopicSubscription) {
         let keys = subscription.group.keys
         let patience = max(subscription.terms.ackMilliseconds, Topics.fetchTimeout.wholeMilliseconds)
         Task { @EventLoop in

@@ -57,4 +57,28 @@ struct TopicReaderTests {
             #expect(try await other.push("topic.message")["deliveries"] == 1)
         }
     }
+
+    @Test("that unsubscribes behind an ack loses nothing of it, over however many connections to Valkey")
+    func ackedBeforeTheEnd() async throws {
+        try await withAgent(configuration: #"{"valkey":{"connections":4}}"#) { agent in
+            let publisher = try agent.lease()
+            let subscription: Document = ["topic": "orders", "group": "g", "from": "start"]
+            let text = Document.string(String(repeating: "x", count: 4_000_000))
+            for round in 0..<8 {
+                _ = try await publisher.result("topic.publish", ["topic": "orders", "message": .integer(Int64(round))])
+                let reader = try agent.lease()
+                let name = try await reader.result("topic.subscribe", subscription)["subscription"] ?? .null
+                let message = try await reader.push("topic.message")
+                #expect(message["message"] == .integer(Int64(round)))
+                // What the ack stands behind takes Valkey a while; another connection does not.
+                let large = try await reader.begin("topic.publish", ["topic": "large", "message": text])
+                let settled: Document = ["subscription": name, "ids": [message["id"] ?? .null]]
+                let ack = try await reader.begin("topic.ack", settled)
+                let end = try await reader.begin("topic.unsubscribe", ["subscription": name])
+                #expect(try await reader.result(of: large)["id"] != nil)
+                #expect(try await reader.result(of: ack)["lost"] == [])
+                #expect(try await reader.result(of: end)["unsubscribed"] == true)
+            }
+        }
+    }
 }
