@@ -17,6 +17,7 @@ extension Channels {
         let filter: MessageFilter? =
             if let object = parameters.filter { try MessageFilter(object) } else { nil }
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
+        try calls.bind(toProcessOf: peer)
         guard subscriptions[ObjectIdentifier(peer), default: []].count < settings.subscriptionsMax else {
             let limit = "a connection has at most \(settings.subscriptionsMax) subscriptions"
             throw RPCError(.overloaded, limit, isRetryable: false)
@@ -135,6 +136,20 @@ extension Channels: PeerObserver {
             release(subscription)
             // Nobody hears it, but the call has ended.
             if let call = subscription.call { calls.fail(call, RPCError(.cancelled, "the connection is gone")) }
+        }
+    }
+
+    /// Ends the subscriptions of a process that has ended, although its connection lives.
+    public func peerProcessEnded(_ peer: Peer) {
+        turnEnded()
+        for subscription in subscriptions[ObjectIdentifier(peer)] ?? [] {
+            guard let call = subscription.call else {
+                close(subscription, "process_ended")
+                continue
+            }
+            subscription.call = nil
+            remove(subscription)
+            calls.fail(call, .processEnded)
         }
     }
 

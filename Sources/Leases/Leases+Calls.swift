@@ -88,7 +88,7 @@ extension Leases {
         let peer = calls.peer(of: context.call)
         // Once Valkey was asked, the lease is the connection's: whether that can hold it is seen before.
         if let peer, ids[token.id]?.wish.isBound != false, !calls.watchProcess(of: peer) {
-            return calls.fail(context.call, Leases.processEnded)
+            return calls.fail(context.call, .processEnded)
         }
         // The connection is the party from now on.
         let party = peer.map { holder(of: $0).party } ?? []
@@ -174,7 +174,7 @@ extension Leases {
         }
         do throws(RPCError) {
             guard let peer, clock.validUntil.milliseconds(since: .now) > 0 else { throw Leases.lost }
-            if description.isBound, !calls.watchProcess(of: peer) { throw Leases.processEnded }
+            if description.isBound { try calls.bind(toProcessOf: peer) }
             if let known { takeOver(known) }
             var wish = LeaseWish(place, lifeMilliseconds: life)
             wish.weight = record.weight

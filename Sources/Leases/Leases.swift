@@ -186,9 +186,7 @@ public final class Leases {
         _ owner: any LeaseOwner,
         party: [UInt8]? = nil
     ) throws(RPCError) -> Lease {
-        if wish.isBound, !calls.watchProcess(of: peer) {
-            throw Leases.processEnded
-        }
+        if wish.isBound { try calls.bind(toProcessOf: peer) }
         let holder = holder(of: peer)
         lastNumber += 1
         let lease = Lease(
@@ -223,13 +221,6 @@ public final class Leases {
     static let takenOver = RPCError(
         .conflict,
         "the same request was made again, and its later call has what comes of it",
-        outcome: .notApplied
-    )
-
-    /// The error of a call that would bind a lease to a process which has ended.
-    static let processEnded = RPCError(
-        .conflict,
-        "the process that connected has ended; whoever holds its connection now must make its own",
         outcome: .notApplied
     )
 

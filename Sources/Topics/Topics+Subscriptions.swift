@@ -28,6 +28,7 @@ extension Topics {
             from: try Topics.position(parameters.from)
         )
         guard let peer = calls.peer(of: context.call) else { return calls.reply(context.call) { $0.append("{}") } }
+        try calls.bind(toProcessOf: peer)
         let holder = peers[ObjectIdentifier(peer)] ?? PeerTopics(peer)
         guard holder.subscriptions.count < Topics.subscriptionsMax else {
             let limit = "a connection has at most \(Topics.subscriptionsMax) subscriptions to topics"
@@ -178,16 +179,20 @@ extension Topics {
     public func close() {
         isClosing = true
         for subscription in Array(subscriptions.values) {
-            if subscription.call != nil {
-                refuse(subscription, RPCError(LinkFailure.closing))
-                continue
-            }
-            calls.push(subscription.peer, "topic.closed") { parameters in
-                parameters.append(subscription.head)
-                parameters.append(",\"reason\":\"shutting_down\"}")
-            }
-            end(subscription)
+            close(subscription, "shutting_down", RPCError(LinkFailure.closing))
         }
+    }
+
+    /// Ends a subscription and says why, or that it does not begin.
+    private func close(_ subscription: TopicSubscription, _ reason: StaticString, _ error: RPCError) {
+        if subscription.call != nil { return refuse(subscription, error) }
+        calls.push(subscription.peer, "topic.closed") { parameters in
+            parameters.append(subscription.head)
+            parameters.append(",\"reason\":\"")
+            parameters.append(reason)
+            parameters.append("\"}")
+        }
+        end(subscription)
     }
 
     /// Ends a subscription, of which nothing is sent any more.
@@ -300,6 +305,13 @@ extension Topics: PeerObserver {
             letGo(subscription)
             // Nobody hears it, but the call has ended.
             if let call { calls.fail(call, RPCError(.cancelled, "the connection is gone")) }
+        }
+    }
+
+    /// Ends the subscriptions of a process that has ended, although its connection lives: others get its messages.
+    public func peerProcessEnded(_ peer: Peer) {
+        for subscription in peers[ObjectIdentifier(peer)]?.subscriptions ?? [] {
+            close(subscription, "process_ended", .processEnded)
         }
     }
 

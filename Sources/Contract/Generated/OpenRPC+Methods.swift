@@ -1004,34 +1004,35 @@ extension OpenRPC {
         dropped just before this one. A channel whose name is not UTF-8 comes as `channel_base64`. `channel.gap` has \#
         `subscription` and `reason`: messages may be missing here, because the connection to Valkey was lost \#
         (`reconnected`) or a message was larger than the agent takes in (`message_too_large`). `channel.closed` has \#
-        `subscription`, `reason` (`slow_consumer`, `refused` or `shutting_down`) and `dropped`: the subscription has \#
-        ended, with so many messages that were waiting. Messages wait in the agent while the connection does not take \#
-        them, at most `queue` of them and `channels.queue_bytes_max` of the configuration, 1 MiB by default. A \#
-        subscription ends with its connection; a connection has at most 1024 (`channels.subscriptions_max`). Channels \#
-        whose names begin with `__` are Valkey's own and never match.","paramStructure":"either",\#
-        "params":[{"name":"channel","description":"Name of a channel: text of at least one byte that does not begin \#
-        with `__`; 1 KiB of UTF-8 is the default limit.","required":false,"schema":{"description":"Name of a channel: \#
-        text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is the default limit.",\#
-        "type":"string","minLength":1}},{"name":"pattern","description":"Glob over the channel's whole name: `*` for \#
-        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB \#
-        is the default limit.","required":false,"schema":{"description":"Glob over the channel's whole name: `*` for \#
-        anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB \#
-        is the default limit.","type":"string","minLength":1}},{"name":"filter","description":"Only messages that \#
-        meet every condition. Each member names a member of the message, with dots for those inside it (`user.id`), \#
-        and what it must be: a string, a number, a truth value, null, or an array of which one must fit. A string \#
-        that ends with `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a \#
-        message that is no JSON object meets none.","required":false,"schema":{"description":"Only messages that meet \#
-        every condition. Each member names a member of the message, with dots for those inside it (`user.id`), and \#
-        what it must be: a string, a number, a truth value, null, or an array of which one must fit. A string that \#
-        ends with `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a message \#
-        that is no JSON object meets none.","type":"object","minProperties":1}},{"name":"overflow",\#
-        "description":"What to do when more messages wait than may: end the subscription, or drop the oldest.",\#
-        "required":false,"schema":{"description":"What to do when more messages wait than may: end the subscription, \#
-        or drop the oldest.","type":"string","enum":["disconnect","drop_oldest"],"default":"disconnect"}},\#
-        {"name":"queue","description":"Most messages that wait in the agent; without it, `channels.queue_max` of the \#
-        configuration, 4096 by default.","required":false,"schema":{"description":"Most messages that wait in the \#
-        agent; without it, `channels.queue_max` of the configuration, 4096 by default.","type":"integer","minimum":1,\#
-        "maximum":65536}}],"result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
+        `subscription`, `reason` (`slow_consumer`, `refused`, `process_ended` where the process that connected has \#
+        ended although another holds its connection, or `shutting_down`) and `dropped`: the subscription has ended, \#
+        with so many messages that were waiting. Messages wait in the agent while the connection does not take them, \#
+        at most `queue` of them and `channels.queue_bytes_max` of the configuration, 1 MiB by default. A subscription \#
+        ends with its connection; a connection has at most 1024 (`channels.subscriptions_max`). Channels whose names \#
+        begin with `__` are Valkey's own and never match.","paramStructure":"either","params":[{"name":"channel",\#
+        "description":"Name of a channel: text of at least one byte that does not begin with `__`; 1 KiB of UTF-8 is \#
+        the default limit.","required":false,"schema":{"description":"Name of a channel: text of at least one byte \#
+        that does not begin with `__`; 1 KiB of UTF-8 is the default limit.","type":"string","minLength":1}},\#
+        {"name":"pattern","description":"Glob over the channel's whole name: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB is the default limit.",\#
+        "required":false,"schema":{"description":"Glob over the channel's whole name: `*` for anything, `?` for one \#
+        byte, `[a-z]` for one of several, `\\` before a character that stands for itself; 1 KiB is the default \#
+        limit.","type":"string","minLength":1}},{"name":"filter","description":"Only messages that meet every \#
+        condition. Each member names a member of the message, with dots for those inside it (`user.id`), and what it \#
+        must be: a string, a number, a truth value, null, or an array of which one must fit. A string that ends with \#
+        `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a message that is \#
+        no JSON object meets none.","required":false,"schema":{"description":"Only messages that meet every \#
+        condition. Each member names a member of the message, with dots for those inside it (`user.id`), and what it \#
+        must be: a string, a number, a truth value, null, or an array of which one must fit. A string that ends with \#
+        `*` stands for all that begin with the rest. At most 32 conditions of at most 256 values; a message that is \#
+        no JSON object meets none.","type":"object","minProperties":1}},{"name":"overflow","description":"What to do \#
+        when more messages wait than may: end the subscription, or drop the oldest.","required":false,\#
+        "schema":{"description":"What to do when more messages wait than may: end the subscription, or drop the \#
+        oldest.","type":"string","enum":["disconnect","drop_oldest"],"default":"disconnect"}},{"name":"queue",\#
+        "description":"Most messages that wait in the agent; without it, `channels.queue_max` of the configuration, \#
+        4096 by default.","required":false,"schema":{"description":"Most messages that wait in the agent; without it, \#
+        `channels.queue_max` of the configuration, 4096 by default.","type":"integer","minimum":1,"maximum":65536}}],\#
+        "result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
         "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
         notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
         not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
@@ -1047,7 +1048,9 @@ extension OpenRPC {
         {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
         message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1007,\#
         "message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey \#
-        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,\#
+        answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,\#
+        "message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A \#
+        condition, version, limit or fence did not hold, or the stored value is of another kind."}},{"code":1009,\#
         "message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are \#
         refused while the agent drains."}}],"examples":[{"name":"a channel","params":[{"name":"channel",\#
         "value":"news"}],"result":{"name":"result","value":{"subscription":"channel-1"}}},{"name":"a pattern with a \#
@@ -2979,59 +2982,61 @@ extension OpenRPC {
         `order_key` a group is given one at a time: the next one follows when it was acked or is dead. `topic.gap` \#
         has `subscription` and `reason`: the group was there no more and was begun anew, from the oldest message that \#
         is left (`group_recreated`), or messages that the group had not handled were trimmed (`trimmed`). \#
-        `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its connection; a \#
-        connection has at most 1024.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
-        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
-        with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name of a topic: text of at \#
-        least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are \#
-        those of dead letters.","type":"string","minLength":1}},{"name":"group","description":"Name of a consumer \#
-        group: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default \#
-        limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is new begins: `new` \#
-        or nothing, with what is published from now on; `start`, with the oldest message; or the id of a message, \#
-        behind it. A group that is there goes on where it is.","required":false,"schema":{"description":"Where a \#
-        group that is new begins: `new` or nothing, with what is published from now on; `start`, with the oldest \#
-        message; or the id of a message, behind it. A group that is there goes on where it is.","type":"string",\#
-        "minLength":1}},{"name":"credit","description":"Most messages that are delivered and not settled.",\#
-        "required":false,"schema":{"description":"Most messages that are delivered and not settled.","type":"integer",\#
-        "minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a delivered message is the \#
-        subscription's, in milliseconds, at most a day.","required":false,"schema":{"description":"How long a \#
-        delivered message is the subscription's, in milliseconds, at most a day.","type":"integer","minimum":1,\#
-        "maximum":86400000,"default":30000}},{"name":"deliveries_max","description":"Deliveries after which a message \#
-        is taken for one that cannot be handled; null for no end, 10 where it is not given.","required":false,\#
-        "schema":{"description":"Deliveries after which a message is taken for one that cannot be handled; null for \#
-        no end, 10 where it is not given.","type":["integer","null"],"minimum":1,"maximum":1000000}}],\#
-        "result":{"name":"result","description":"The subscription.","schema":{"type":"object",\#
-        "required":["subscription"],"properties":{"subscription":{"description":"Name of the subscription in its \#
-        notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or \#
-        not what it must be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the \#
-        parameter and the message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
-        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
-        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
-        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
-        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
-        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
-        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
-        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
-        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
-        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
-        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
-        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
-        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
-        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
-        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
-        {"code":1008,"message":"What the call relies on does not hold.","data":{"kind":"conflict","retryable":false,\#
-        "when":"A condition, version, limit or fence did not hold, or the stored value is of another kind."}},\#
-        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
-        "when":"New calls are refused while the agent drains."}},{"code":1011,"message":"The store may evict what \#
-        must be kept.","data":{"kind":"unsafe_store","retryable":false,"when":"Locks, leaders, semaphores and topics \#
-        refuse a store whose `maxmemory-policy` is not `noeviction`, unless the operator accepts it."}}],\#
-        "examples":[{"name":"a group","params":[{"name":"topic","value":"orders"},{"name":"group","value":"billing"}],\#
-        "result":{"name":"result","value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at \#
-        a time","params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from",\#
-        "value":"start"},{"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max",\#
-        "value":null}],"result":{"name":"result","value":{"subscription":"topic-2"}}}],\#
-        "x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000}
+        `topic.closed` has `subscription` and `reason`: the agent ends (`shutting_down`), or the process that \#
+        connected has ended, although another holds its connection (`process_ended`). A subscription ends with its \#
+        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,"schema":{"description":"Name \#
+        of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that \#
+        end with `.dead` are those of dead letters.","type":"string","minLength":1}},{"name":"group",\#
+        "description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
+        "required":true,"schema":{"description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 \#
+        is the default limit.","type":"string","minLength":1}},{"name":"from","description":"Where a group that is \#
+        new begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id \#
+        of a message, behind it. A group that is there goes on where it is.","required":false,\#
+        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
+        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
+        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
+        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
+        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
+        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
+        where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
+        for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
+        "minimum":1,"maximum":1000000}}],"result":{"name":"result","description":"The subscription.",\#
+        "schema":{"type":"object","required":["subscription"],"properties":{"subscription":{"description":"Name of \#
+        the subscription in its notifications.","type":"string"}}}},"errors":[{"code":-32602,"message":"A parameter \#
+        is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
+        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
+        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
+        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
+        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
+        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
+        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
+        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
+        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
+        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
+        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
+        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
+        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
+        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
+        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1008,"message":"What the call relies \#
+        on does not hold.","data":{"kind":"conflict","retryable":false,"when":"A condition, version, limit or fence \#
+        did not hold, or the stored value is of another kind."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}},\#
+        {"code":1011,"message":"The store may evict what must be kept.","data":{"kind":"unsafe_store",\#
+        "retryable":false,"when":"Locks, leaders, semaphores and topics refuse a store whose `maxmemory-policy` is \#
+        not `noeviction`, unless the operator accepts it."}}],"examples":[{"name":"a group","params":[{"name":"topic",\#
+        "value":"orders"},{"name":"group","value":"billing"}],"result":{"name":"result",\#
+        "value":{"subscription":"topic-1"}}},{"name":"everything from the beginning, one at a time",\#
+        "params":[{"name":"topic","value":"orders"},{"name":"group","value":"audit"},{"name":"from","value":"start"},\#
+        {"name":"credit","value":1},{"name":"ack_ms","value":60000},{"name":"deliveries_max","value":null}],\#
+        "result":{"name":"result","value":{"subscription":"topic-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
     private static let topicTrim: StaticString = #"""

@@ -539,7 +539,8 @@ public enum OpenRPC {
          says how many of them were dropped just before this one. A channel whose name is not UTF-8 comes as \#
         `channel_base64`. `channel.gap` has `subscription` and `reason`: messages may be missing here, because the \#
         connection to Valkey was lost (`reconnected`) or a message was larger than the agent takes in \#
-        (`message_too_large`). `channel.closed` has `subscription`, `reason` (`slow_consumer`, `refused` or \#
+        (`message_too_large`). `channel.closed` has `subscription`, `reason` (`slow_consumer`, `refused`, \#
+        `process_ended` where the process that connected has ended although another holds its connection, or \#
         `shutting_down`) and `dropped`: the subscription has ended, with so many messages that were waiting. Messages \#
         wait in the agent while the connection does not take them, at most `queue` of them and \#
         `channels.queue_bytes_max` of the configuration, 1 MiB by default. A subscription ends with its connection; a \#
@@ -571,31 +572,32 @@ public enum OpenRPC {
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"a channel","params":[{"name":"channel","value":"news"}],"result":{"name":"result",\#
-        "value":{"subscription":"channel-1"}}},{"name":"a pattern with a filter","params":[{"name":"pattern",\#
-        "value":"orders.*"},{"name":"filter","value":{"type":"order.*","tenant":["a","b"]}},{"name":"overflow",\#
-        "value":"drop_oldest"},{"name":"queue","value":100}],"result":{"name":"result",\#
-        "value":{"subscription":"channel-2"}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["channel","pattern"]}]},{"name":"channel.unsubscribe",\#
-        "summary":"Ends a subscription of this connection.","description":"Nothing of it comes after the reply: \#
-        messages that waited are dropped.","paramStructure":"either","params":[{"name":"subscription",\#
-        "description":"The name that `channel.subscribe` gave.","required":true,"schema":{"description":"The name \#
-        that `channel.subscribe` gave.","type":"string","minLength":1}}],"result":{"name":"result",\#
-        "description":"Whether there was such a subscription.","schema":{"type":"object","required":["unsubscribed"],\#
-        "properties":{"unsubscribed":{"description":"False where this connection has no subscription of that name, or \#
-        no more.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"one that is not there","params":[{"name":"subscription","value":"channel-0"}],\#
-        "result":{"name":"result","value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000},{"name":"hash.delete","summary":"Deletes fields of a hash.","description":"One round \#
-        trip, atomic. A hash without fields is gone.","paramStructure":"either","params":[{"name":"key",\#
-        "description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "required":true,"schema":{"$ref":"#/components/schemas/key"}},{"name":"fields","description":"Names of fields,\#
-         1 to 1000 of them.","required":true,"schema":{"description":"Names of fields, 1 to 1000 of them.",\#
-        "type":"array","items":{"$ref":"#/components/schemas/field"},"minItems":1,"maxItems":1000}},\#
-        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
-        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/conflict"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"a channel","params":[{"name":"channel",\#
+        "value":"news"}],"result":{"name":"result","value":{"subscription":"channel-1"}}},{"name":"a pattern with a \#
+        filter","params":[{"name":"pattern","value":"orders.*"},{"name":"filter","value":{"type":"order.*",\#
+        "tenant":["a","b"]}},{"name":"overflow","value":"drop_oldest"},{"name":"queue","value":100}],\#
+        "result":{"name":"result","value":{"subscription":"channel-2"}}}],"x-idempotency":"non_idempotent",\#
+        "x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["channel","pattern"]}]},\#
+        {"name":"channel.unsubscribe","summary":"Ends a subscription of this connection.","description":"Nothing of \#
+        it comes after the reply: messages that waited are dropped.","paramStructure":"either",\#
+        "params":[{"name":"subscription","description":"The name that `channel.subscribe` gave.","required":true,\#
+        "schema":{"description":"The name that `channel.subscribe` gave.","type":"string","minLength":1}}],\#
+        "result":{"name":"result","description":"Whether there was such a subscription.","schema":{"type":"object",\#
+        "required":["unsubscribed"],"properties":{"unsubscribed":{"description":"False where this connection has no \#
+        subscription of that name, or no more.","type":"boolean"}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one that is not there",\#
+        "params":[{"name":"subscription","value":"channel-0"}],"result":{"name":"result",\#
+        "value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
+        {"name":"hash.delete","summary":"Deletes fields of a hash.","description":"One round trip, atomic. A hash \#
+        without fields is gone.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry or \#
+        a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"fields","description":"Names of fields, 1 to 1000 of \#
+        them.","required":true,"schema":{"description":"Names of fields, 1 to 1000 of them.","type":"array",\#
+        "items":{"$ref":"#/components/schemas/field"},"minItems":1,"maxItems":1000}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
         "result":{"name":"result","description":"How many fields there were.","schema":{"type":"object",\#
         "required":["deleted"],"properties":{"deleted":{"description":"Fields that existed and are gone.",\#
         "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
@@ -1569,22 +1571,24 @@ public enum OpenRPC {
         `order_key` a group is given one at a time: the next one follows when it was acked or is dead. `topic.gap` \#
         has `subscription` and `reason`: the group was there no more and was begun anew, from the oldest message that \#
         is left (`group_recreated`), or messages that the group had not handled were trimmed (`trimmed`). \#
-        `topic.closed` has `subscription` and `reason` (`shutting_down`). A subscription ends with its connection; a \#
-        connection has at most 1024.","paramStructure":"either","params":[{"name":"topic","description":"Name of a \#
-        topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end \#
-        with `.dead` are those of dead letters.","required":true,"schema":{"$ref":"#/components/schemas/topic"}},\#
-        {"name":"group","description":"Name of a consumer group: text of at least one byte; 1 KiB of UTF-8 is the \#
-        default limit.","required":true,"schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from",\#
-        "description":"Where a group that is new begins: `new` or nothing, with what is published from now on; \#
-        `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where it \#
-        is.","required":false,"schema":{"description":"Where a group that is new begins: `new` or nothing, with what \#
-        is published from now on; `start`, with the oldest message; or the id of a message, behind it. A group that \#
-        is there goes on where it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages \#
-        that are delivered and not settled.","required":false,"schema":{"description":"Most messages that are \#
-        delivered and not settled.","type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms",\#
-        "description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
-        "required":false,"schema":{"description":"How long a delivered message is the subscription's, in milliseconds,\#
-         at most a day.","type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
+        `topic.closed` has `subscription` and `reason`: the agent ends (`shutting_down`), or the process that \#
+        connected has ended, although another holds its connection (`process_ended`). A subscription ends with its \#
+        connection; a connection has at most 1024.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic"}},{"name":"group","description":"Name of a consumer group: text \#
+        of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
+        "schema":{"$ref":"#/components/schemas/topic_group"}},{"name":"from","description":"Where a group that is new \#
+        begins: `new` or nothing, with what is published from now on; `start`, with the oldest message; or the id of \#
+        a message, behind it. A group that is there goes on where it is.","required":false,\#
+        "schema":{"description":"Where a group that is new begins: `new` or nothing, with what is published from now \#
+        on; `start`, with the oldest message; or the id of a message, behind it. A group that is there goes on where \#
+        it is.","type":"string","minLength":1}},{"name":"credit","description":"Most messages that are delivered and \#
+        not settled.","required":false,"schema":{"description":"Most messages that are delivered and not settled.",\#
+        "type":"integer","minimum":1,"maximum":1000,"default":64}},{"name":"ack_ms","description":"How long a \#
+        delivered message is the subscription's, in milliseconds, at most a day.","required":false,\#
+        "schema":{"description":"How long a delivered message is the subscription's, in milliseconds, at most a day.",\#
+        "type":"integer","minimum":1,"maximum":86400000,"default":30000}},{"name":"deliveries_max",\#
         "description":"Deliveries after which a message is taken for one that cannot be handled; null for no end, 10 \#
         where it is not given.","required":false,"schema":{"description":"Deliveries after which a message is taken \#
         for one that cannot be handled; null for no end, 10 where it is not given.","type":["integer","null"],\#
