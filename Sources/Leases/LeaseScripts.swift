@@ -205,9 +205,9 @@ enum LeaseScripts {
     )
 
     /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
-    /// or by its own where that is empty. What a client asks for is its own from then on; an agent may ask for less.
+    /// or by its own where that is empty.
     ///
-    /// ARGV[7] is the connection that asks, as a party: the lease is that party's from now on, unless its party has a
+    /// What a client asks for is the lease's own life from then on; an agent may ask for less. ARGV[7] is the connection that asks, as a party: the lease is that party's from now on, unless its party has a
     /// name. Where it is empty, the agent asks by itself, and only the one that keeps the lease may: one from which it was
     /// taken to another connection does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended,
     /// `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.

@@ -33,8 +33,9 @@ enum TopicScripts {
     /// The error by which ``deleteGroup`` says that somebody is subscribed.
     nonisolated static let busy: StaticString = "SQUIREBUSY"
 
-    /// Names of a group's keys and the time; KEYS are stream, state, due, parked, dead. `sorting` makes of an id text that
-    /// sorts as ids do, and `plain` the id of that.
+    /// Names of a group's keys and the time; KEYS are stream, state, due, parked, dead.
+    ///
+    /// `sorting` makes of an id text that sorts as ids do, and `plain` the id of that.
     static let prologue = """
         local stream, state, due, parked, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
         local group = ARGV[1]

@@ -14,6 +14,7 @@ struct SubscriberProcessTests {
     ///   - params: Its parameters.
     ///   - before: Runs while the process lives; receives the path of what was received.
     ///   - body: Runs when the child was told that the subscription has ended.
+    /// - Throws: `FixtureError` where something does not come.
     private func run(
         _ agent: RunningAgent,
         _ method: String,

@@ -35,6 +35,23 @@ struct LeaseTableTests {
         #expect(table.firstEnd == .distantFuture)
     }
 
+    @Test("were seen where they had begun to leave, or their time is over")
+    func unsent() {
+        var table = table(1)
+        for (number, position) in [(UInt64(2), UInt64(0)), (3, 500), (4, 501)] {
+            let lease = LeaseTable.Lease(
+                deliveries: 1,
+                safeUntil: .distantFuture,
+                ends: .distantFuture,
+                position: position
+            )
+            table.add(id(number), lease)
+        }
+        _ = table.expire(at: start.advanced(milliseconds: 200))
+        #expect(Set(table.seen(before: 501).map(\.id)) == [id(1), id(2), id(3)])
+        #expect(Set(table.seen.map(\.id)) == [id(1), id(2), id(3), id(4)])
+    }
+
     @Test("are settled by one call at a time, which may be made again where it failed")
     func settling() {
         var table = table(1)
