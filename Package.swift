@@ -154,8 +154,8 @@ let package = Package(
         ),
 
         // Programs.
-        program("squired", ["Agent"]),
-        program("rpc", ["RPCCommand"]),
+        program("squired", ["Agent", "Linux"]),
+        program("rpc", ["Linux", "RPCCommand"]),
         program("DevTools", ["Configuration", "JSON", "Linux", "RPCUsage"]),
 
         // Tests: fixtures shared by all, then the tests of each target, then those of the whole.

@@ -14,9 +14,20 @@ import Sessions
 public enum Program {
     /// Runs the program.
     ///
-    /// - Parameter arguments: The words behind the program's name.
+    /// - Parameter words: The words behind the program's name, byte for byte.
     /// - Returns: The status to exit with: 0, or one of sysexits.h (64 usage, 69 unavailable, 78 configuration).
-    public static func run(_ arguments: [String]) -> Int32 {
+    public static func run(_ words: [[UInt8]]) -> Int32 {
+        var arguments: [String] = []
+        for (index, word) in words.enumerated() {
+            guard let text = ProcessWords.text(word) else {
+                return complain("word \(index + 1) of the command line is not UTF-8\n", ExitStatus.usage)
+            }
+            arguments.append(text)
+        }
+        let refused = ProcessWords.variablesThatAreNoText.filter { name in
+            name.hasPrefix("SQUIRE_") || name == "CREDENTIALS_DIRECTORY" || DefaultPaths.variables.contains(name)
+        }
+        if let name = refused.first { return complain("the variable \(name) is not UTF-8\n", ExitStatus.usage) }
         if arguments.first == "--verify-audit" { return verifyAudit(arguments.dropFirst()) }
         let invocation: Invocation
         do throws(ConfigurationError) {

@@ -9,12 +9,16 @@ import Glibc
 public struct ChildProcess: ~Copyable {
     /// What to start, and how.
     public struct Command: Sendable {
-        /// Path of the program; see ``Executable/find(_:searchPath:)``.
-        public var executable: String
+        /// Path of the program, byte for byte; see ``Executable/find(_:searchPath:)``.
+        public var path: [UInt8]
         /// What follows the program's name, which is the first argument by itself.
         public var arguments: [String]
+        /// What follows ``arguments``, byte for byte: a user's words need not be UTF-8.
+        public var words: [[UInt8]] = []
         /// `NAME=value` each; nil for this process' own environment.
         public var environment: [String]?
+        /// What follows ``environment`` where that is not nil, byte for byte.
+        public var variables: [[UInt8]] = []
         /// Where it starts; nil for this process' own working directory.
         public var workingDirectory: String?
         /// Number of the descriptor that becomes its standard input; nil for `/dev/null`.
@@ -35,9 +39,19 @@ public struct ChildProcess: ~Copyable {
 
         /// A program with its arguments; everything else as in this process.
         public init(executable: String, arguments: [String] = []) {
-            self.executable = executable
+            path = Array(executable.utf8)
             self.arguments = arguments
         }
+
+        /// A program with its arguments, none of which need be UTF-8; everything else as in this process.
+        public init(path: [UInt8], words: [[UInt8]]) {
+            self.path = path
+            arguments = []
+            self.words = words
+        }
+
+        /// Path of the program, for messages.
+        public var executable: String { String(decoding: path, as: UTF8.self) }
     }
 
     /// How a process ended.
@@ -71,9 +85,9 @@ public struct ChildProcess: ~Copyable {
     ///   program that is not there, `EINVAL` for a text with a NUL.
     public static func start(_ command: Command) throws(SystemError) -> ChildProcess {
         precondition(command.inheritedDescriptors.allSatisfy { $0 > 2 }, "standard descriptors are given by name")
-        let arguments = try CStringArray([command.executable] + command.arguments)
-        let environment = try CStringArray(command.environment ?? [])
-        let directory = try CStringArray(command.workingDirectory.map { [$0] } ?? [])
+        let arguments = try CStringArray([command.path] + command.arguments.map { Array($0.utf8) } + command.words)
+        let environment = try CStringArray((command.environment ?? []).map { Array($0.utf8) } + command.variables)
+        let directory = try CStringArray(command.workingDirectory.map { [Array($0.utf8)] } ?? [])
 
         var failure = squire_child_failure()
         var number: Int32 = -1
@@ -177,16 +191,23 @@ struct CStringArray: ~Copyable {
     let base: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 
-    init(_ texts: [String]) throws(SystemError) {
-        guard texts.allSatisfy({ !$0.utf8.contains(0) }) else {
+    init(_ texts: [[UInt8]]) throws(SystemError) {
+        guard texts.allSatisfy({ !$0.contains(0) }) else {
             throw SystemError(code: EINVAL, operation: "start a program whose arguments hold a NUL")
         }
         count = texts.count
         unsafe base = .allocate(capacity: count + 1)
         for (index, text) in texts.enumerated() {
-            unsafe (base + index).initialize(to: strdup(text))
+            unsafe (base + index).initialize(to: text.withUnsafeBytes { unsafe Self.copy($0) })
         }
         unsafe (base + count).initialize(to: nil)
+    }
+
+    private static func copy(_ text: UnsafeRawBufferPointer) -> UnsafeMutablePointer<CChar>? {
+        guard let memory = unsafe malloc(text.count + 1) else { return nil }
+        if let start = text.baseAddress { unsafe memcpy(memory, start, text.count) }
+        unsafe memory.storeBytes(of: 0, toByteOffset: text.count, as: CChar.self)
+        return unsafe memory.assumingMemoryBound(to: CChar.self)
     }
 
     deinit {

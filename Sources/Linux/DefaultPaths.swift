@@ -19,14 +19,19 @@ public struct DefaultPaths: Equatable, Sendable {
     /// The user's id that the paths were made for.
     public let userID: UInt32
 
+    /// The variables that tell where the agent listens.
+    public static let socketVariables = ["SQUIRE_SOCKET", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"]
+    /// All variables that are read.
+    public static let variables =
+        socketVariables + ["STATE_DIRECTORY", "CONFIGURATION_DIRECTORY", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"]
+
     /// Path of the host's own agent, which serves every user that its policy allows.
     public static let systemSocket = "/run/squire/squire.sock"
 
     /// Finds the paths.
     ///
     /// - Parameters:
-    ///   - environment: `SQUIRE_SOCKET`, `RUNTIME_DIRECTORY`, `STATE_DIRECTORY`, `CONFIGURATION_DIRECTORY`,
-    ///     `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`, `XDG_CONFIG_HOME` and `HOME` are read.
+    ///   - environment: ``variables`` are read.
     ///   - userID: Whose program it is; 0 is root.
     public init(environment: ProcessEnvironment, userID: UInt32 = ProcessIdentity.userID) {
         self.userID = userID

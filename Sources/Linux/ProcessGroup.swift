@@ -49,16 +49,3 @@ public struct Terminal: Sendable {
         _ = signal(SIGTTOU, previous)
     }
 }
-
-extension ProcessEnvironment {
-    /// The variables of this process: `NAME=value` each.
-    public static var all: [String] {
-        var entries: [String] = []
-        var next = unsafe squire_environment()
-        while let entry = unsafe next?.pointee {
-            entries.append(unsafe String(cString: entry))
-            unsafe next = next?.advanced(by: 1)
-        }
-        return entries
-    }
-}

@@ -4,14 +4,30 @@ import Glibc
 
 /// One of the three streams that a program begins with.
 ///
-/// They stay open as long as the process.
-public enum StandardStream: Int32, Sendable {
+/// They stay open as long as the process; see ``openMissing()``.
+public enum StandardStream: Int32, CaseIterable, Sendable {
     /// What the program reads.
     case input = 0
     /// What the program answers.
     case output = 1
     /// What the program says about its work.
     case error = 2
+
+    /// Opens `/dev/null` in the place of each stream that the program was started without.
+    ///
+    /// The next socket or file would otherwise get the stream's number: what is written to the stream would go there, and
+    /// a child would be given it. There is nothing to read then, words about the work go nowhere, and an answer cannot be
+    /// written, since a caller who takes it for written would be wrong. Nothing may be opened before.
+    ///
+    /// - Throws: ``SystemError`` of open(2).
+    public static func openMissing() throws(SystemError) {
+        for stream in allCases where fcntl(stream.rawValue, F_GETFD) < 0 && errno == EBADF {
+            // The lowest free number, which is this one, and stays open in children.
+            let number = unsafe open("/dev/null", stream == .error ? O_WRONLY : O_RDONLY)
+            guard number >= 0 else { throw .current("open /dev/null") }
+            precondition(number == stream.rawValue, "something was opened before the standard streams")
+        }
+    }
 
     /// Whether a person sits at the other end.
     public var isTerminal: Bool { isatty(rawValue) == 1 }

@@ -34,10 +34,10 @@ struct Execution {
     /// - Parameters:
     ///   - method: `lock.exec` or `leader.exec`.
     ///   - words: Parameters of `lock.acquire` or `leader.campaign`.
-    ///   - command: The program and its arguments.
+    ///   - command: The program and its arguments, byte for byte.
     /// - Returns: The command's exit status.
     /// - Throws: ``CommandError`` where it was not started: `.answerIsNo` where the lock was not had.
-    func run(_ method: String, _ words: [String], _ command: [String]) throws(CommandError) -> Int32 {
+    func run(_ method: String, _ words: [String], _ command: [[UInt8]]) throws(CommandError) -> Int32 {
         let isLock = method == "lock.exec"
         let asked = isLock ? "lock.acquire" : "leader.campaign"
         let call = Call(invocation: invocation, catalogue: catalogue, console: console, connection: connection)
@@ -85,7 +85,7 @@ struct Execution {
         _ client: RPCClient,
         _ result: JSONFragment,
         _ sent: Instant,
-        _ command: [String]
+        _ command: [[UInt8]]
     ) throws(CommandError) -> Int32 {
         guard let lease = result["lease"]?.string, let fence = result["fence"]?.integer,
             let life = result["ttl_ms"]?.integer
@@ -135,7 +135,7 @@ struct Execution {
         _ client: RPCClient,
         _ result: JSONFragment,
         _ params: CallParams,
-        _ command: [String]
+        _ command: [[UInt8]]
     ) throws(CommandError) -> Int32 {
         guard let name = result["subscription"]?.string else {
             throw CommandError(.unreachable, "leader.campaign: the reply names no candidacy")

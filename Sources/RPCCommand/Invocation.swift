@@ -17,7 +17,7 @@ struct Invocation: Equatable {
         case call(method: String, words: [String])
         case stream
         case verifyAudit(words: [String])
-        case execute(method: String, words: [String], command: [String])
+        case execute(method: String, words: [String], command: [[UInt8]])
     }
 
     /// What to do.
@@ -54,22 +54,22 @@ struct Invocation: Equatable {
 extension Invocation {
     /// Reads a command line.
     ///
-    /// Options may stand anywhere before `--`.
+    /// Options may stand anywhere before `--`. The command behind it is handed on byte for byte.
     ///
     /// - Parameter arguments: The words after the program's name.
-    /// - Throws: ``CommandError`` `.usage`.
-    init(_ arguments: [String]) throws(CommandError) {
+    /// - Throws: ``CommandError`` `.usage`, also where a word of `rpc` itself is not UTF-8.
+    init(_ arguments: [[UInt8]]) throws(CommandError) {
         var words: [String] = []
-        var command: [String]?
+        var command: [[UInt8]]?
         var rest = arguments[...]
         var wantsHelp = false
         var wantsVersion = false
-        while let word = rest.popFirst() {
+        while let word = try Self.nextText(&rest) {
             if word == "--" {
                 if Subcommand(rawValue: words.first ?? "")?.runsCommand == true {
                     command = Array(rest)
                 } else {
-                    words += rest
+                    while let word = try Self.nextText(&rest) { words.append(word) }
                 }
                 break
             }
@@ -85,7 +85,7 @@ extension Invocation {
             case .raw: isRaw = true
             case .graph: isGraph = true
             default:
-                guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+                guard let value = parts.count == 2 ? parts[1] : try Self.nextText(&rest) else {
                     throw .usage("\(option.rawValue) needs a value")
                 }
                 try set(option, value)
@@ -104,6 +104,22 @@ extension Invocation {
         if action == .stream, params != nil || field != nil || isRaw || watch != nil || isForSubscription {
             throw .usage("rpc - carries requests and replies as they are: --socket, --wait and --timeout go with it")
         }
+    }
+
+    /// Takes the first of the words, as text.
+    ///
+    /// - Returns: The word; nil where none is left.
+    /// - Throws: ``CommandError`` `.usage` where it is not UTF-8: made into text it would be another one.
+    private static func nextText(_ rest: inout ArraySlice<[UInt8]>) throws(CommandError) -> String? {
+        let number = rest.startIndex + 1
+        guard let word = rest.popFirst() else { return nil }
+        if let text = ProcessWords.text(word) { return text }
+        let parts = word.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        let name = parts.count == 2 ? ProcessWords.text(Array(parts[0])) : nil
+        throw .usage(
+            "word \(number) of the command line\(name.map { ", \($0)=," } ?? "") is not UTF-8",
+            "Names, values and paths are UTF-8. Where a method takes base64=, that carries any bytes."
+        )
     }
 
     private static func option(_ word: String) throws(CommandError) -> CommandOption {
@@ -147,7 +163,7 @@ extension Invocation {
 
     private static func action(
         _ words: [String],
-        _ command: [String]?,
+        _ command: [[UInt8]]?,
         wantsHelp: Bool
     ) throws(CommandError) -> Action {
         guard let first = words.first else {

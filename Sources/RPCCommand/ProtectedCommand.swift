@@ -36,18 +36,19 @@ final class ProtectedCommand {
     /// service managers end and stop programs are handed on to the group.
     ///
     /// - Parameters:
-    ///   - words: The program and its arguments, at least one.
+    ///   - words: The program and its arguments, at least one; byte for byte.
     ///   - variables: Added to this process' environment: `NAME=value` each.
     /// - Returns: The running command.
     /// - Throws: ``CommandError`` `.usage` where there is no such program, or it cannot be started.
-    static func start(_ words: [String], variables: [String]) throws(CommandError) -> ProtectedCommand {
+    static func start(_ words: [[UInt8]], variables: [String]) throws(CommandError) -> ProtectedCommand {
+        let program = String(decoding: words[0], as: UTF8.self)
         guard let path = Executable.find(words[0]) else {
-            throw .usage("there is no program \(words[0]) that can be run")
+            throw .usage("there is no program \(program) that can be run")
         }
-        var command = ChildProcess.Command(executable: path, arguments: Array(words.dropFirst()))
-        let names = variables.compactMap { $0.split(separator: "=").first.map { "\($0)=" } }
-        let inherited = ProcessEnvironment.all.filter { entry in !names.contains { entry.hasPrefix($0) } }
-        command.environment = inherited + variables
+        var command = ChildProcess.Command(path: path, words: Array(words.dropFirst()))
+        let names = variables.compactMap { $0.split(separator: "=").first.map { Array("\($0)=".utf8) } }
+        command.environment = variables
+        command.variables = ProcessWords.environment.filter { entry in !names.contains { entry.starts(with: $0) } }
         command.input = StandardStream.input.rawValue
         command.ownProcessGroup = true
         // Where this program is ended by force the command does not go on without the lease.
@@ -60,7 +61,7 @@ final class ProtectedCommand {
             try waiting.add(received.descriptor.number, token: 1, .readable)
             return ProtectedCommand(process, received, waiting)
         } catch {
-            throw .usage("\(words[0]) cannot be started: \(error.reason)")
+            throw .usage("\(program) cannot be started: \(error.reason)")
         }
     }
 

@@ -23,25 +23,30 @@ public struct RPCCommand {
     /// Runs `rpc` as a process does.
     ///
     /// - Parameters:
-    ///   - arguments: The words after the program's name.
-    ///   - environment: Tells where the agent's socket may be.
+    ///   - arguments: The words after the program's name, byte for byte.
     ///   - console: What the command reads from and writes to.
     /// - Returns: The exit status.
-    public static func run(
-        arguments: [String],
-        environment: ProcessEnvironment = .current,
-        console: Console = .process
-    ) -> Int32 {
-        RPCCommand(environment: environment, console: console, catalogue: .compiled).run(arguments)
+    public static func run(arguments: [[UInt8]], console: Console = .process) -> Int32 {
+        let refused = ProcessWords.variablesThatAreNoText.filter(DefaultPaths.socketVariables.contains)
+        if let name = refused.first {
+            let error = CommandError.usage("the variable \(name) is not UTF-8")
+            console.complain(error.text)
+            return error.status.rawValue
+        }
+        return RPCCommand(environment: .current, console: console, catalogue: .compiled).run(arguments)
     }
 
     /// Runs one command line.
     ///
-    /// - Parameter arguments: The words after the program's name.
+    /// - Parameter arguments: The words after the program's name, byte for byte.
     /// - Returns: The exit status; whatever went wrong was said on standard error.
-    public func run(_ arguments: [String]) -> Int32 {
+    public func run(_ arguments: [[UInt8]]) -> Int32 {
         do throws(CommandError) {
-            if let words = BenchOptions.words(in: arguments) { return try bench(words).rawValue }
+            // What is not UTF-8 is no word of `rpc bench`, and refused as in every other command line.
+            let texts = arguments.compactMap { ProcessWords.text($0) }
+            if texts.count == arguments.count, let words = BenchOptions.words(in: texts) {
+                return try bench(words).rawValue
+            }
             return try perform(try Invocation(arguments)).rawValue
         } catch {
             if let status = error.commandStatus { return status }

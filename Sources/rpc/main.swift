@@ -1,7 +1,9 @@
 import Glibc
+import Linux
 import RPCCommand
 
-let arguments = Array(CommandLine.arguments.dropFirst())
+guard (try? StandardStream.openMissing()) != nil else { _exit(71) }  // EX_OSERR
+let arguments = ProcessWords.arguments
 // Every user of the host sees command lines: the values in them are seen for no longer than this takes.
 var isValue = false
 for index in 1..<max(Int(CommandLine.argc), 1) {

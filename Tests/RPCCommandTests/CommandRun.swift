@@ -57,7 +57,8 @@ struct CommandRun {
             writeError: { complaint += $0 }
         )
         let environment = ProcessEnvironment(["SQUIRE_SOCKET": socket])
-        status = RPCCommand(environment: environment, console: console, catalogue: .sample).run(arguments)
+        status = RPCCommand(environment: environment, console: console, catalogue: .sample)
+            .run(arguments.map { Array($0.utf8) })
         self.output = String(decoding: output, as: UTF8.self)
         self.complaint = String(decoding: complaint, as: UTF8.self)
     }
@@ -91,6 +92,13 @@ struct CommandRun {
     /// The reply to the first call of a connection.
     static func reply(_ result: String) -> String {
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\(result)}"
+    }
+}
+
+extension Invocation {
+    /// Reads a command line that is text.
+    init(_ arguments: [String]) throws(CommandError) {
+        try self.init(arguments.map { Array($0.utf8) })
     }
 }
 

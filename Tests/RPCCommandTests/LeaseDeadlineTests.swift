@@ -44,7 +44,7 @@ struct LeaseDeadlineTests {
     @Test("The command line of lock.exec is cut at --")
     func invocation() throws {
         let invocation = try Invocation(["lock.exec", "name=n", "ttl_ms=5s", "--", "sh", "-c", "exit 3"])
-        let command = ["sh", "-c", "exit 3"]
+        let command = ["sh", "-c", "exit 3"].map { Array($0.utf8) }
         #expect(invocation.action == .execute(method: "lock.exec", words: ["name=n", "ttl_ms=5s"], command: command))
         #expect(throws: CommandError.self) { try Invocation(["lock.exec", "name=n"]) }
         #expect(throws: CommandError.self) { try Invocation(["lock.exec", "name=n", "--"]) }
