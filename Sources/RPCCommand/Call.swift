@@ -1,3 +1,4 @@
+import JSON
 import Linux
 import RPCClient
 import RPCUsage
@@ -37,12 +38,12 @@ struct Call {
         let settlement = description.flatMap { Settlement($0, &params, invocation) }
         let limit = limit(params, description)
         guard let watch = invocation.watch else {
-            return try call(method, params, limit, client, settlement)
+            return try call(method, params, limit, client, description, settlement)
         }
         var rates = invocation.field == nil ? RateWatch(method, every: watch, console) : nil
         while true {
             let next = Instant.now.advanced(by: watch)
-            try repeatCall(method, params, limit, client, &rates)
+            try repeatCall(method, params, limit, client, description, &rates)
             client = nil
             Polling.sleep(until: next)
         }
@@ -94,20 +95,31 @@ struct Call {
         _ params: CallParams,
         _ limit: Duration,
         _ client: RPCClient?,
+        _ description: MethodDescription?,
         _ settlement: Settlement? = nil
     ) throws(CommandError) -> ExitStatus {
         let client = if let client { client } else { try open() }
         let result = try result(of: method, params, limit, client)
         if invocation.watch == nil, let subscription = result["subscription"]?.string {
             let stream = SubscriptionStream(client, subscription, method: method, invocation, console, settlement)
-            // Who leads now is the first that an observer is told.
-            return try stream.run(from: method == "leader.observe" ? result : nil)
+            return try stream.run(from: tellsState(method, result) ? result : nil)
+        }
+        defer {
+            if let complaint = ConnectionLease.complaint(method, params, description, result) {
+                console.complain(complaint)
+            }
         }
         if invocation.isGraph {
             try console.write(LockGraph.text(result))
             return .done
         }
         return try ResultOutput(invocation, console).print(result: result)
+    }
+
+    /// Whether an answer is news already: who leads now is the first that an observer is told, and a candidate that leads
+    /// at once is told so by nothing else.
+    private func tellsState(_ method: String, _ result: JSONFragment) -> Bool {
+        method == "leader.observe" || (method == "leader.campaign" && result["leader"]?.kind == .true)
     }
 
     /// What a call returns; with `stream`, what the agent sends before it is printed a line each.
@@ -150,11 +162,12 @@ struct Call {
         _ params: CallParams,
         _ limit: Duration,
         _ client: RPCClient?,
+        _ description: MethodDescription?,
         _ rates: inout RateWatch?
     ) throws(CommandError) {
         do throws(CommandError) {
             if rates == nil {
-                _ = try call(method, params, limit, client)
+                _ = try call(method, params, limit, client, description)
             } else {
                 let client = if let client { client } else { try open() }
                 try rates?.show(try result(of: method, params, limit, client))

@@ -28,6 +28,13 @@ struct CallParams {
         members.last { $0.name == name }?.value ?? base?[name]
     }
 
+    /// The value of the parameter called `name`, whose place in an array is `index`; nil where it is not given.
+    func value(_ name: String, at index: Int?) -> JSONFragment? {
+        guard isByPosition else { return value(name) }
+        guard let index, let values = base?.elements, values.indices.contains(index) else { return nil }
+        return values[index]
+    }
+
     /// Whether the values are given by position, in an array.
     var isByPosition: Bool { base?.kind == .array }
 

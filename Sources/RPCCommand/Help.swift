@@ -24,6 +24,8 @@ enum Help {
             \(CommandUsage.examples.map { "  \($0)\n" }.joined())
             Parameters:
             \(TextLayout.definitions(CommandUsage.parameters.map { ($0.form, $0.meaning) }, indent: 2))
+            Calls:
+            \(CommandUsage.notes.map { TextLayout.wrapped($0, indent: 2) }.joined())
             Options:
             \(TextLayout.columns(options, indent: 2))
             Exit status:

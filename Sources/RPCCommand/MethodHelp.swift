@@ -9,6 +9,7 @@ enum MethodHelp {
         if let description = method.document["description"]?.string, !description.isEmpty {
             parts.append(TextLayout.wrapped(description))
         }
+        if let note = ConnectionLease.note(method) { parts.append(TextLayout.wrapped(note)) }
         if !method.parameters.isEmpty {
             parts.append("Parameters:\n" + method.parameters.map { entry($0) }.joined())
         }

@@ -25,4 +25,12 @@ public enum CommandUsage {
         ("name:=JSON", "JSON as it is"),
         ("name=@FILE", "the content of a file, name=- of standard input; name:=@FILE and name:=- as JSON"),
     ]
+
+    /// What to know of every call: a paragraph each.
+    public static let notes = [
+        "Each call has a connection of its own, and what belongs to a connection ends with it: a lock that lock.acquire "
+            + "gets is released at once. lock.exec holds one while a command runs, bind=none makes one that lasts, and "
+            + "rpc - carries many calls over one connection.",
+        "Words are UTF-8 and anything else is refused; the command behind -- gets its words byte for byte.",
+    ]
 }

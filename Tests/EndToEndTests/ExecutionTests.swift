@@ -42,6 +42,30 @@ struct ExecutionTests {
         }
     }
 
+    @Test("are what rpc names where it gets a lease that ends with it")
+    func leaseOfOneCommand() async throws {
+        try await withAgent { agent in
+            let bound = try await agent.daemon.rpc("lock.acquire", "name=n")
+            #expect(bound.status == .exited(0))
+            #expect(
+                bound.standardError
+                    == "rpc: the lock is released as this command ends: use rpc lock.exec, or bind=none\n"
+            )
+            try await waitUntil("it is released") {
+                try await agent.lease().result("lock.inspect", ["name": "n"])["locked"] == false
+            }
+            let lasting = try await agent.daemon.rpc("lock.acquire", "name=n", "bind=none")
+            #expect(lasting.status == .exited(0) && lasting.standardError == "")
+            #expect(try await agent.lease().result("lock.inspect", ["name": "n"])["locked"] == true)
+            let permits = try await agent.daemon.rpc("semaphore.acquire", "name=s", "limit=1")
+            #expect(permits.status == .exited(0) && permits.standardError.contains("use bind=none"))
+            let computing = try await agent.daemon.rpc("cache.get", "key=k", "lease_ms=10s")
+            #expect(computing.status == .exited(4) && computing.standardError.contains("ends with this command"))
+            let help = try await agent.daemon.rpc("lock.acquire", "--help")
+            #expect(help.standardOutput.contains("released as this"), "\(help.standardOutput)")
+        }
+    }
+
     @Test("do not run the command while another holds the lock, or where there is no such program")
     func refused() async throws {
         try await withAgent { agent in

@@ -91,6 +91,26 @@ struct LeaderTests {
         }
     }
 
+    @Test("a candidate that leads at once is told so by rpc, and one that does not waits for the news")
+    func campaigning() async throws {
+        try await withAgent { agent in
+            let words = ["--socket", agent.daemon.socketPath, "leader.campaign", "election=x", "--count", "1"]
+            let first = try await runRPC(words)
+            #expect(first.status == .exited(0), "\(first.standardError)")
+            let told = try Document.parse(first.standardOutput)
+            #expect(told["leader"] == true && told["term"]?.integer ?? 0 > 0, "\(first.standardOutput)")
+            try await waitUntil("the first has resigned") {
+                let observer = try agent.connect()
+                return try await observer.result(of: "leader.observe", #"{"election":"x"}"#)["leader"] == nil
+            }
+            let client = try agent.connect()
+            _ = try await client.result(of: "leader.campaign", #"{"election":"x"}"#)
+            let second = try await runRPC(words + ["--for", "100ms"])
+            #expect(second.status == .exited(7), "\(second.standardOutput)")
+            #expect(second.standardOutput == "")
+        }
+    }
+
     @Test("who leads now is the first that rpc tells an observer")
     func observing() async throws {
         try await withAgent { agent in

@@ -38,6 +38,7 @@ struct ManualPages {
                 + "result: indented on a terminal, one line in a pipe. Subscriptions print a line for each message until "
                 + "`--count`, `--for` or their end."
         )
+        for note in CommandUsage.notes { page.paragraph(note) }
         page.section("commands")
         for command in Subcommand.allCases { page.definition("rpc \(command.usage)", Self.sentence(command.summary)) }
         page.section("parameters")
