@@ -19,6 +19,12 @@ struct CacheDump {
         output, cursor=CURSOR goes on where the message said. rpc cache.load FILE reads it.
         Keys that are not UTF-8 are left out.
 
+        It is one namespace: NAME, or the one without a name. Every other one is a dump of its
+        own:
+
+          rpc cache.dump unnamed.ndjson
+          for name in people pages; do rpc cache.dump "$name.ndjson" namespace="$name"; done
+
         """
 
     /// Keys of one page, about.
@@ -57,7 +63,7 @@ struct CacheDump {
     /// - Throws: ``CommandError``, with how to go on.
     func run() throws(CommandError) -> ExitStatus {
         var checkpoint = DumpCheckpoint(
-            cursor: options["cursor"] ?? "0",
+            cursor: options["cursor"] ?? DumpCompleteness.beginning,
             namespace: options["namespace"],
             pattern: options["pattern"]
         )
@@ -94,7 +100,7 @@ struct CacheDump {
         _ client: RPCClient
     ) throws(CommandError) -> (cursor: String?, keys: [JSONFragment]) {
         var params = "{\"count\":\(Self.pageCount)"
-        if cursor != "0" { params += ",\"cursor\":\(JSONFragment(string: cursor).text)" }
+        if cursor != DumpCompleteness.beginning { params += ",\"cursor\":\(JSONFragment(string: cursor).text)" }
         for name in ["namespace", "pattern"] {
             if let value = options[name] { params += ",\"\(name)\":\(JSONFragment(string: value).text)" }
         }

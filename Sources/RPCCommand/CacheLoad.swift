@@ -16,7 +16,8 @@ struct CacheLoad {
         Writes the entries of FILE, one JSON object a line, as rpc cache.dump writes them; - is
         standard input. An entry has a key, one of value, text and base64, and where they are
         wanted ttl_ms (null for no end), stale_ms, tags and namespace. namespace=NAME is for
-        entries that name none. from=LINE goes on with that line, the first being 1.
+        entries that name none. from=LINE goes on with that line, the first being 1. Of a dump
+        that was interrupted it loads what is there, says so and ends with status 1.
 
         """
 
@@ -102,7 +103,14 @@ struct CacheLoad {
         }
         transfer.progress.finish()
         try console.write("{\"loaded\":\(transfer.progress.entries)}\n")
-        return .done
+        guard transfer.dumps.isCut else { return .done }
+        let error = CommandError(
+            .errorReply,
+            "\(path) holds a dump that is not complete: entries are missing from it",
+            advice: ["The cache.dump that wrote it goes on where it was interrupted; load its file again then."]
+        )
+        console.complain(error.text)
+        return error.status
     }
 
     private func open() throws(CommandError) -> FileDescriptor {
@@ -125,6 +133,8 @@ struct CacheLoad {
         private var batch = Batch()
         private var sent: [(id: Int64, batch: Batch)] = []
         var progress: Progress
+        /// Whether the dumps of the file are complete.
+        private(set) var dumps = DumpCompleteness()
         /// All lines up to this one are loaded.
         private var loadedLine: Int
 
@@ -144,7 +154,10 @@ struct CacheLoad {
                 try finish()
                 throw CommandError.usage("\(load.path): line \(number) \(error.reason)")
             }
-            guard case .entry(let own, let entry, let hasMore) = content else { return }
+            guard case .entry(let own, let entry, let hasMore) = content else {
+                if case .checkpoint(let checkpoint) = content { dumps.take(checkpoint) }
+                return
+            }
             let namespace = own ?? load.namespace
             let isFull =
                 hasMore || batch.isSingle || batch.lines.count >= CacheLoad.batchCount

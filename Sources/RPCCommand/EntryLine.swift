@@ -127,3 +127,24 @@ struct DumpCheckpoint: Equatable {
         return [UInt8]("\(text)}\n".utf8)
     }
 }
+
+/// Whether the dumps in a file are complete, as far as their checkpoints tell.
+struct DumpCompleteness {
+    /// Where a dump begins.
+    static let beginning = "0"
+
+    private var last: DumpCheckpoint?
+    private var hasCut = false
+
+    /// Takes the next checkpoint of the file.
+    mutating func take(_ checkpoint: DumpCheckpoint) {
+        // Dumps may stand behind each other: an earlier one is over where the next begins.
+        if checkpoint.cursor == Self.beginning, last?.cursor != nil { hasCut = true }
+        last = checkpoint
+    }
+
+    /// Whether a dump ends before its last page.
+    ///
+    /// One without checkpoints, as of standard output, does not tell.
+    var isCut: Bool { hasCut || last?.cursor != nil }
+}

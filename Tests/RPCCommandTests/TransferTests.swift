@@ -109,6 +109,7 @@ struct TransferTests {
             {"key":"c","namespace":"n","base64":"AA=="}
             {"key":"d","namespace":"n","value":null}
             {"key":"e","value":1}
+            {"cursor":null}
             """
         try withTemporaryDirectory { directory in
             try write(text, to: "\(directory)/file")
@@ -132,6 +133,31 @@ struct TransferTests {
                 #expect(input.output == "{\"loaded\":5}\n")
                 let rest = try CommandRun(["cache.load", "\(directory)/file", "from=6"], socket: agent.path)
                 #expect(rest.output == "{\"loaded\":2}\n")
+            }
+        }
+    }
+
+    @Test(
+        "are loaded as far as they are there, and a dump that was cut is no success",
+        arguments: [
+            (#"{"cursor":"0"}|{"key":"a","value":1}|{"cursor":"7"}|{"key":"b","value":2}"#, true),
+            (#"{"cursor":"0"}|{"key":"a","value":1}|{"key":"b","value":2}"#, true),
+            (#"{"cursor":"0"}|{"key":"a","value":1}|{"cursor":"0"}|{"key":"b","value":2}|{"cursor":null}"#, true),
+            (#"{"cursor":"0"}|{"key":"a","value":1}|{"cursor":"7"}|{"key":"b","value":2}|{"cursor":null}"#, false),
+            (#"{"cursor":"0"}|{"key":"a","value":1}|{"cursor":null}|{"key":"b","value":2}"#, false),
+            (#"{"key":"a","value":1}|{"key":"b","value":2}"#, false),
+        ]
+    )
+    func incomplete(lines: String, isCut: Bool) throws {
+        try withTemporaryDirectory { directory in
+            let file = "\(directory)/file"
+            try write(lines.split(separator: "|").joined(separator: "\n") + "\n", to: file)
+            try Self.sink.serve { agent in
+                let run = try CommandRun(["cache.load", file], socket: agent.path)
+                #expect(run.output == "{\"loaded\":2}\n")
+                #expect(run.status == (isCut ? 1 : 0))
+                #expect(run.complaint.contains("not complete") == isCut, "\(run.complaint)")
+                #expect(run.complaint.isEmpty == !isCut, "\(run.complaint)")
             }
         }
     }
