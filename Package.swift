@@ -192,7 +192,7 @@ let package = Package(
         tests("CryptoTests", ["Bytes", "Crypto", "Linux", "TestSupport"]),
         tests("ObservabilityTests", ["Bytes", "JSON", "Linux", "Observability", "TestSupport"]),
         tests("ContractTests", ["Bytes", "Contract", "JSON", "JSONRPC"]),
-        tests("DevToolsTests", ["DevTools", "JSON"]),
+        tests("DevToolsTests", ["DevTools", "JSON", "TestSupport"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "JSON", "JSONRPC", "Linux", "Observability", "TestSupport", "Valkey"]
