@@ -91,6 +91,7 @@ extension Agent {
         configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
+        configuration.adoptOrigins(of: next, where: Agent.isReloadable)
         if isSameServer {
             configuration.adoptAccess(of: next)
             stores.adoptCredentials(configuration)

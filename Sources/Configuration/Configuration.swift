@@ -230,6 +230,19 @@ extension Configuration {
     }
 }
 
+extension Configuration {
+    /// Takes over from `other` where the options come from whose values were taken over.
+    ///
+    /// - Parameters:
+    ///   - other: Where the values are from.
+    ///   - isAdopted: Whether the value of the option of that name was taken over.
+    public mutating func adoptOrigins(of other: Configuration, where isAdopted: (_ option: String) -> Bool) {
+        for name in Set(origins.keys).union(other.origins.keys) where isAdopted(name) {
+            origins[name] = other.origins[name]
+        }
+    }
+}
+
 extension Duration {
     /// Whole milliseconds; lives and deadlines are configured in them.
     var milliseconds: Int64 {

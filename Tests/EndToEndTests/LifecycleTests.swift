@@ -125,14 +125,17 @@ struct LifecycleTests {
     func reload() async throws {
         try await withTemporaryDirectory { directory in
             let file = "\(directory)/squire.json"
-            try File.write(#"{"log": {"level": "error"}, "cache": {"ttl_ms": 60000}}"#, to: file)
+            try File.write(
+                #"{"log": {"level": "error"}, "cache": {"ttl_ms": 60000}, "limits": {"deadline_ms": 4000}}"#,
+                to: file
+            )
             try await withValkeyServer { server in
                 let arguments = ["--config", file, "--valkey", "unix://\(server.socketPath)"]
                 try await withDaemon(arguments: arguments) { daemon in
                     let client = try AgentClient(daemon.socketPath)
-                    func option(_ name: String) async throws -> Document? {
+                    func option(_ name: String, _ member: String = "value") async throws -> Document? {
                         let values = try await client.result(of: "agent.config")["values"]?.array
-                        return values?.first { $0["name"]?.string == name }?["value"]
+                        return values?.first { $0["name"]?.string == name }?[member]
                     }
                     func life(_ namespace: String) async throws -> Int64 {
                         _ = try await client.result(of: "cache.set", #"["k",1,"\#(namespace)"]"#)
@@ -153,6 +156,13 @@ struct LifecycleTests {
                     #expect(daemon.log.contains("limits.key_bytes_max"))
                     #expect(try await option("log.level") == "info")
                     #expect(try await option("limits.key_bytes_max") == 1024)
+                    for (name, origin) in [
+                        // Taken up from the file; taken up as no longer there; not taken up.
+                        ("log.level", "file"), ("log.format", "file"), ("namespaces.a.ttl_ms", "file"),
+                        ("limits.deadline_ms", "default"), ("limits.key_bytes_max", "default"),
+                    ] as [(String, Document)] {
+                        #expect(try await option(name, "origin") == origin, "\(name)")
+                    }
                     #expect(try await life("a") == -1)
                     #expect((500_000...600_000).contains(try await life("b")))
 
