@@ -14,7 +14,11 @@ struct TelemetryTests {
         try await withTemporaryDirectory { directory in
             let path = "\(directory)/metrics.sock"
             // An agent that ends waits for its calls as long as a test needs.
-            let configuration = #"{"telemetry": {"listen": "\#(path)"}, "shutdown": {"grace_ms": 60000}}"#
+            // A file of records adds families of its own.
+            let configuration = #"""
+                {"telemetry": {"listen": "\#(path)"}, "audit": {"file": "\#(directory)/audit.log"},
+                 "shutdown": {"grace_ms": 60000}}
+                """#
             return try await withAgent(configuration: configuration) { agent in
                 try await body(agent, MetricsClient(path: path))
             }
