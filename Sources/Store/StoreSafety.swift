@@ -79,8 +79,8 @@ public final class StoreSafety {
         if let evictionPolicy {
             warnings.append(
                 acceptsEviction
-                    ? "locks may be evicted from the state store, which was accepted: its maxmemory-policy is \(evictionPolicy)"
-                    : "locks, semaphores and elections are refused: the state store's maxmemory-policy is \(evictionPolicy)"
+                    ? "locks and topics may be evicted from the state store, which was accepted: its maxmemory-policy is \(evictionPolicy)"
+                    : "locks, semaphores, elections and topics are refused: the state store's maxmemory-policy is \(evictionPolicy)"
             )
         }
         if !hasPersistence {

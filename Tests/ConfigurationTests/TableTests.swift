@@ -87,6 +87,19 @@ struct TableTests {
         for flag in Flag.allCases { #expect(page.contains("| `\(flag.usage)` |")) }
     }
 
+    @Test("null is taken where the default is told in words, and for lives, as the reference says")
+    func null() async throws {
+        for option in Option.all {
+            let levels = option.name.split(separator: ".")
+            let open = levels.map { "{\"\($0)\":" }.joined()
+            let faults = try await Loading.faults("\(open)null\(String(repeating: "}", count: levels.count))")
+            let isTaken = option.defaultRule != nil || option.expectation.hasSuffix("or null for no end")
+            #expect(faults.isEmpty == isTaken, "\(option.name): \(faults)")
+        }
+        let page = try File.text(Self.path("docs/reference/configuration.md"))
+        #expect(page.contains("every other option refuses it"))
+    }
+
     @Test(
         "Sizes are read as Valkey reads them",
         arguments: [

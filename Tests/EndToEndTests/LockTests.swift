@@ -192,7 +192,13 @@ struct LockTests {
                         }
                     }
                     let warnings = try await client.result("agent.health")["warnings"]?.array?.compactMap(\.string)
-                    #expect(warnings?.contains { $0.contains("maxmemory-policy is allkeys-lru") } == true)
+                    let what =
+                        accepts
+                        ? "locks and topics may be evicted" : "locks, semaphores, elections and topics are refused"
+                    let isTold = warnings?.contains {
+                        $0.contains(what) && $0.contains("maxmemory-policy is allkeys-lru")
+                    }
+                    #expect(isTold == true, "\(warnings ?? [])")
                     #expect(warnings?.contains { $0.contains("append-only file") } == true)
                 }
             }

@@ -101,7 +101,7 @@ public enum ErrorKind: UInt8, CaseIterable, Sendable {
     case topicFull
     /// There is no such rule.
     ///
-    /// A rate limit names a rule that is not configured.
+    /// Reserved for rate limits, which do not exist yet: no method answers with it.
     case ruleNotFound
 
     /// Number in `code` of the reply.

@@ -1861,7 +1861,7 @@ public enum OpenRPC {
         to end it."}},"topic_full":{"code":1403,"message":"The topic holds as many messages as it may.",\#
         "data":{"kind":"topic_full","retryable":true,"when":"A message would exceed the topic's length bound."}},\#
         "rule_not_found":{"code":1501,"message":"There is no such rule.","data":{"kind":"rule_not_found",\#
-        "retryable":false,"when":"A rate limit names a rule that is not configured."}}}},"x-metadata":{"name":"_meta",\#
-        "schema":{"$ref":"#/components/schemas/call_metadata"}}}
+        "retryable":false,"when":"Reserved for rate limits, which do not exist yet: no method answers with it."}}}},\#
+        "x-metadata":{"name":"_meta","schema":{"$ref":"#/components/schemas/call_metadata"}}}
         """#
 }

@@ -25,8 +25,8 @@ struct ConfigurationPage {
         that are unknown are faults. On SIGHUP the same file is read again; a faulty one changes nothing.
 
         A dot in a name stands for a level of the file: `limits.depth_max` is `{"limits": {"depth_max": 64}}`. `null`
-        means what no value means, except for lives, where it means that there is no end. Passwords in URLs are shown
-        nowhere.
+        is taken where the default is told in words, and means that there is no value, and for lives, where it means that
+        there is no end; every other option refuses it. Passwords in URLs are shown nowhere.
 
         """
 

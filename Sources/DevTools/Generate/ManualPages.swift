@@ -70,7 +70,8 @@ struct ManualPages {
             "`squired` needs no configuration. What is to be different stands in one JSON file, in environment variables "
                 + "or in flags; flags beat variables, variables beat the file, the file beats the defaults. A dot in a "
                 + "name below stands for a level of the file: `limits.depth_max` is `{\"limits\": {\"depth_max\": 64}}`. "
-                + "`null` means what no value means, except for lives, where it means that there is no end."
+                + "`null` is taken where the default is told in words, and means that there is no value, and for lives, where it "
+                + "means that there is no end; every other option refuses it."
         )
         page.paragraph(
             "`squired --check-config` says what is wrong, one line for each fault; unknown members are faults. "
