@@ -30,7 +30,7 @@ public enum Descriptors {
         var rest = view
         while !rest.isEmpty {
             let sent = unsafe rest.withUnsafeBytes { pointer, count in
-                retryingInterrupts { unsafe Glibc.write(number, pointer, count) }
+                retryingInterrupts(on: number) { unsafe Glibc.write(number, pointer, count) }
             }
             guard sent > 0 else { return false }
             rest = rest.dropFirst(sent)

@@ -45,7 +45,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     @unsafe
     public borrowing func read(into memory: UnsafeMutablePointer<UInt8>, count: Int) -> Transfer {
         let number = number
-        let received = retryingInterrupts { unsafe Glibc.read(number, memory, count) }
+        let received = retryingInterrupts(on: number) { unsafe Glibc.read(number, memory, count) }
         if received > 0 { return .bytes(received) }
         if received == 0 { return .end }
         return errno == EAGAIN ? .wouldBlock : .failed(.current("read"))
@@ -67,7 +67,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     private borrowing func writeFile(_ view: ByteView) -> Transfer {
         let number = number
         let sent = unsafe view.withUnsafeBytes { pointer, count in
-            retryingInterrupts { unsafe Glibc.write(number, pointer, count) }
+            retryingInterrupts(on: number) { unsafe Glibc.write(number, pointer, count) }
         }
         if sent >= 0 { return .bytes(sent) }
         return errno == EAGAIN ? .wouldBlock : .failed(.current("write"))

@@ -21,7 +21,7 @@ public enum StandardStream: Int32, CaseIterable, Sendable {
     ///
     /// - Throws: ``SystemError`` of open(2).
     public static func openMissing() throws(SystemError) {
-        for stream in allCases where fcntl(stream.rawValue, F_GETFD) < 0 && errno == EBADF {
+        for stream in allCases where !isOpen(stream.rawValue) {
             // The lowest free number, which is this one, and stays open in children.
             let number = unsafe open("/dev/null", stream == .error ? O_WRONLY : O_RDONLY)
             guard number >= 0 else { throw .current("open /dev/null") }

@@ -55,7 +55,7 @@ struct ProcessStartTests {
 
     @Test(
         "the agent has no socket and no file in the place of a stream",
-        arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
+        arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2</dev/null"]
     )
     func closedAgent(closed: String) async throws {
         try await withTemporaryDirectory { directory in
@@ -75,6 +75,21 @@ struct ProcessStartTests {
             }
             try process.signal(15)
             #expect(try await process.end() == .exited(0))
+        }
+    }
+
+    @Test("rpc says so where its input is there and cannot be read, as under nohup")
+    func unreadableInput() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withAgent { agent in
+                for line in ["$RPC cache.set key=k value=-", "$RPC cache.load -", "$RPC -"] {
+                    let result = try await shell("\(line) 0>/dev/null", agent, in: directory)
+                    #expect(result.status == .exited(3), "\(line): \(result.standardError)")
+                    #expect(result.standardError.contains("cannot be read"), "\(line): \(result.standardError)")
+                }
+                let unheard = try await shell("$RPC cache.sett key=k 2</dev/null", agent, in: directory)
+                #expect(unheard.status == .exited(3))
+            }
         }
     }
 

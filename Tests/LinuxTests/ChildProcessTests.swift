@@ -112,6 +112,21 @@ struct ChildProcessTests {
         }
     }
 
+    @Test("words and variables that are not UTF-8 arrive byte for byte, behind those that are")
+    func bytes() async throws {
+        try await withTemporaryDirectory { directory in
+            let text = try printed(in: directory) { output in
+                var command = shell(#"printf %s "$1$2$V" | od -An -tx1"#, output: output)
+                command.arguments += ["sh", "a"]
+                command.words = [[0xE9, 0xFF]]
+                command.environment = ["PATH=/usr/bin:/bin"]
+                command.variables = [Array("V=".utf8) + [0x80]]
+                return command
+            }
+            #expect(text == " 61 e9 ff 80\n")
+        }
+    }
+
     @Test("without an environment of its own it has this process' environment")
     func inheritedEnvironment() async throws {
         try await withTemporaryDirectory { directory in
