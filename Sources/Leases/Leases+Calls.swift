@@ -16,6 +16,7 @@ extension Leases {
     public func release(_ token: LeaseToken, _ kind: LeaseKind, _ context: CallContext) {
         let place = LeasePlace(kind, token.name, keyspace)
         var outlives = false
+        if turns.isTaken(token.id) { endedMeanwhile[token.id, default: []].insert(context.userID) }
         if let lease = ids[token.id], lease.userID == context.userID {
             if lease.isOpen {
                 let message = "the lease was released while it was waited for"
@@ -95,7 +96,7 @@ extension Leases {
         Task { @EventLoop in
             do throws(RPCError) {
                 try await self.turns.enter(token.id, until: context.deadline)
-                defer { self.turns.leave(token.id) }
+                defer { self.endTurn(token.id) }
                 let sent = Instant.now
                 let outcome = try await self.renewal(token, place, life: life, party, sent: sent, context)
                 switch outcome {
@@ -114,6 +115,12 @@ extension Leases {
                 self.calls.fail(context.call, error)
             }
         }
+    }
+
+    /// Lets the next one have its turn, which finds what was ended meanwhile gone.
+    func endTurn(_ id: LeaseID) {
+        endedMeanwhile[id] = nil
+        turns.leave(id)
     }
 
     /// Asks Valkey to renew a lease for a client.
@@ -173,6 +180,7 @@ extension Leases {
             return RenewedLease(fence: record.fence, lifeLeft: known.lifeLeft)
         }
         do throws(RPCError) {
+            guard endedMeanwhile[token.id]?.contains(context.userID) != true else { throw Leases.lost }
             guard let peer, clock.validUntil.milliseconds(since: .now) > 0 else { throw Leases.lost }
             if description.isBound { try calls.bind(toProcessOf: peer) }
             if let known { takeOver(known) }

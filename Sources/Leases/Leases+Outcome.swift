@@ -151,7 +151,7 @@ extension Leases: ReplyReceiver {
             defer { self.departed(id) }
             // Whoever is renewing it may be taking it along to another connection; that is known when it is answered.
             do { try await self.turns.enter(id, until: .distantFuture) } catch { return }
-            defer { self.turns.leave(id) }
+            defer { self.endTurn(id) }
             var delay = Leases.retryDelay
             while !self.link.isEnded, !self.isHad(id) {
                 let deadline = min(end, Instant.now.advanced(by: Leases.backgroundTimeout))

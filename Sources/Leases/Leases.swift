@@ -96,6 +96,8 @@ public final class Leases {
     var departing: [LeaseID: Int] = [:]
     /// Releases that nobody waits for, and renewals of clients, of one lease follow one another: whose it is then is known.
     let turns = Turns<LeaseID>(behind: "others renewed or released the lease")
+    /// Leases that were ended by clients of these users while somebody had their turn.
+    var endedMeanwhile: [LeaseID: Set<UInt32>] = [:]
     /// Whether nobody is let wait any more: the agent is ending.
     var isEnding = false
     /// Whether what connections hold stays theirs when they end.

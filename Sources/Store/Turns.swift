@@ -47,6 +47,9 @@ public final class Turns<Name: Hashable & Sendable> {
         }
     }
 
+    /// Whether somebody has the turn.
+    public func isTaken(_ name: Name) -> Bool { waiting[name] != nil }
+
     /// Lets the next one run.
     public func leave(_ name: Name) {
         guard waiting[name]?.isEmpty == false else {

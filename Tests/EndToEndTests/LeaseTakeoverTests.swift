@@ -46,6 +46,24 @@ struct LeaseTakeoverTests {
         }
     }
 
+    @Test("is lost where it is ended before the renewal is answered")
+    func endedMeanwhile() async throws {
+        try await withAgent { agent in
+            let (holder, heir, other) = (try agent.lease(), try agent.lease(), try agent.lease())
+            let lease = try await holder.result("lock.acquire", ["name": "n"])["lease"] ?? .null
+            try agent.server.pause()
+            let renewal = try await heir.begin("lock.renew", ["lease": lease])
+            _ = try await heir.result("agent.stats")
+            let release = try await holder.begin("lock.release", ["lease": lease])
+            _ = try await holder.result("agent.stats")
+            try agent.server.resume()
+            #expect(try await heir.error(of: renewal)["kind"] == "lease_lost")
+            #expect(try await holder.result(of: release) == ["released": true])
+            #expect(try await agent.leases("held") == 0)
+            #expect(try await other.result("lock.acquire", ["name": "n"])["acquired"] == true)
+        }
+    }
+
     @Test("has one holder, however its renewal and the end of its connection meet", arguments: [true, false])
     func meeting(isNamed: Bool) async throws {
         try await withAgent { agent in
