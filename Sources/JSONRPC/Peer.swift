@@ -24,8 +24,10 @@ public final class Peer {
     /// Bytes that the reply to a read is expected to have: the largest of late, fading; before the first one what
     /// ``CallTable`` knows of other connections, and at least a guess.
     public internal(set) var expectedReplyBytes: Int
-    /// What is expected at least: such a part of the largest reply of the last hundreds that what runs, were all of
-    /// it as large, is half of what the connection is closed for. Most reads may be small, and then all be large.
+    /// What is expected at least, as most reads may be small, and then all be large.
+    ///
+    /// It is such a part of the largest reply of the last hundreds that what runs, were all of it as large, is half of
+    /// what the connection is closed for.
     private var expectedReplyBytesMin = 0
     /// The part, as a power of two that divides.
     private let shareBits: Int
