@@ -85,7 +85,7 @@ public final class Peer {
 
     /// Learns from a reply to a read how large the next may be.
     func tookBulkyReply(of bytes: Int) {
-        expectedReplyBytesMin = max(bytes >> shareBits, expectedReplyBytesMin - (expectedReplyBytesMin >> 9))
+        expectedReplyBytesMin = max(bytes &>> shareBits, expectedReplyBytesMin - expectedReplyBytesMin &>> 9)
         expectedReplyBytes = max(bytes, expectedReplyBytes - expectedReplyBytes / 8, expectedReplyBytesMin, 1)
     }
 

@@ -30,6 +30,17 @@ struct NearPages: ~Copyable {
         }
     }
 
+    /// Numbers that pages had and no page has now.
+    private final class SpareNumbers {
+        var numbers: [Int] = []
+        /// Most pages at a time.
+        let most: Int
+
+        init(most: Int) {
+            self.most = most
+        }
+    }
+
     /// Size of a page of several blocks, in bytes.
     static let pageBytes = 64 << 10
     /// Bytes that the processor fetches together.
@@ -50,17 +61,17 @@ struct NearPages: ~Copyable {
     }
 
     private var pages: [Page] = []
-    private var freeNumbers: [Int] = []
+    // An object: what stands here is copied where a page is looked up, and more words would cost a call there.
+    private let spare: SpareNumbers
     private var open: [[Int]] = Array(repeating: [], count: sizes.count)
     /// Memory held, in bytes.
     private(set) var bytes = 0
-    private let numbersMax: Int
 
     /// No page yet.
     ///
     /// - Parameter numbersMax: Most pages at a time.
     init(numbersMax: Int = BlockReference.pagesMax) {
-        self.numbersMax = numbersMax
+        spare = SpareNumbers(most: numbersMax)
     }
 
     deinit {
@@ -78,7 +89,7 @@ struct NearPages: ~Copyable {
 
     /// Whether there is a number for the page that the next block for `count` bytes takes, where it takes one.
     func hasNumber(for count: Int) -> Bool {
-        !freeNumbers.isEmpty || pages.count < numbersMax || growthBytes(for: count) == 0
+        !spare.numbers.isEmpty || pages.count < spare.most || growthBytes(for: count) == 0
     }
 
     /// Takes a block for `count` bytes, header included, where ``hasNumber(for:)`` says so.
@@ -108,7 +119,7 @@ struct NearPages: ~Copyable {
     mutating func removeAll() {
         for index in pages.indices { unsafe free(pages[index].base) }
         pages = []
-        freeNumbers = []
+        spare.numbers = []
         for size in open.indices { open[size] = [] }
         bytes = 0
     }
@@ -144,7 +155,7 @@ struct NearPages: ~Copyable {
         guard let memory = unsafe aligned_alloc(NearPages.lineBytes, pageBytes) else {
             fatalError("out of memory: \(pageBytes) bytes")
         }
-        let number = freeNumbers.popLast() ?? pages.count
+        let number = spare.numbers.popLast() ?? pages.count
         if number == pages.count { unsafe pages.append(Page()) }
         pages[number] = unsafe Page(base: memory)
         pages[number].bytes = pageBytes
@@ -179,7 +190,7 @@ struct NearPages: ~Copyable {
         bytes -= pages[number].bytes
         unsafe free(pages[number].base)
         unsafe pages[number] = Page()
-        freeNumbers.append(number)
+        spare.numbers.append(number)
     }
 
     /// Takes a page off those with free blocks.
