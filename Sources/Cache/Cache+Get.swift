@@ -264,7 +264,8 @@ extension Cache {
         result.append(",\"source\":\"valkey\"}")
     }
 
-    private func append(hit value: ByteView, life: Int64, to result: inout ByteBuffer) {
+    /// Appends a hit in Valkey with the life left, as ``append(life:to:)`` has it.
+    func append(hit value: ByteView, life: Int64, to result: inout ByteBuffer) {
         append(hit: value, to: &result)
         result.truncate(to: result.count - 1)
         append(life: life, to: &result)

@@ -137,12 +137,14 @@ extension Cache {
                 endBatch(number)
                 return calls.abandon(call)
             }
-            let values = reply.copy().elements ?? []
-            let bytes = values.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+            var bytes = 0
+            var elements = reply.elements()
+            while let element = elements.next() { bytes += element.bytes.count }
             guard secondSteps.begin(peer, bytes: bytes, isLast: true) else {
                 endBatch(number)
                 return calls.fail(call, Cache.tooMuchKept)
             }
+            let values = reply.copy().elements ?? []
             Task { @EventLoop in
                 await self.settle(call, values, number, peer.index)
                 self.secondSteps.end(peer, bytes: bytes)

@@ -43,10 +43,7 @@ extension Cache {
         defer { secondSteps.end(peer, bytes: bytes) }
         guard calls.isWaiting(context.call) else { return calls.abandon(context.call) }
         if reply == .null { reply = try await lifeAndEntry(of: name, context.deadline, context.lane) }
-        for case .error(let text) in [reply] + (reply.elements ?? []) {
-            if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
-            return calls.fail(context.call, text.withByteView { RPCError(refusal: $0, .read) })
-        }
+        if let refusal = try refusal(of: reply) { return calls.fail(context.call, refusal) }
         guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes,
             try await !isOutdated(stored, context.deadline, context.lane)
         else { return answerMiss(context.call, namespace) }

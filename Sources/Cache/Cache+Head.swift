@@ -117,10 +117,9 @@ extension Cache {
         }
         do throws(LinkFailure) {
             let reply = try await lifeAndEntry(of: name, read.deadline, read.lane)
-            for case .error(let text) in [reply] + (reply.elements ?? []) {
-                if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
+            if let refusal = try refusal(of: reply) {
                 end(read)
-                return calls.fail(read.call, text.withByteView { RPCError(refusal: $0, .read) })
+                return calls.fail(read.call, refusal)
             }
             guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes else {
                 return answerMissing(read)
@@ -142,11 +141,13 @@ extension Cache {
             return answerUnreadable(read)
         }
         countHit(read.namespace)
+        let value = StoredMark.content(of: stored)
         calls.reply(read.call) { result in
-            append(hit: StoredMark.content(of: stored), to: &result)
-            guard read.withLife else { return }
-            result.truncate(to: result.count - 1)
-            append(life: read.life ?? -1, to: &result)
+            if read.withLife {
+                append(hit: value, life: read.life ?? -1, to: &result)
+            } else {
+                append(hit: value, to: &result)
+            }
         }
     }
 
@@ -163,6 +164,17 @@ extension Cache {
             name.withByteView { command.append(word: $0) }
             command.append("*1\r\n$4\r\nEXEC\r\n")
         }
+    }
+
+    /// The error of Valkey's in what ``lifeAndEntry(of:_:_:)`` gave; nil where there is none.
+    ///
+    /// - Throws: ``LinkFailure`` where the entry is too large to be taken in.
+    func refusal(of reply: ReplyValue) throws(LinkFailure) -> RPCError? {
+        for case .error(let text) in [reply] + (reply.elements ?? []) {
+            if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
+            return text.withByteView { RPCError(refusal: $0, .read) }
+        }
+        return nil
     }
 
     /// Answers a read of an entry that cannot be read: a miss, or the turn to compute it.

@@ -440,8 +440,8 @@ extension Cache {
         let patience = key.waiters.map { $0.end(isAsked: isAsked) }.min() ?? .distantFuture
         var next = key.asked == nil ? min(key.holder?.end ?? key.foreignEnd, patience) : patience
         // A lease that Valkey does not know of ends by its holder alone.
-        let isLooked = key.asked == nil && !key.waiters.isEmpty && key.holder?.isLocal != true
-        if isLooked, !isTold(key.namespace), !isLocal(key.namespace) {
+        let mayBeOver = key.asked == nil && !key.waiters.isEmpty && key.holder?.isLocal != true
+        if mayBeOver, !isTold(key.namespace), !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }
         guard next != key.timerInstant else { return }

@@ -79,6 +79,8 @@ extension Cache {
     }
 
     /// The life of an entry in milliseconds, or nil for no end.
+    ///
+    /// Most are as given: only for the others are the settings called, which copies them.
     private func life(_ given: NullableInteger, in namespace: JSONString?) -> Int64? {
         if !namespaces.hasBoundedLives, case .value(let milliseconds) = given { return milliseconds }
         return namespaces.life(given, in: namespace)

@@ -6,14 +6,17 @@ import Glibc
 public enum Descriptors {
     /// Whether a write to `number` would be taken at once.
     public static func isWritable(_ number: Int32) -> Bool {
-        var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-        return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLOUT) != 0
+        isReady(number, POLLOUT)
     }
 
     /// Whether a read from `number` would not wait, or what it stands for has happened.
     public static func isReadable(_ number: Int32) -> Bool {
-        var request = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLIN) != 0
+        isReady(number, POLLIN)
+    }
+
+    private static func isReady(_ number: Int32, _ event: Int32) -> Bool {
+        var request = pollfd(fd: number, events: Int16(event), revents: 0)
+        return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(event) != 0
     }
 
     /// Device and inode of what `number` is open on, as `$JOURNAL_STREAM` has them: `8:1234`; nil where it is closed.

@@ -57,7 +57,7 @@ public final class HTTPServer: DescriptorHandler {
     public static let idleSecondsMax: UInt32 = 10
 
     /// A time, and how often the library is let run in it at most: more than enough for those who ask.
-    private static let period = Duration.milliseconds(100)
+    private static let periodLength = Duration.milliseconds(100)
     private static let runsMax = 200
 
     private let answer: @EventLoop (Request) -> Response
@@ -125,11 +125,11 @@ public final class HTTPServer: DescriptorHandler {
     /// is left alone for the rest of a period in which it was let run often.
     public func descriptorReady(_ readiness: Readiness) {
         let now = EventLoop.reactor.now
-        if now.nanoseconds(since: period.begun) >= Self.period.wholeNanoseconds { period = (now, 0) }
+        if now.nanoseconds(since: period.begun) >= Self.periodLength.wholeNanoseconds { period = (now, 0) }
         period.runs += 1
         if period.runs >= Self.runsMax, let registration {
             EventLoop.reactor.modify(registration, [])
-            EventLoop.reactor.timers.schedule(after: Self.period) {
+            EventLoop.reactor.timers.schedule(after: Self.periodLength) {
                 guard let registration = self.registration else { return }
                 EventLoop.reactor.modify(registration, .readable)
             }

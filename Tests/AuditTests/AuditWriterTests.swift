@@ -31,6 +31,22 @@ struct AuditWriterTests {
         for index in 0..<count { "\"event\":\"call\",\"n\":\(index)".withByteView { _ = writer.append($0) } }
     }
 
+    /// A writer whose file takes nothing, after so many records: it is full.
+    private static func fullWriter(
+        _ directory: String,
+        records: Int
+    ) async throws -> (writer: AuditWriter, path: String) {
+        // Every write to this device fails for want of room.
+        let path = "\(directory)/audit.ndjson"
+        try #require(unsafe symlink("/dev/full", path) == 0)
+        let writer = try Self.writer(directory)
+        append(writer, 1)
+        try await waitUntil("the writer knows") { writer.status.fault != nil }
+        append(writer, records)
+        try await waitUntil("the writer is full") { writer.status.isFull }
+        return (writer, path)
+    }
+
     private static func report(
         _ directory: String,
         _ files: String...,
@@ -97,14 +113,7 @@ struct AuditWriterTests {
     @Test("counts records that it cannot keep while the disk is full, and says so in the file afterwards")
     func full() async throws {
         try await withTemporaryDirectory { directory in
-            // Every write to this device fails for want of room.
-            let path = "\(directory)/audit.ndjson"
-            try #require(unsafe symlink("/dev/full", path) == 0)
-            let writer = try Self.writer(directory)
-            Self.append(writer, 1)
-            try await waitUntil("the writer knows") { writer.status.fault != nil }
-            Self.append(writer, AuditWriter.recordsMax + 100)
-            try await waitUntil("the writer is full") { writer.status.isFull }
+            let (writer, path) = try await Self.fullWriter(directory, records: AuditWriter.recordsMax + 100)
             #expect(writer.status.dropped >= 100)
             let dropped = writer.status.dropped
             try FileSystem.remove(path)
@@ -123,13 +132,7 @@ struct AuditWriterTests {
     @Test("takes what it promised to take, though it is full by now")
     func promised() async throws {
         try await withTemporaryDirectory { directory in
-            let path = "\(directory)/audit.ndjson"
-            try #require(unsafe symlink("/dev/full", path) == 0)
-            let writer = try Self.writer(directory)
-            Self.append(writer, 1)
-            try await waitUntil("the writer knows") { writer.status.fault != nil }
-            Self.append(writer, AuditWriter.recordsMax)
-            try await waitUntil("the writer is full") { writer.status.isFull }
+            let (writer, path) = try await Self.fullWriter(directory, records: AuditWriter.recordsMax)
             for index in 0..<100 {
                 #expect("\"event\":\"promised\",\"n\":\(index)".withByteView { writer.append($0, isPromised: true) })
                 #expect("\"event\":\"other\"".withByteView { !writer.append($0) })

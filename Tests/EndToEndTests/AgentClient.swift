@@ -47,6 +47,11 @@ final class AgentClient {
 
     /// Sends messages in the connection's framing, all in one write where the kernel takes them.
     func send(_ messages: String...) async throws {
+        try await send(messages)
+    }
+
+    /// Sends messages in one go.
+    func send(_ messages: [String]) async throws {
         try await send(bytes: messages.flatMap { frame($0) })
     }
 

@@ -86,7 +86,7 @@ struct LeaseQuestionTests {
                     #"{"jsonrpc":"2.0","id":2,"method":"cache.get","params":\#(lease)}"#,
                     #"{"jsonrpc":"2.0","id":3,"method":"cache.get","params":["k"]}"#,
                 ]
-                try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+                try await client.send(lines)
                 for _ in lines {
                     let reply = try Document.parse(try await client.receive())
                     if reply["id"] != 1 { #expect(reply["result"]?["value"] == 7, "\(reply)") }

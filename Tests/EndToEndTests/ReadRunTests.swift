@@ -11,7 +11,7 @@ struct ReadRunTests {
 
     /// Sends messages in one go and gives the replies by their ids.
     private func exchange(_ client: AgentClient, _ messages: [String]) async throws -> [Int: Document] {
-        try await client.send(bytes: Array((messages.joined(separator: "\n") + "\n").utf8))
+        try await client.send(messages)
         var replies: [Int: Document] = [:]
         for _ in messages {
             let reply = try Document.parse(try await client.receive())

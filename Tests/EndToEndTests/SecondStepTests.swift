@@ -22,7 +22,7 @@ struct SecondStepTests {
             let lines = (0..<200).map { id in
                 id % 20 == 19 ? read(id, "none") : read(id, "k\(id % 10)", #","fresh":true\#(member)"#)
             }
-            try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+            try await client.send(lines)
             var seen: Set<Int64> = []
             for _ in lines {
                 let reply = try Document.parse(try await client.receive())
@@ -49,7 +49,7 @@ struct SecondStepTests {
             let before = try agent.residentBytes
             // Nothing but a number comes of these, and all the values have to come from Valkey.
             let lines = (0..<200).map { read($0, "k") } + [#"{"jsonrpc":"2.0","id":200,"method":"agent.ping"}"#]
-            try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+            try await client.send(lines)
             var most = before
             for number in 0...200 {
                 _ = try await client.receive()
@@ -70,7 +70,7 @@ struct SecondStepTests {
                 let batch = "[" + (10..<20).map { read($0, "k") }.joined(separator: ",") + "]"
                 let lines =
                     (0..<3).map { read($0, "k") } + [batch, #"{"jsonrpc":"2.0","id":99,"method":"agent.ping"}"#]
-                try await client?.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+                try await client?.send(lines)
                 try await waitUntil("its reads run") {
                     try await other.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 > 0
                 }
@@ -94,7 +94,7 @@ struct SecondStepTests {
                     #"{"jsonrpc":"2.0","id":1,"method":"cache.set","params":{"key":"k","value":\#(value),"tags":["t"]}}"#,
                     read(2, "k", ""),
                 ]
-                try await client.send(bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+                try await client.send(lines)
                 for _ in lines {
                     let reply = try Document.parse(try await client.receive())
                     if reply["id"] == 2 { #expect(reply["result"]?["source"] == "valkey") }
