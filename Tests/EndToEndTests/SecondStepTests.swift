@@ -59,26 +59,25 @@ struct SecondStepTests {
         }
     }
 
-    @Test("are given up with a connection that is owed much and goes")
-    func gone() async throws {
+    // To an agent of its own each time: one that has seen such values lets no more of them in than may be owed.
+    @Test("are given up with a connection that is owed much and goes", arguments: 1...3)
+    func gone(round: Int) async throws {
         try await withAgent { agent in
             let other = try agent.connect()
             let value = String(repeating: "v", count: 500_000)
             _ = try await other.result(of: "cache.set", #"{"key":"k","value":"\#(value)","tags":["t"]}"#)
-            for _ in 0..<3 {
-                var client: AgentClient? = try agent.connect()
-                let batch = "[" + (10..<20).map { read($0, "k") }.joined(separator: ",") + "]"
-                let lines =
-                    (0..<3).map { read($0, "k") } + [batch, #"{"jsonrpc":"2.0","id":99,"method":"agent.ping"}"#]
-                try await client?.send(lines)
-                try await waitUntil("its reads run") {
-                    try await other.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 > 0
-                }
-                client = nil
-                try await waitUntil("nothing is left of it") {
-                    let stats = try await other.result(of: "agent.stats")
-                    return stats["calls"]?["running"] == 0 && stats["connections"]?["open"] == 1
-                }
+            var client: AgentClient? = try agent.connect()
+            let batch = "[" + (10..<20).map { read($0, "k") }.joined(separator: ",") + "]"
+            try await client?.send(
+                (0..<3).map { read($0, "k") } + [batch, #"{"jsonrpc":"2.0","id":99,"method":"agent.ping"}"#]
+            )
+            try await waitUntil("its reads run") {
+                try await other.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 > 0
+            }
+            client = nil
+            try await waitUntil("nothing is left of it") {
+                let stats = try await other.result(of: "agent.stats")
+                return stats["calls"]?["running"] == 0 && stats["connections"]?["open"] == 1
             }
         }
     }
