@@ -136,9 +136,12 @@ final class TopicChaos: Sendable {
     private func consume(_ index: Int, _ client: ChannelClient, _ random: inout SeededGenerator) throws {
         let terms = #","from":"start","credit":16,"deliveries_max":null,"ack_ms":\#(TopicChaos.ackMilliseconds)"#
         _ = try client.consume("chaos", "workers", terms)
+        var early: [RPCMessage] = []
         while !hasEnded {
             if takeDoom(index) { return }
-            guard let pushed = try? client.client.notification(until: .now.advanced(by: .milliseconds(100))) else {
+            let limit = Instant.now.advanced(by: .milliseconds(100))
+            guard let pushed = early.isEmpty ? (try? client.client.notification(until: limit)) : early.removeFirst()
+            else {
                 // Tells a quiet connection from one that is gone.
                 _ = try client.call("agent.ping", "{}")
                 continue
@@ -155,7 +158,7 @@ final class TopicChaos: Sendable {
             guard message.orderKey == TopicChaos.key(number) else { return fail("message \(number) has another key") }
             let place = note(Delivery(number: number, deliveries: message.deliveries, received: received))
             if Int.random(in: 0..<(plan.messages / 10), using: &random) == 0 {
-                try ackLate(message, client)
+                early += try ackLate(message, client, place)
                 continue
             }
             markAcked(place)
@@ -165,12 +168,33 @@ final class TopicChaos: Sendable {
     }
 
     /// Holds a message until its time is over, and then acks it.
-    private func ackLate(_ message: DeliveredMessage, _ client: ChannelClient) throws {
+    ///
+    /// An ack names a message and not a delivery of it: it is taken where the message came to the same subscription again
+    /// meanwhile, which is told on the connection before the ack is answered.
+    ///
+    /// - Returns: What was pushed until then.
+    private func ackLate(_ message: DeliveredMessage, _ client: ChannelClient, _ place: Int) throws -> [RPCMessage] {
         Polling.sleep(until: .now.advanced(milliseconds: TopicChaos.ackMilliseconds + 50))
+        let acked = Instant.now
         let verdict = try client.settle("ack", message.subscription, [message.id])
-        lock.withLock {
-            if verdict.lost == [message.id] { unsafe lateRefused += 1 } else { unsafe lateTaken += 1 }
+        var pushed: [RPCMessage] = []
+        while let next = try? client.client.notification(until: .now) { pushed.append(next) }
+        let cameAgain = try pushed.contains { pushed in
+            guard pushed.method == "topic.message" else { return false }
+            let other = try DeliveredMessage(pushed)
+            return other.id == message.id && other.deliveries > message.deliveries
         }
+        lock.withLock {
+            if verdict.lost == [message.id] {
+                unsafe lateRefused += 1
+            } else if cameAgain {
+                unsafe deliveries[place].acked = acked
+            } else {
+                unsafe lateTaken += 1
+            }
+        }
+        if verdict.acked == [message.id], let number = Int(message.content) { confirm(number) }
+        return pushed
     }
 
     private func note(_ delivery: Delivery) -> Int {

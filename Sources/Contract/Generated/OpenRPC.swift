@@ -1433,8 +1433,9 @@ public enum OpenRPC {
         "remove","replace"]},{"at_most_one":["set","replace"]},{"at_most_one":["remove","replace"]}]},\#
         {"name":"topic.ack","summary":"Says that messages were handled: their group is not given them again.",\#
         "description":"One round trip. Each message is settled by itself. One that is no longer the subscription's \#
-        stays what it is and is among the `lost`: another consumer has it, or will. Valkey keeps the message until it \#
-        is trimmed, for groups that have not handled it and for those to come.","paramStructure":"either",\#
+        stays what it is and is among the `lost`: another consumer has it, or will. An id names the message, not one \#
+        delivery of it: where it has come to this subscription again meanwhile, it is acked. Valkey keeps the message \#
+        until it is trimmed, for groups that have not handled it and for those to come.","paramStructure":"either",\#
         "params":[{"name":"subscription","description":"The name that `topic.subscribe` gave.","required":true,\#
         "schema":{"$ref":"#/components/schemas/topic_subscription"}},{"name":"ids","description":"Ids of messages \#
         that were delivered to the subscription, 1 to 1000 of them.","required":true,\#
