@@ -59,20 +59,18 @@ struct SecondStepTests {
         }
     }
 
-    // To an agent of its own each time: one that has seen such values lets no more of them in than may be owed.
-    @Test("are given up with a connection that is owed much and goes", arguments: 1...3)
-    func gone(round: Int) async throws {
+    @Test("are given up with a connection that is owed much and goes")
+    func gone() async throws {
         try await withAgent { agent in
             let other = try agent.connect()
-            let value = String(repeating: "v", count: 500_000)
+            let value = String(repeating: "v", count: 1_000_000)
             _ = try await other.result(of: "cache.set", #"{"key":"k","value":"\#(value)","tags":["t"]}"#)
+            // It is owed the first two, and the batch, of which no part is answered before the whole, waits behind them.
             var client: AgentClient? = try agent.connect()
-            let batch = "[" + (10..<20).map { read($0, "k") }.joined(separator: ",") + "]"
-            try await client?.send(
-                (0..<3).map { read($0, "k") } + [batch, #"{"jsonrpc":"2.0","id":99,"method":"agent.ping"}"#]
-            )
-            try await waitUntil("its reads run") {
-                try await other.result(of: "agent.stats")["calls"]?["running"]?.integer ?? 0 > 0
+            let batch = "[" + (0..<80).map { read($0, "k") }.joined(separator: ",") + "]"
+            try await client?.send([read(100, "k"), read(101, "k"), batch])
+            try await waitUntil("it is owed as much as it may be") {
+                try await other.result(of: "agent.stats")["calls"]?["running"] == 80
             }
             client = nil
             try await waitUntil("nothing is left of it") {
