@@ -115,7 +115,7 @@ extension Tracker {
 
     func connectionBecameReady(_ server: Greeting.Server) {
         state = .naming
-        startTimer()
+        startTimer(at: EventLoop.reactor.now.advanced(nanoseconds: SilenceWatch.beforePing))
         output.append(command: "CLIENT", "ID")
         flush()
     }
@@ -192,9 +192,8 @@ extension Tracker {
 // MARK: Time
 
 extension Tracker {
-    private func startTimer() {
+    private func startTimer(at instant: Instant) {
         stopTimer()
-        let instant = EventLoop.reactor.now.advanced(nanoseconds: SilenceWatch.beforePing / 2)
         timer = EventLoop.reactor.timers.schedule(at: instant) { self.checkLiveness() }
     }
 
@@ -203,18 +202,23 @@ extension Tracker {
         timer = nil
     }
 
+    /// Asks a server that is silent whether it is there, and gives one up that does not say so, each when it is time to.
     private func checkLiveness() {
         timer = nil
         let (now, receivedAt) = (EventLoop.reactor.now, connection.receivedAt)
         // While the breaker is open one probe is on the wire, the link's.
         let isOurs = link.isPassable
         switch isOurs ? silence.look(at: now, receivedAt: receivedAt) : silence.judge(at: now, receivedAt: receivedAt) {
-        case .wait: break
-        case .ping:
+        case .wait(let instant):
+            // The breaker may open or close meanwhile.
+            startTimer(at: min(instant, now.advanced(nanoseconds: SilenceWatch.beforePing)))
+        case .ping(let instant):
+            startTimer(at: instant)
             output.append(command: "PING")
             flush()
-        case .dead(let milliseconds): connection.endUnlessHeard(silentFor: milliseconds)
+        case .dead(let milliseconds):
+            startTimer(at: now.advanced(nanoseconds: SilenceWatch.beforePing / 4))
+            connection.endUnlessHeard(silentFor: milliseconds)
         }
-        if state != .down { startTimer() }
     }
 }
