@@ -245,7 +245,12 @@ final class ClientConnection: DescriptorHandler {
     func watchProcess() -> Bool {
         guard processWatch == nil, !isClosed else { return true }
         do throws(PeerProcess.Fault) {
-            processWatch = try ProcessWatch(PeerProcess(descriptor), of: peer, calls: server.calls)
+            processWatch = try ProcessWatch(
+                PeerProcess(descriptor),
+                on: descriptor.number,
+                of: peer,
+                calls: server.calls
+            )
             return true
         } catch {
             return error != .ended

@@ -62,6 +62,8 @@ public final class Peer {
     var unknownShapes: UInt8 = 0
     /// Shapes that were learned from the connection since one of its requests had the shape that was expected.
     var taughtShapes: UInt8 = 0
+    /// Set by the shell when the process that made the connection has ended, and nobody else holds its other end.
+    public var isOrphaned = false
     /// Set by the shell when the connection is gone: late replies are dropped.
     public var isClosed = false
     /// Set by the shell while the kernel takes no more of the output.

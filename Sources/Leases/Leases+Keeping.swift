@@ -169,7 +169,7 @@ extension Leases: PeerObserver {
                 unregister(lease)
                 guard lease.wish.isBound, !isHandedOver else { continue }
                 // Somebody else may have the connection, and rely on the lease.
-                if !isClosed, !isTold { tell(lease, .processEnded) }
+                if !isClosed, !isTold, !peer.isOrphaned { tell(lease, .processEnded) }
                 counts.releasedAfterEnd += 1
                 letGo(lease)
             case .ended:

@@ -14,6 +14,11 @@ public enum Descriptors {
         isReady(number, POLLIN)
     }
 
+    /// Whether nobody holds the other end of the connection `number` any more.
+    public static func isHungUp(_ number: Int32) -> Bool {
+        isReady(number, POLLHUP)
+    }
+
     private static func isReady(_ number: Int32, _ event: Int32) -> Bool {
         var request = pollfd(fd: number, events: Int16(event), revents: 0)
         return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(event) != 0

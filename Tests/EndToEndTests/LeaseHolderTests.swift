@@ -29,6 +29,8 @@ struct LeaseHolderTests {
                 try holder.signal(SIGKILL)
                 #expect(try await waiter.result(of: call)["acquired"] == true)
                 #expect(try await first.leases("released_after_end") == 1)
+                // Nobody is left who could have lost anything.
+                #expect(try await first.leases("lost") == 0)
             }
         }
     }
@@ -57,6 +59,7 @@ struct LeaseHolderTests {
                 try await waitUntil("the child is told") {
                     try File.text("\(directory)/output").contains("process_ended")
                 }
+                #expect(try await agent.leases("lost") == 1)
                 #expect(kill(child, 0) == 0)
                 #expect(kill(child, SIGKILL) == 0)
             }
