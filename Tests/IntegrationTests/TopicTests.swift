@@ -225,21 +225,23 @@ struct TopicTests {
 
     @Test("a store that may evict is refused, unless the operator accepts it")
     func unsafeStore() async throws {
-        try await withAgents { server, agents in
-            try server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-            let path = agents[0].socketPath
-            try await onThread {
-                let client = try ChannelClient(path)
-                let publish = #"{"topic":"orders","message":1}"#
-                try expect(client.fault("topic.publish", publish), "unsafe_store")
-                try expect(client.fault("topic.subscribe", #"{"topic":"orders","group":"g"}"#), "unsafe_store")
-                try expect(server.command("EXISTS", "topic:{orders}").integer, 0)
+        // From the beginning: what an agent has learned of its store holds for a while.
+        try await withValkeyServer(arguments: ["--maxmemory-policy", "allkeys-lru"]) { server in
+            let store = ["--valkey", "unix://\(server.socketPath)"]
+            try await withDaemon(arguments: store) { agent in
+                try await agent.becomeConnected()
+                try await onThread {
+                    let client = try ChannelClient(agent.socketPath)
+                    let publish = #"{"topic":"orders","message":1}"#
+                    try expect(client.fault("topic.publish", publish), "unsafe_store")
+                    try expect(client.fault("topic.subscribe", #"{"topic":"orders","group":"g"}"#), "unsafe_store")
+                    try expect(server.command("EXISTS", "topic:{orders}").integer, 0)
+                }
             }
-        }
-        try await withAgents(environment: ["SQUIRE_VALKEY_ACCEPT_EVICTION": "true"]) { server, agents in
-            try server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-            let path = agents[0].socketPath
-            _ = try await onThread { try ChannelClient(path).put("orders", "1") }
+            try await withDaemon(arguments: store, environment: ["SQUIRE_VALKEY_ACCEPT_EVICTION": "true"]) { agent in
+                try await agent.becomeConnected()
+                _ = try await onThread { try ChannelClient(agent.socketPath).put("orders", "1") }
+            }
         }
     }
 
