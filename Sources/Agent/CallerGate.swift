@@ -68,7 +68,8 @@ final class CallerGate {
         if !counted.isEmpty { account.usage.quota = access.quota }
         changeAccount()
         for peer in peers { peer.ungated = ungated }
-        return isLess ? peers.filter { $0.bindings > 0 || $0.runningCalls > 0 || $0.waitingCalls > 0 } : []
+        guard isLess else { return [] }
+        return peers.filter { $0.bindings > 0 || $0.computations > 0 || $0.runningCalls > 0 || $0.waitingCalls > 0 }
     }
 
     /// Goes over to the account of the rules that speak to the caller by now, once no call runs that counts against the

@@ -186,6 +186,27 @@ struct CallerGateTests {
         }
     }
 
+    @Test("passes on what a connection computes, too, with the rule that granted it")
+    func computations() async throws {
+        func rules(_ methods: String) -> String {
+            #"""
+            {"name": "r", "users": ["@agent"], "sockets": ["main"], "methods": ["agent.*"\#(methods)]},
+            {"name": "s", "users": ["@agent"], "sockets": ["two"], "methods": ["cache.*"]}
+            """#
+        }
+        let sockets = #", "sockets": [{"name": "two", "path": "DIRECTORY/two.sock"}]"#
+        try await withPolicy(rules(#", "cache.*""#), sockets) { agent, directory in
+            let (computer, waiting) = (try agent.connect(), try AgentClient("\(directory)/two.sock"))
+            let lease = #"{"key":"k","lease_ms":600000,"wait_ms":600000,"_meta":{"deadline_ms":600000}}"#
+            #expect(try await computer.result(of: "cache.get", lease)["lease"] != nil)
+            try await waiting.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.get","params":\#(lease)}"#)
+            try File.write(#"{"rules": [\#(rules(""))]}"#, to: "\(directory)/policy.json")
+            try agent.daemon.process.signal(SIGHUP)
+            _ = try await computer.receiveToEnd()
+            #expect(try Document.parse(try await waiting.receive())["result"]?["lease"] != nil)
+        }
+    }
+
     @Test("is recorded of an object under one name, however the call writes it")
     func objects() async throws {
         try await withAudit("count") { agent, directory in
