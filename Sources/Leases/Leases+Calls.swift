@@ -97,6 +97,8 @@ extension Leases {
             do throws(RPCError) {
                 try await self.turns.enter(token.id, until: context.deadline)
                 defer { self.endTurn(token.id) }
+                // Whoever has gone meanwhile wants nothing renewed, and others wait for what it had.
+                guard self.calls.isWaiting(context.call) else { return }
                 let sent = Instant.now
                 let outcome = try await self.renewal(token, place, life: life, party, sent: sent, context)
                 switch outcome {

@@ -91,6 +91,30 @@ struct LeaseTakeoverTests {
         }
     }
 
+    @Test("is released at once behind a connection that has asked much of it and closes")
+    func manyRenewals() async throws {
+        try await withAgent { agent in
+            var holder: LeaseClient? = try agent.lease()
+            let waiter = try agent.lease(limit: .seconds(25))
+            let held = try #require(try await holder?.result("lock.acquire", ["name": "n"]))
+            let call = try await waiter.begin("lock.acquire", ["name": "n", "wait_ms": 25_000])
+            try await waitUntil("somebody waits") { try await agent.leases("waiting") == 1 }
+            try agent.server.command("CONFIG", "RESETSTAT")
+            try agent.server.pause()
+            for _ in 0..<200 { _ = try await holder?.begin("lock.renew", ["lease": held["lease"] ?? .null]) }
+            _ = try await holder?.result("agent.stats")
+            holder = nil
+            try await waitUntilHeld(0, agent)
+            try agent.server.resume()
+            #expect(try await waiter.result(of: call)["acquired"] == true)
+            let calls = try #require(
+                try agent.server.command("INFO", "commandstats").text?.firstMatch(of: /cmdstat_evalsha:calls=(\d+)/)
+            )
+            // One renewal was under way; the release, and what becomes of it, are a few more.
+            #expect(try #require(Int(calls.1)) < 50)
+        }
+    }
+
     @Test("stays with its holder where the process that made the other connection has ended")
     func endedProcess() async throws {
         try await withTemporaryDirectory { directory in
