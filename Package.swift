@@ -225,8 +225,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Bytes", "EventLoop", "JSON", "Linux", "Observability", "RPCClient", "RPCTestSupport", "TestSupport",
-                "Valkey", "ValkeyTestProgram",
+                "Bytes", "EventLoop", "JSON", "Leases", "Linux", "Observability", "RPCClient", "RPCTestSupport",
+                "TestSupport", "Valkey", "ValkeyTestProgram",
             ]
         ),
         tests("FaultTests", ["JSON", "Linux", "RPCClient", "TestSupport", "squired"]),

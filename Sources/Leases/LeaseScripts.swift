@@ -207,13 +207,15 @@ enum LeaseScripts {
     /// Lengthens the lease ARGV[3] of the user ARGV[4], which the agent ARGV[5] keeps from now on, by the life ARGV[6],
     /// or by its own where that is empty.
     ///
-    /// What a client asks for is the lease's own life from then on; an agent may ask for less. ARGV[7] is the connection that asks, as a party: the lease is that party's from now on, unless its party has a
-    /// name. Where it is empty, the agent asks by itself, and only the one that keeps the lease may: one from which it was
-    /// taken to another connection does not take it back. Answers `{1, life, the record}`, or `{0}` where it has ended,
-    /// `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.
+    /// What a client asks for is the lease's own life from then on, and may be shorter than what is left. ARGV[7] is the
+    /// connection that asks, as a party: the lease is that party's from now on, unless its party has a name. Where it is
+    /// empty, the agent asks by itself, and only the one that keeps the lease may: one from which it was taken to another
+    /// connection does not take it back. It may ask for less than the lease's own life, and never shortens one: its
+    /// command may be carried out behind that of a client who was given more meanwhile. Answers `{1, life, the record}`,
+    /// or `{0}` where it has ended, `{0, 'r'}` where it was revoked, `{0, 'm'}` where another agent keeps it.
     static let renew = Script(
         """
-        -- squire lease.renew 4
+        -- squire lease.renew 5
         \(time)
         \(functions)
         local record = redis.call('HGET', K, 'h:' .. ARGV[3])
@@ -222,7 +224,9 @@ enum LeaseScripts {
           if ARGV[7] == '' and r.agent ~= ARGV[5] then return {0, 'm'} end
           if r.state == 'r' then return {0, 'r'} end
           local life = tonumber(ARGV[6]) or r.life
-          r.ends, r.state, r.agent = now + life, 'h', ARGV[5]
+          local ends = now + life
+          if ARGV[7] == '' then ends = math.max(ends, r.ends) end
+          r.ends, r.state, r.agent = ends, 'h', ARGV[5]
           if ARGV[7] ~= '' then
             r.life = life
             r.rest = string.gsub(r.rest, '^%x+%-%d+', ARGV[7])
