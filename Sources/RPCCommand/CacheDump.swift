@@ -15,9 +15,9 @@ struct CacheDump {
         rpc cache.dump [FILE] [namespace=NAME] [pattern=GLOB] [cursor=CURSOR]
 
         Writes cache entries with their tags and the life they have left, one JSON object a
-        line, to FILE or to standard output. A FILE of a dump that was interrupted is gone on with; to standard
-        output, cursor=CURSOR goes on where the message said. rpc cache.load FILE reads it.
-        Keys that are not UTF-8 are left out.
+        line, to FILE, or to standard output where that is - or left out. A FILE of a dump that
+        was interrupted is gone on with; to standard output, cursor=CURSOR goes on where the
+        message said. rpc cache.load FILE reads it. Keys that are not UTF-8 are left out.
 
         It is one namespace: NAME, or the one without a name. Every other one is a dump of its
         own:
@@ -42,6 +42,8 @@ struct CacheDump {
     private let console: Console
     private let connection: AgentConnection
     private let options: TransferOptions
+    /// The file; nil for standard output.
+    private let file: String?
 
     init(
         _ words: [String],
@@ -53,7 +55,8 @@ struct CacheDump {
         self.console = console
         self.connection = connection
         options = try TransferOptions(words, method: "cache.dump", names: ["namespace", "pattern", "cursor"])
-        guard options.file == nil || options["cursor"] == nil else {
+        file = options.file == "-" ? nil : options.file
+        guard file == nil || options["cursor"] == nil else {
             throw .usage("cache.dump: a FILE knows where it goes on; cursor goes with standard output")
         }
     }
@@ -68,7 +71,7 @@ struct CacheDump {
             pattern: options["pattern"]
         )
         var output = DumpOutput(console)
-        if let file = options.file { checkpoint = try output.open(file, checkpoint) }
+        if let file { checkpoint = try output.open(file, checkpoint) }
         let client = try connection.open(until: .now.advanced(by: Call.connectLimit))
         var progress = Progress(console)
         do throws(CommandError) {
@@ -91,7 +94,7 @@ struct CacheDump {
     }
 
     private func advice(_ checkpoint: DumpCheckpoint) -> String {
-        if options.file != nil { return "The same command goes on from there." }
+        if file != nil { return "The same command goes on from there." }
         return "cursor=\(checkpoint.cursor ?? "0") goes on from the last whole page."
     }
 

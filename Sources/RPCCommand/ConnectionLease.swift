@@ -38,7 +38,8 @@ enum ConnectionLease {
         _ description: MethodDescription?,
         _ result: JSONFragment
     ) -> String? {
-        guard result["lease"]?.string != nil, let warning = warning(method) else { return nil }
+        let isLease = result["lease"]?.string != nil || method.hasSuffix(".renew")
+        guard isLease, let warning = warning(method) else { return nil }
         let place = description?.parameters.firstIndex { $0.name == "bind" }
         guard params.value("bind", at: place)?.string != "none" else { return nil }
         return "rpc: \(warning)\n"

@@ -33,6 +33,8 @@ struct TransferTests {
                 #expect(dump.status == .exited(0) && dump.standardError.isEmpty, "\(dump.standardError)")
                 let named = try await agent.daemon.rpc("cache.dump", "namespace=n")
                 #expect(named.standardOutput.contains(#""key":"k0","namespace":"n","value":"other""#))
+                let dashed = try await agent.daemon.rpc("cache.dump", "-", "namespace=n")
+                #expect(dashed.standardOutput.contains(#""key":"k0","namespace":"n","value":"other""#))
                 try File.write(try File.text(file) + named.standardOutput, to: file)
             }
             try await withAgent { agent in

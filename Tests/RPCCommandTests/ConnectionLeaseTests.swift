@@ -31,6 +31,12 @@ struct ConnectionLeaseTests {
         #expect(line.hasPrefix("rpc: ") && line.hasSuffix("\n") && line.contains(words), "\(line)")
     }
 
+    @Test("that is renewed is said to be this connection's", arguments: ["lock.renew", "semaphore.renew"])
+    func renewed(method: String) throws {
+        let line = try #require(try complaint(method, #"{"lease":"l"}"#, #"{"fence":7,"ttl_ms":28499}"#))
+        #expect(line.contains("is bound to this one"), "\(line)")
+    }
+
     @Test("is not spoken of where there is none, or where it lasts")
     func silent() throws {
         let got = #"{"acquired":true,"lease":"l"}"#
