@@ -75,7 +75,7 @@ extension Sessions {
         for _ in 0..<Sessions.hopsMax {
             // What a read would not follow is not followed here.
             guard let grace = head, grace.kind == .grace, link.serverTime.latest < grace.expiresAt else { break }
-            guard let bytes = try await stored(target, deadline).bytes else { break }
+            guard let bytes = try told(try await stored(target, deadline)) else { break }
             do throws(EnvelopeFault) {
                 guard let next = try successor(bytes, at: target) else { break }
                 target = next
@@ -89,6 +89,8 @@ extension Sessions {
     }
 
     /// The head of what lies at a place, as far as it can be read.
+    ///
+    /// - Throws: ``RPCError`` of the link or of Valkey: nothing was applied.
     private func head(of key: SessionKey, _ deadline: Instant) async throws(RPCError) -> EnvelopeHead? {
         let reply: ReplyValue
         do throws(LinkFailure) {
@@ -98,7 +100,7 @@ extension Sessions {
         } catch {
             throw RPCError(error).beforeEffect
         }
-        guard let bytes = reply.bytes else { return nil }
+        guard let bytes = try told(reply) else { return nil }
         return bytes.withByteView { view in (try? Envelope(view, isHeadOnly: true)).map { EnvelopeHead($0) } }
     }
 

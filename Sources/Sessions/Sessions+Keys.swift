@@ -125,18 +125,17 @@ extension Sessions {
     }
 
     /// The heads of those records that have one, asked for all at once.
+    ///
+    /// - Throws: ``RPCError`` of the link or of Valkey: a walk that passes records over says nothing of them.
     private func heads(
         of names: [[UInt8]],
         _ deadline: Instant
     ) async throws(RPCError) -> [(name: SessionName, found: Found)] {
         let asked = names.compactMap { name in SessionName(name, keyspace).map { (name, $0) } }
         let tasks = asked.map { name, parsed in
-            Task { @EventLoop () -> Result<(SessionName, Found)?, LinkFailure> in
-                do throws(LinkFailure) {
-                    let reply = try await self.link.call(.read, deadline: deadline, lane: -1) { command in
-                        self.append(headOf: name, to: &command)
-                    }
-                    let found = reply.bytes?.withByteView { view in
+            Task { @EventLoop () -> Result<(SessionName, Found)?, RPCError> in
+                do throws(RPCError) {
+                    let found = try self.told(try await self.head(ofRecord: name, deadline))?.withByteView { view in
                         (try? Envelope(view, isHeadOnly: true)).map { Found(kind: $0.kind, keyID: $0.keyID) }
                     }
                     return .success(found.flatMap { $0 }.map { (parsed, $0) })
@@ -146,15 +145,23 @@ extension Sessions {
             }
         }
         var heads: [(name: SessionName, found: Found)] = []
-        var failure: LinkFailure?
+        var failure: RPCError?
         for task in tasks {
             switch await task.value {
             case .success(let head): if let head { heads.append(head) }
             case .failure(let error): failure = error
             }
         }
-        if let failure { throw RPCError(failure) }
+        if let failure { throw failure }
         return heads
+    }
+
+    private func head(ofRecord name: [UInt8], _ deadline: Instant) async throws(RPCError) -> ReplyValue {
+        do throws(LinkFailure) {
+            return try await link.call(.read, deadline: deadline, lane: -1) { append(headOf: name, to: &$0) }
+        } catch {
+            throw RPCError(error)
+        }
     }
 
     /// Seals a record anew.

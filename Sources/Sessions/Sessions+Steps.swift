@@ -61,6 +61,18 @@ extension Sessions {
         }
     }
 
+    /// What Valkey answered who reads a record before something is done about it.
+    ///
+    /// - Parameter reply: The reply.
+    /// - Returns: What lies there; nil where nothing does, or no string.
+    /// - Throws: ``RPCError`` where Valkey refused to tell: nothing was applied, and nothing is known of the record.
+    func told(_ reply: ReplyValue) throws(RPCError) -> [UInt8]? {
+        if case .error(let text) = reply, !text.hasPrefix("WRONGTYPE") {
+            throw text.withByteView { RPCError(refusal: $0, .write) }
+        }
+        return reply.bytes
+    }
+
     /// Takes a step before the one that has the effect of its call.
     ///
     /// - Parameter step: The step.

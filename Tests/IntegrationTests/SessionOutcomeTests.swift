@@ -37,6 +37,38 @@ struct SessionOutcomeTests {
         }
     }
 
+    @Test(
+        "where Valkey refuses to tell what there is: nothing was done, and nothing is said of it",
+        arguments: ["getrange", "get"]
+    )
+    func refusal(command: String) async throws {
+        try await withSessionAgents(keys: [[1], [2, 1]]) { agents, server, _ in
+            let agent = agents[0]
+            let old = try await agent.create(["subject": "ada"])
+            let params: Document = ["token": .string(old.token), "grace_ms": 600_000]
+            let new = Session(try await agent.result("session.rotate", params))
+            _ = try await agents[1].result("session.list", ["subject": "ada"])
+            try server.command("ACL", "SETUSER", "default", "-\(command)")
+            for target: Document in [["token": .string(old.token)], ["handle": .string(old.handle)]] {
+                let error = try await agent.reply("session.destroy", target)["error"]?["data"]
+                #expect(
+                    error?["kind"] == "valkey_error" && error?["valkey"] == "NOPERM",
+                    "\(String(describing: error))"
+                )
+                #expect(error?["outcome"] == "not_applied")
+            }
+            if command == "getrange" {
+                for method in ["session.keys", "session.rekey"] {
+                    #expect(try await agents[1].errorKind(method, [:]) == "valkey_error", "\(method)")
+                }
+            }
+            try server.command("ACL", "SETUSER", "default", "+\(command)")
+            for token in [old.token, new.token] { #expect(try await agent.finds(token)) }
+            let keys = try await agents[1].result("session.keys")["keys"]?.array ?? []
+            #expect(keys.map { $0["sessions"]?.integer } == [0, 1])
+        }
+    }
+
     @Test("where it only reads: nothing")
     func reading() async throws {
         try await withSessionAgents { agents, server, _ in
