@@ -156,7 +156,6 @@ public final class Responses {
 
     /// The error reply for an error of Valkey.
     static func refusal(_ text: String, _ effect: CommandEffect) -> RPCError {
-        if text.hasPrefix("TOOLARGE ") { return RPCError(LinkFailure.tooLarge) }
         if text.hasPrefix("\(ResponseScripts.voidMark)") {
             return RPCError(
                 .leaseVoid,

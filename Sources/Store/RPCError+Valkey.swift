@@ -6,6 +6,10 @@ public import Valkey
 extension RPCError {
     /// The error reply for a command that has no reply of Valkey.
     public init(_ failure: LinkFailure) {
+        if let refusal = failure.refusal {
+            self = refusal.withByteView { RPCError(refusal: $0, .read) }
+            return
+        }
         let outcome: Outcome? =
             switch failure.outcome {
             case .none: nil
@@ -31,6 +35,8 @@ extension RPCError {
         case .overloaded: (.overloaded, "too many commands wait for Valkey")
         case .replyTooLarge: (.tooLarge, "Valkey's reply is larger than the agent accepts")
         case .closing: (.shuttingDown, "the agent is shutting down")
+        case .refused: (.valkeyError, "Valkey refused the command")
+        case .unexpected: (.internalError, "Valkey answered something else than was asked for")
         }
     }
 
@@ -52,6 +58,10 @@ extension RPCError {
 
     /// The error reply for the text of an error of Valkey.
     public init(refusal text: ByteView, _ effect: CommandEffect) {
+        if ReplyValue.isTooLarge(text) {
+            self.init(LinkFailure.tooLarge)
+            return
+        }
         let outcome: Outcome? = effect == .read ? nil : .notApplied
         if text.hasPrefix(RememberedRequest.mismatch) {
             self.init(.conflict, "the request of this name was made with other parameters", outcome: outcome)

@@ -76,7 +76,7 @@ public struct Reply {
         case .integer: return .integer(integer)
         case .bulk: return .bulk(bytes.copy())
         case .null: return .null
-        case .tooLarge: return .error("TOOLARGE the reply is larger than the agent accepts")
+        case .tooLarge: return .error("\(ReplyValue.tooLargeMark)the reply is larger than the agent accepts")
         case .array:
             var values: [ReplyValue] = []
             var elements = elements()

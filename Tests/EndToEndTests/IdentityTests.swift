@@ -105,13 +105,20 @@ struct IdentityTests {
             #expect(try await isForbidden("channel.subscribe", #"{"pattern":"*"}"#))
             #expect(try await isForbidden("agent.ping", "{}"))
             #expect(try await isForbidden("valkey.call", #"{"args":["PING"]}"#))
-
             let raw = try await Self.root.reply(to: "valkey.call", #"{"args":["ECHO","é"]}"#, on: socket)
             #expect(raw["result"] == ["reply": "é"])
             let list = try await Self.root.reply(to: "valkey.call", #"{"args":["MGET","no","no"]}"#, on: socket)
             #expect(list["result"] == ["reply": [.null, .null]])
             let fault = try await Self.root.reply(to: "valkey.call", #"{"args":["NOSUCH"]}"#, on: socket)
             #expect(fault["error"]?["data"]?["kind"] == "valkey_error")
+            _ = try await Self.root.reply(
+                to: "valkey.call",
+                #"{"args":["SETRANGE","large","12000000","x"]}"#,
+                on: socket
+            )
+            let much = #"{"args":["MGET","large","large","large"]}"#
+            let large = try await Self.root.reply(to: "valkey.call", much, on: socket)
+            #expect(large["error"]?["data"]?["kind"] == "too_large")
             let blocking = try await Self.root.reply(to: "valkey.call", #"{"args":["blpop","k","0"]}"#, on: socket)
             #expect(blocking["error"]?["data"]?["param"] == "args")
 
