@@ -248,8 +248,9 @@ extension Cache {
         var stored = values.map(\.bytes)
         var lives: [Int64?]
         do throws(LinkFailure) {
-            let outdated = try await outdated(stored.map { $0 ?? [] }, batch.deadline, lane)
-            for index in stored.indices where outdated[index] { stored[index] = nil }
+            let entries = zip(names(of: batch), stored).map { ReadEntry(name: $0, stored: $1 ?? []) }
+            let outdated = try await outdated(entries, batch.deadline, lane)
+            for index in outdated.indices where outdated[index] { stored[index] = nil }
             lives = try await livesOfStale(stored, batch.deadline, lane)
         } catch {
             if error.code == .unavailable, settings(ofNumber: batch.namespace).missesWhileAway {
@@ -269,7 +270,25 @@ extension Cache {
         }
     }
 
+    /// The names of the keys that a batch asked Valkey for, where they are known.
+    private func names(of batch: ReadBatch) -> [[UInt8]?] {
+        batch.parts.compactMap { part in
+            switch part {
+            case .near: nil
+            case .fill(let fill): .some(near.fill(fill).name.view.copy())
+            case .valkey: .some(nil)
+            }
+        }
+    }
+
     /// The lives left of entries that may be served after their lives, nil for any other, with one round trip.
+    ///
+    /// - Parameters:
+    ///   - stored: The entries.
+    ///   - deadline: When to stop waiting.
+    ///   - lane: The caller's lane.
+    /// - Returns: One for each entry.
+    /// - Throws: ``LinkFailure``, also where Valkey refuses it: an entry whose life is not known is not served as fresh.
     private func livesOfStale(
         _ stored: [[UInt8]?],
         _ deadline: Instant,
@@ -282,7 +301,7 @@ extension Cache {
         }
         let asked = names.compactMap(\.self)
         guard !asked.isEmpty else { return names.map { _ in nil } }
-        let reply = try await link.call(.read, deadline: deadline, lane: lane, replies: asked.count + 2) { command in
+        let reply = try await link.read(deadline: deadline, lane: lane, replies: asked.count + 2) { command in
             command.append("*1\r\n$5\r\nMULTI\r\n")
             for name in asked {
                 command.append(commandOf: 2)
@@ -291,8 +310,10 @@ extension Cache {
             }
             command.append("*1\r\n$4\r\nEXEC\r\n")
         }
-        var answers = (reply.elements ?? []).map(\.integer).makeIterator()
-        return names.map { $0 == nil ? nil : answers.next() ?? nil }
+        let lives = (reply.elements ?? []).compactMap(\.integer)
+        guard lives.count == asked.count else { throw .unexpected }
+        var next = lives.makeIterator()
+        return names.map { $0 == nil ? nil : next.next() }
     }
 
     func answerManyDegraded(_ call: CallID, _ number: Int) {

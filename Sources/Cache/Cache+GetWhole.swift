@@ -43,9 +43,8 @@ extension Cache {
         defer { secondSteps.end(peer, bytes: bytes) }
         guard calls.isWaiting(context.call) else { return calls.abandon(context.call) }
         if reply == .null { reply = try await lifeAndEntry(of: name, context.deadline, context.lane) }
-        if let refusal = try refusal(of: reply) { return calls.fail(context.call, refusal) }
         guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes,
-            try await !isOutdated(stored, context.deadline, context.lane)
+            try await !isOutdated(stored, at: name, context.deadline, context.lane)
         else { return answerMiss(context.call, namespace) }
         answerWhole(stored, name, namespace, life: elements[0].integer ?? -1, withLife: withLife, context.call)
     }

@@ -117,10 +117,6 @@ extension Cache {
         }
         do throws(LinkFailure) {
             let reply = try await lifeAndEntry(of: name, read.deadline, read.lane)
-            if let refusal = try refusal(of: reply) {
-                end(read)
-                return calls.fail(read.call, refusal)
-            }
             guard let elements = reply.elements, elements.count == 2, let stored = elements[1].bytes else {
                 return answerMissing(read)
             }
@@ -152,29 +148,25 @@ extension Cache {
     }
 
     /// Asks Valkey for the life left, as `PTTL` tells it, and the entry of a key, as they are at one moment.
+    ///
+    /// - Parameters:
+    ///   - name: Full name of the key.
+    ///   - deadline: When to stop waiting.
+    ///   - lane: The caller's lane.
+    /// - Returns: Both, neither an error.
+    /// - Throws: ``LinkFailure``, also where Valkey refuses it.
     func lifeAndEntry(
         of name: [UInt8],
         _ deadline: Instant,
         _ lane: Int
     ) async throws(LinkFailure) -> ReplyValue {
-        try await link.call(.read, deadline: deadline, lane: lane, replies: 4) { command in
+        try await link.read(deadline: deadline, lane: lane, replies: 4) { command in
             command.append("*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nPTTL\r\n")
             name.withByteView { command.append(word: $0) }
             command.append("*2\r\n$3\r\nGET\r\n")
             name.withByteView { command.append(word: $0) }
             command.append("*1\r\n$4\r\nEXEC\r\n")
         }
-    }
-
-    /// The error of Valkey's in what ``lifeAndEntry(of:_:_:)`` gave; nil where there is none.
-    ///
-    /// - Throws: ``LinkFailure`` where the entry is too large to be taken in.
-    func refusal(of reply: ReplyValue) throws(LinkFailure) -> RPCError? {
-        for case .error(let text) in [reply] + (reply.elements ?? []) {
-            if text.hasPrefix("TOOLARGE ") { throw .tooLarge }
-            return text.withByteView { RPCError(refusal: $0, .read) }
-        }
-        return nil
     }
 
     /// Answers a read of an entry that cannot be read: a miss, or the turn to compute it.
@@ -251,13 +243,18 @@ extension Cache {
     }
 
     /// Asks Valkey how long a key lives, as `PTTL` tells it.
-    func life(of name: [UInt8], _ deadline: Instant, _ lane: Int) async throws(LinkFailure) -> Int64? {
-        let reply = try await link.call(.read, deadline: deadline, lane: lane) { command in
+    ///
+    /// - Parameters: As of ``lifeAndEntry(of:_:_:)``.
+    /// - Returns: The life in milliseconds; -1 for no end, -2 where there is no such key.
+    /// - Throws: ``LinkFailure``, also where Valkey refuses it.
+    func life(of name: [UInt8], _ deadline: Instant, _ lane: Int) async throws(LinkFailure) -> Int64 {
+        let reply = try await link.read(deadline: deadline, lane: lane) { command in
             command.append(commandOf: 2)
             command.append(word: "PTTL")
             name.withByteView { command.append(word: $0) }
         }
-        return reply.integer
+        guard let life = reply.integer else { throw .unexpected }
+        return life
     }
 
     /// Answers a read of an entry whose tags are those of now.

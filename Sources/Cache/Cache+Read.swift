@@ -29,16 +29,22 @@ extension Cache {
 
     func answerExists(_ call: CallID, _ reply: Reply, _ detail: UInt32) {
         // An entry with tags, which may have moved on.
-        guard reply.kind == .bulk else { return answerExists(call, reply.integer > 0) }
+        var elements = reply.elements()
+        guard reply.kind == .array, let entry = elements.next(), let key = elements.next() else {
+            return answerExists(call, reply.integer > 0)
+        }
         let read = headedRead(call, detail, withLife: false)
         let isKnown = settings(ofNumber: read.namespace).tier.hasNear
-        if let head = EntryHead(reply.bytes), isKnown, mayRely(on: head, in: read.namespace, isFresh: false) {
-            return answerExists(call, true)
+        if let head = EntryHead(entry.bytes) {
+            // Another client has moved it here: whoever writes it finds none, either.
+            guard head.name.equals(key.bytes) else { return answerExists(call, false) }
+            if isKnown, mayRely(on: head, in: read.namespace, isFresh: false) { return answerExists(call, true) }
         }
-        let stored = reply.bytes.copy()
+        let stored = entry.bytes.copy()
+        let name = key.bytes.copy()
         Task { @EventLoop in
             do throws(LinkFailure) {
-                self.answerExists(call, try await !self.isOutdated(stored, read.deadline, read.lane))
+                self.answerExists(call, try await !self.isOutdated(stored, at: name, read.deadline, read.lane))
             } catch {
                 self.calls.fail(call, RPCError(error))
             }

@@ -8,6 +8,14 @@ import Linux
 import Store
 import Valkey
 
+/// An entry as it was read, or its beginning.
+struct ReadEntry {
+    /// Full name of the key that it was read from; nil where that is not known: then it is the one that it names itself.
+    let name: [UInt8]?
+    /// What lies there; of no bytes for nothing.
+    let stored: [UInt8]
+}
+
 /// Tags: each has a random generation, and an entry records those that it was written under.
 ///
 /// A tag that has another generation now, or none, makes the entry a miss. So invalidating a tag is removing one key,
@@ -15,28 +23,41 @@ import Valkey
 extension Cache {
     /// Whether the tags of an entry have moved on, by Valkey's word; then it is removed.
     ///
-    /// - Parameters: As of ``outdated(_:_:_:)``.
+    /// - Parameters:
+    ///   - stored: The entry, or its beginning.
+    ///   - name: Full name of the key that it was read from; nil where that is not known.
+    ///   - deadline: When to stop waiting.
+    ///   - lane: The caller's lane.
     /// - Returns: False where it has none, or no head that this agent can read.
-    func isOutdated(_ stored: [UInt8], _ deadline: Instant, _ lane: Int) async throws(LinkFailure) -> Bool {
-        try await outdated([stored], deadline, lane)[0]
+    /// - Throws: As of ``outdated(_:_:_:)``.
+    func isOutdated(
+        _ stored: [UInt8],
+        at name: [UInt8]? = nil,
+        _ deadline: Instant,
+        _ lane: Int
+    ) async throws(LinkFailure) -> Bool {
+        try await outdated([ReadEntry(name: name, stored: stored)], deadline, lane)[0]
     }
 
     /// Which of some entries have tags that have moved on, by Valkey's word, with one round trip; they are removed.
     ///
     /// - Parameters:
-    ///   - stored: The entries, or their beginnings.
+    ///   - entries: The entries.
     ///   - deadline: When to stop waiting.
     ///   - lane: The caller's lane; entries are removed before what follows over it.
     /// - Returns: One for each entry.
-    /// - Throws: ``LinkFailure``.
-    func outdated(_ stored: [[UInt8]], _ deadline: Instant, _ lane: Int) async throws(LinkFailure) -> [Bool] {
-        let tagged = stored.map { tagGenerations(in: $0) }
+    /// - Throws: ``LinkFailure``, also where Valkey refuses to tell; then nothing is removed.
+    func outdated(_ entries: [ReadEntry], _ deadline: Instant, _ lane: Int) async throws(LinkFailure) -> [Bool] {
+        let tagged = entries.map { tagGenerations(in: $0.stored) }
         let names = Array(Set(tagged.flatMap { $0.map(\.name) }))
-        guard !names.isEmpty else { return stored.map { _ in false } }
+        guard !names.isEmpty else { return entries.map { _ in false } }
         let present = Dictionary(zip(names, try await askGenerations(of: names, deadline, lane))) { first, _ in first }
-        return zip(stored, tagged).map { stored, tags in
+        return zip(entries, tagged).map { entry, tags in
             guard tags.contains(where: { present[$0.name] != $0.generation }) else { return false }
-            stored.withByteView { if let head = EntryHead($0) { purge(head, lane) } }
+            entry.stored.withByteView { stored in
+                guard let head = EntryHead(stored) else { return }
+                purge(head.bytes, named: entry.name ?? head.name.copy(), lane)
+            }
             return true
         }
     }
@@ -54,30 +75,48 @@ extension Cache {
 
     /// Asks Valkey for the generations of tags, and remembers them.
     ///
+    /// - Parameters:
+    ///   - names: Full names of the tags.
+    ///   - deadline: When to stop waiting.
+    ///   - lane: The caller's lane.
     /// - Returns: One for each name; of no bytes for a tag that has none.
+    /// - Throws: ``LinkFailure``, also where Valkey refuses it: nothing is known of the tags then.
     func askGenerations(
         of names: [[UInt8]],
         _ deadline: Instant,
         _ lane: Int
     ) async throws(LinkFailure) -> [[UInt8]] {
         let questions = near.isTracked ? names.map { tags.ask($0) } : []
-        let reply = try await link.call(.read, deadline: deadline, lane: lane) { command in
-            command.append(commandOf: 1 + names.count)
-            command.append(word: "MGET")
-            for name in names { name.withByteView { command.append(word: $0) } }
-        }
-        let generations = (reply.elements ?? []).map { $0.bytes ?? [] }
-        guard generations.count == names.count else { return names.map { _ in [] } }
+        let generations = try await values(of: names, deadline, lane).map { $0 ?? [] }
         for (question, generation) in zip(questions, generations) { tags.learn(generation, question) }
         return generations
     }
 
-    /// Removes an entry whose tags have moved on, unless it was written anew.
-    func purge(_ head: EntryHead, _ lane: Int) {
-        purge(head.bytes, named: head.name.copy(), lane)
+    /// Asks Valkey for what lies under keys.
+    ///
+    /// - Parameters:
+    ///   - names: Full names of the keys, at least one.
+    ///   - deadline: When to stop waiting.
+    ///   - lane: The caller's lane.
+    /// - Returns: One for each name; nil where nothing is there, or no string.
+    /// - Throws: ``LinkFailure``, also where Valkey refuses it.
+    func values(
+        of names: [[UInt8]],
+        _ deadline: Instant,
+        _ lane: Int
+    ) async throws(LinkFailure) -> [[UInt8]?] {
+        let reply = try await link.read(deadline: deadline, lane: lane) { command in
+            command.append(commandOf: 1 + names.count)
+            command.append(word: "MGET")
+            for name in names { name.withByteView { command.append(word: $0) } }
+        }
+        guard let elements = reply.elements, elements.count == names.count,
+            elements.allSatisfy({ $0 == .null || $0.bytes != nil })
+        else { throw .unexpected }
+        return elements.map(\.bytes)
     }
 
-    /// Removes an entry that begins so.
+    /// Removes an entry that begins so, unless it was written anew.
     func purge(_ beginning: ByteView, named name: [UInt8], _ lane: Int) {
         sendUnattended(lane) { command in
             command.append(callOf: CacheScripts.purge, keys: 1, arguments: 1)

@@ -1,4 +1,5 @@
 import Bytes
+import Contract
 import EventLoop
 import JSONRPC
 import Linux
@@ -22,15 +23,21 @@ extension Cache {
         let peer = calls.peer(of: CallID(rawValue: completion.call))
         let bytes = arguments.reduce(stored.count) { $0 + $1.count }
         guard peer.map({ secondSteps.begin($0, bytes: bytes, isLast: true) }) ?? true else {
-            var error = Cache.tooMuchKept
-            error.outcome = .notApplied
-            return refuse(operation, completion, error)
+            return refuse(operation, completion, .unwritten(Cache.tooMuchKept))
         }
         Task { @EventLoop in
             await self.repeatCall(operation, completion, stored, keys, arguments)
             if let peer { self.secondSteps.end(peer, bytes: bytes) }
         }
     }
+
+    /// Answers the call of a script that found the entry changed each time that it was told what it is to find.
+    private static let changedAgainAndAgain = RPCError(
+        .conflict,
+        "others changed the entry again and again between the look at it and the write",
+        isRetryable: true,
+        outcome: .notApplied
+    )
 
     private func repeatCall(
         _ operation: Operation,
@@ -39,19 +46,25 @@ extension Cache {
         _ keys: [[UInt8]],
         _ arguments: [[UInt8]]
     ) async {
-        let deadline = Instant(nanoseconds: Cache.deadline(in: arguments))
+        guard let name = keys.first, let handed = HandedBack(arguments) else {
+            return refuse(operation, completion, .unwritten(LinkFailure.unexpected))
+        }
+        guard handed.repeats < Cache.attemptsMax else {
+            return refuse(operation, completion, Cache.changedAgainAndAgain)
+        }
+        let deadline = handed.deadline
         let lane = calls.peer(of: CallID(rawValue: completion.call))?.index ?? 0
         var arguments = arguments
-        // What this agent cannot read is there; nobody can tell more.
-        var verified = stored.withByteView { EntryHead($0)?.bytes.copy() } ?? Array(stored.prefix(3))
+        let verified: [UInt8]
         do throws(LinkFailure) {
-            if try await isOutdated(stored, deadline, lane) { verified = [] }
+            verified = try await standing(stored, at: name, deadline, lane)
         } catch {
-            return failed(error, completion)
+            return refuse(operation, completion, .unwritten(error))
         }
         if !verified.isEmpty, let life = newLife(operation, arguments) {
             verified.withByteView { if let head = EntryHead($0) { extendTags(of: head, life, lane) } }
         }
+        arguments[arguments.count - 2] = handed.next
         arguments[arguments.count - 1] = verified
         let request = CommandRequest(
             receiver: self,
@@ -65,10 +78,23 @@ extension Cache {
         }
     }
 
-    /// The deadline of the call, which the script's arguments carry for whoever is handed them back.
-    private static func deadline(in arguments: [[UInt8]]) -> Int64 {
-        guard arguments.count >= 2 else { return Instant.now.nanoseconds }
-        return arguments[arguments.count - 2].withByteView { $0.integer } ?? Instant.now.nanoseconds
+    /// What the script is to find before the value of an entry: of no bytes for an entry that is none any more.
+    ///
+    /// One whose tags have moved on is removed, and one that another client has moved here from the key that it names.
+    private func standing(
+        _ stored: [UInt8],
+        at name: [UInt8],
+        _ deadline: Instant,
+        _ lane: Int
+    ) async throws(LinkFailure) -> [UInt8] {
+        let read = stored.withByteView { stored in
+            EntryHead(stored).map { head in (head.bytes.copy(), name.withByteView { head.name.equals($0) }) }
+        }
+        // What this agent cannot read is there; nobody can tell more.
+        guard let (head, isInPlace) = read else { return Array(stored.prefix(3)) }
+        if isInPlace { return try await isOutdated(stored, at: name, deadline, lane) ? [] : head }
+        head.withByteView { purge($0, named: name, lane) }
+        return []
     }
 
     private func script(of operation: Operation) -> Script {
@@ -114,4 +140,25 @@ extension Cache {
             }
         }
     }
+}
+
+/// What the argument before the last carries of a script that hands entries back: it is for whoever is handed them.
+private struct HandedBack {
+    /// When the call must have been answered.
+    let deadline: Instant
+    /// How often the script was called again.
+    let repeats: Int
+
+    /// Reads it; nil where it is something else.
+    init?(_ arguments: [[UInt8]]) {
+        guard arguments.count >= 2 else { return nil }
+        let words = arguments[arguments.count - 2].split(separator: UInt8(ascii: " "))
+        let numbers = words.compactMap { Array($0).withByteView { $0.integer } }
+        guard numbers.count == words.count, let deadline = numbers.first else { return nil }
+        self.deadline = Instant(nanoseconds: deadline)
+        repeats = numbers.count > 1 ? Int(clamping: numbers[1]) : 0
+    }
+
+    /// The argument for the next time.
+    var next: [UInt8] { Array("\(deadline.nanoseconds) \(repeats + 1)".utf8) }
 }

@@ -28,7 +28,7 @@ extension CacheScripts {
     /// value: scripts cannot know whether the tags of an entry are those of now, as they lie in other slots.
     ///
     /// The answer has all that is needed to call the script again; the argument before the last is for that, and for no
-    /// script: the caller's deadline.
+    /// script: the caller's deadline, and how often the script was called again.
     static let luaVerify = """
         local marks = redis.pcall('GETRANGE', KEYS[1], 0, 2)
         if type(marks) == 'string' and #marks == 3 and string.sub(marks, 1, 2) == '\\1E'
@@ -152,15 +152,16 @@ extension CacheScripts {
         """
     )
 
-    /// Tells whether there is an entry at KEYS[1]; of an entry with tags, answers what stands before its value instead.
+    /// Tells whether there is an entry at KEYS[1]; of an entry with tags, answers what stands before its value instead,
+    /// and the key's name.
     static let exists = Script(
         """
-        -- squire cache.exists 2
+        -- squire cache.exists 3
         local marks = redis.pcall('GETRANGE', KEYS[1], 0, 2)
         if type(marks) == 'string' then
           if string.sub(marks, 1, 2) == '\\1L' then return 0 end
           if #marks == 3 and string.sub(marks, 1, 2) == '\\1E' and math.floor(string.byte(marks, 3) / 2) % 2 == 1 then
-            return redis.call('GETRANGE', KEYS[1], 0, 65535)
+            return {redis.call('GETRANGE', KEYS[1], 0, 65535), KEYS[1]}
           end
         end
         return redis.call('EXISTS', KEYS[1])

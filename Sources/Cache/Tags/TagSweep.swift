@@ -94,9 +94,11 @@ final class TagSweep {
             }
             command.append("*1\r\n$4\r\nEXEC\r\n")
         }
-        let heads = (reply.elements ?? []).compactMap(\.bytes).filter { bytes in
-            bytes.withByteView { EntryHead($0).map { $0.tagCount > 0 } ?? false }
+        guard let elements = reply.elements, elements.count == keys.count else { return }
+        let entries = zip(keys, elements).map { ReadEntry(name: $0, stored: $1.bytes ?? []) }
+        let tagged = entries.filter { entry in
+            entry.stored.withByteView { EntryHead($0).map { $0.tagCount > 0 } ?? false }
         }
-        removed += UInt64(try await cache.outdated(heads, deadline, 0).count { $0 })
+        removed += UInt64(try await cache.outdated(tagged, deadline, 0).count { $0 })
     }
 }

@@ -10,7 +10,7 @@ import Valkey
 
 extension Cache {
     /// Times that others may change the keys between a look and the write before the call gives up.
-    private static let attemptsMax = 100
+    static let attemptsMax = 100
 
     /// Answers `cache.transact`: looks at what the checks ask for, then writes where nothing has changed.
     ///
@@ -178,14 +178,9 @@ extension Cache {
         _ context: CallContext
     ) async throws(LinkFailure) -> Look {
         guard !names.isEmpty else { return Look() }
-        let reply = try await link.call(.read, deadline: context.deadline, lane: context.lane) { command in
-            command.append(commandOf: 1 + names.count)
-            command.append(word: "MGET")
-            for name in names { name.withByteView { command.append(word: $0) } }
-        }
-        var stored = (reply.elements ?? []).map(\.bytes)
-        if stored.count != names.count { stored = names.map { _ in nil } }
-        let outdated = try await outdated(stored.map { $0 ?? [] }, context.deadline, context.lane)
+        let stored = try await values(of: names, context.deadline, context.lane)
+        let entries = zip(names, stored).map { ReadEntry(name: $0, stored: $1 ?? []) }
+        let outdated = try await outdated(entries, context.deadline, context.lane)
         var look = Look(names: names)
         for (index, name) in names.enumerated() {
             guard let bytes = stored[index], !outdated[index] else {
@@ -306,8 +301,11 @@ extension Transaction.Step {
 
 extension RPCError {
     /// The error of a call that ended before it wrote anything.
-    static func unwritten(_ failure: LinkFailure) -> RPCError {
-        var error = RPCError(failure)
+    static func unwritten(_ failure: LinkFailure) -> RPCError { .unwritten(RPCError(failure)) }
+
+    /// The error of a call that ended before it wrote anything.
+    static func unwritten(_ error: RPCError) -> RPCError {
+        var error = error
         error.outcome = .notApplied
         return error
     }
