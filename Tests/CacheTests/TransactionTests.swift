@@ -59,9 +59,9 @@ struct TransactionTests {
         #expect(
             plan.steps == [
                 .set(name: name, first, lifeInStore: 105), .keep(name: name, second),
-                .life(name: name, second, lifeInStore: 55),
+                .life(name: name, second.withoutValue, lifeInStore: 55),
                 .delete(name: name), .set(name: name, third, lifeInStore: 9), .keep(name: name, fourth),
-                .life(name: name, fourth, lifeInStore: nil),
+                .life(name: name, fourth.withoutValue, lifeInStore: nil),
             ]
         )
         #expect(plan.values == [nil, 42, nil, nil, nil, -3, -2])

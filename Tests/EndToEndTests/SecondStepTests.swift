@@ -59,6 +59,56 @@ struct SecondStepTests {
         }
     }
 
+    /// Sends transactions that look at four large keys each, all at once.
+    ///
+    /// - Returns: How many replies there were of each kind, and by how much the agent's memory grew.
+    private func transact(_ count: Int, _ agent: RunningAgent) async throws -> (kinds: [String: Int], growth: Int) {
+        let client = try agent.connect()
+        for _ in 0..<100 { _ = try await client.result(of: "cache.get", #"["none"]"#) }
+        let checks = (0..<4).map { #"{"key":"k\#($0)","exists":true}"# }.joined(separator: ",")
+        let lines = (0..<count).map { id in
+            let params = #"{"checks":[\#(checks)],"writes":[{"op":"set","key":"w\#(id)","value":1}]}"#
+            return #"{"jsonrpc":"2.0","id":\#(id),"method":"cache.transact","params":\#(params)}"#
+        }
+        let before = try agent.residentBytesPeak
+        try await client.send(lines)
+        var kinds: [String: Int] = [:]
+        for _ in lines {
+            let reply = try Document.parse(try await client.receive())
+            let data = reply["error"]?["data"]
+            let isHonest = data == nil || data?["outcome"] == "not_applied"
+            #expect(isHonest, "\(reply.text(style: .compact))")
+            kinds[data?["kind"]?.string ?? (reply["result"]?["applied"] == true ? "applied" : "not"), default: 0] += 1
+        }
+        return (kinds, try agent.residentBytesPeak - before)
+    }
+
+    @Test("of transactions keep nothing of what they look at until Valkey has written")
+    func transactions() async throws {
+        try await withAgent { agent in
+            for key in 0..<4 { try agent.server.command("SETRANGE", "cache:k\(key)", "2000000", "x") }
+            _ = try await transact(1, agent)
+            let (kinds, growth) = try await transact(40, agent)
+            #expect(kinds == ["applied": 40])
+            #expect(growth < 64 << 20, "\(growth) bytes")
+        }
+    }
+
+    @Test("of transactions that look at entries with tags keep as much as a connection may be owed, and refuse more")
+    func taggedTransactions() async throws {
+        try await withAgent { agent in
+            let client = try agent.connect()
+            let value = String(repeating: "v", count: 2_000_000)
+            for key in 0..<4 {
+                _ = try await client.result(of: "cache.set", #"{"key":"k\#(key)","value":"\#(value)","tags":["t"]}"#)
+            }
+            _ = try await transact(1, agent)
+            let (kinds, growth) = try await transact(40, agent)
+            #expect(Set(kinds.keys).isSubset(of: ["applied", "overloaded"]) && (kinds["applied"] ?? 0) > 0, "\(kinds)")
+            #expect(growth < 96 << 20, "\(growth) bytes")
+        }
+    }
+
     @Test("are given up with a connection that is owed much and goes")
     func gone() async throws {
         try await withAgent { agent in

@@ -100,25 +100,26 @@ extension Cache {
         tagStem: Int,
         _ context: CallContext
     ) async throws(RPCError) {
+        // Whose memory it is, also once it has gone.
+        let peer = calls.peer(of: context.call)
         let generations = try await generations(for: transaction, context)
         let watched = transaction.watched
         for _ in 0..<Cache.attemptsMax {
-            let look: Look
-            do throws(LinkFailure) {
-                look = try await self.look(at: watched, namespace, context)
-            } catch {
-                throw RPCError.unwritten(error)
+            let found = try await look(at: watched, for: transaction, namespace, peer, context) {
+                (present) throws(RPCError) -> Transaction.Plan? in
+                guard transaction.holds(present, depthMax: depthMax) else { return nil }
+                do throws(Transaction.Fault) {
+                    return try transaction.plan(present, generations: generations) { Array($0.dropFirst(tagStem)) }
+                } catch {
+                    let message = "a stored value is no integer, or would be too large"
+                    throw RPCError(.conflict, message, outcome: .notApplied)
+                }
             }
-            guard transaction.holds(look.present, depthMax: depthMax) else {
+            guard let plan = found.plan else {
                 return calls.reply(context.call) { $0.append("{\"applied\":false}") }
             }
-            let plan: Transaction.Plan
-            do throws(Transaction.Fault) {
-                plan = try transaction.plan(look.present, generations: generations) { Array($0.dropFirst(tagStem)) }
-            } catch {
-                throw RPCError(.conflict, "a stored value is no integer, or would be too large", outcome: .notApplied)
-            }
             extendTags(plan, context.lane)
+            let look = Look(names: watched, digests: found.digests)
             guard try await write(plan, transaction, look, namespace, context) else { continue }
             let sets = plan.steps.count { if case .set = $0 { true } else { false } }
             countSets(sets, namespace)
@@ -162,49 +163,85 @@ extension Cache {
         return Dictionary(zip(names, granted)) { first, _ in first }
     }
 
-    /// What was found under the keys that were looked at.
+    /// What was found under the keys that were looked at, for the script to find it, too.
     private struct Look {
-        /// The entries that are there.
-        var present: [[UInt8]: Transaction.Present] = [:]
-        /// SHA-1 of what lies under each key, in hexadecimal; of no bytes where nothing does.
-        var digests: [[UInt8]] = []
         /// The keys.
-        var names: [[UInt8]] = []
+        let names: [[UInt8]]
+        /// SHA-1 of what lies under each key, in hexadecimal; of no bytes where nothing does.
+        let digests: [[UInt8]]
     }
 
+    /// Looks at keys, and has planned what to write by what is there, of which nothing is kept but digests.
+    ///
+    /// - Parameters:
+    ///   - names: The keys.
+    ///   - transaction: Tells whose values are needed.
+    ///   - namespace: Number of the namespace.
+    ///   - peer: For whom what was found is kept while its tags are asked for; nil where nobody was there any more.
+    ///   - context: The call.
+    ///   - plan: Takes the entries that are there.
+    /// - Returns: The plan, and the digests of what lies there.
+    /// - Throws: ``RPCError``, by which nothing was written.
     private func look(
         at names: [[UInt8]],
+        for transaction: Transaction,
         _ namespace: UInt16,
-        _ context: CallContext
-    ) async throws(LinkFailure) -> Look {
-        guard !names.isEmpty else { return Look() }
-        let stored = try await values(of: names, context.deadline, context.lane)
-        let entries = zip(names, stored).map { ReadEntry(name: $0, stored: $1 ?? []) }
-        let outdated = try await outdated(entries, context.deadline, context.lane)
-        var look = Look(names: names)
+        _ peer: Peer?,
+        _ context: CallContext,
+        plan: ([[UInt8]: Transaction.Present]) throws(RPCError) -> Transaction.Plan?
+    ) async throws(RPCError) -> (plan: Transaction.Plan?, digests: [[UInt8]]) {
+        guard !names.isEmpty else { return (try plan([:]), []) }
+        let stored: [[UInt8]?]
+        do throws(LinkFailure) {
+            stored = try await values(of: names, context.deadline, context.lane)
+        } catch {
+            throw .unwritten(error)
+        }
+        let bytes = stored.reduce(0) { $0 + ($1?.count ?? 0) }
+        guard peer.map({ secondSteps.begin($0, bytes: bytes, isLast: true) }) ?? true else {
+            throw .unwritten(Cache.tooMuchKept)
+        }
+        defer { if let peer { secondSteps.end(peer, bytes: bytes) } }
+        let outdated: [Bool]
+        do throws(LinkFailure) {
+            let entries = zip(names, stored).map { ReadEntry(name: $0, stored: $1 ?? []) }
+            outdated = try await self.outdated(entries, context.deadline, context.lane)
+        } catch {
+            throw .unwritten(error)
+        }
+        let valued = transaction.valued
+        var present: [[UInt8]: Transaction.Present] = [:]
+        var digests: [[UInt8]] = []
         for (index, name) in names.enumerated() {
             guard let bytes = stored[index], !outdated[index] else {
-                look.digests.append([])
+                digests.append([])
                 continue
             }
-            look.digests.append(bytes.withByteView { Digest.sha1Hexadecimal($0) })
-            look.present[name] = bytes.withByteView { present($0, name, namespace) }
+            digests.append(bytes.withByteView { Digest.sha1Hexadecimal($0) })
+            let withValue = valued.contains(name)
+            present[name] = bytes.withByteView { self.present($0, name, namespace, withValue: withValue) }
         }
-        return look
+        return (try plan(present), digests)
     }
 
     /// What stored bytes are; nil for what is no entry, such as a lease.
-    private func present(_ stored: ByteView, _ name: [UInt8], _ namespace: UInt16) -> Transaction.Present? {
+    private func present(
+        _ stored: ByteView,
+        _ name: [UInt8],
+        _ namespace: UInt16,
+        withValue: Bool
+    ) -> Transaction.Present? {
         if stored.hasPrefix(StoredMark.lease) { return nil }
         guard stored.hasPrefix(EntryHead.mark) else {
             if mustBeEncrypted(namespace) { return nil }
-            return Transaction.Present(value: StoredMark.content(of: stored).copy(), stale: 0, tags: [])
+            let value = withValue ? StoredMark.content(of: stored).copy() : []
+            return Transaction.Present(value: value, stale: 0, tags: [])
         }
         guard let head = EntryHead(stored), name.withByteView({ head.name.equals($0) }),
             let value = value(of: head, namespace)
         else { return nil }
         return Transaction.Present(
-            value: value.copy(),
+            value: withValue ? value.copy() : [],
             stale: head.staleMilliseconds,
             tags: head.tags.map { Transaction.Present.Tag(name: $0.name.copy(), generation: $0.generation.copy()) }
         )

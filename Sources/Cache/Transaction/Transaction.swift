@@ -36,12 +36,15 @@ struct Transaction {
 
     /// What is there under a key.
     struct Present: Equatable {
-        /// The value.
+        /// The value; of no bytes where nobody needs it.
         var value: [UInt8]
         /// How long it may be served after its life, in milliseconds.
         var stale: Int64
         /// Names and generations of its tags.
         var tags: [Tag]
+
+        /// What there is beside the value.
+        var withoutValue: Present { Present(value: [], stale: stale, tags: tags) }
 
         struct Tag: Equatable {
             let name: [UInt8]
@@ -57,6 +60,8 @@ struct Transaction {
         case keep(name: [UInt8], Present)
         case delete(name: [UInt8])
         /// Gives an entry, which its tags must not end before, this life in the store, in milliseconds; nil for no end.
+        ///
+        /// Of what there is, the value is left out.
         case life(name: [UInt8], Present, lifeInStore: Int64?)
     }
 
@@ -87,6 +92,14 @@ struct Transaction {
         return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
+    /// Those of the watched keys whose values must be known; of the others it is enough what else there is.
+    var valued: Set<[UInt8]> {
+        var names: Set<[UInt8]> = []
+        for check in checks { if case .equals = check.condition { names.insert(check.name) } }
+        for write in writes { if case .increment = write.operation { names.insert(write.name) } }
+        return names
+    }
+
     /// Whether an increment is among the writes.
     var hasIncrements: Bool {
         writes.contains { if case .increment = $0.operation { true } else { false } }
@@ -95,7 +108,7 @@ struct Transaction {
     /// Whether the checks hold.
     ///
     /// - Parameters:
-    ///   - present: What is there.
+    ///   - present: What is there; values of those keys alone that ``valued`` tells.
     ///   - depthMax: Deepest nesting that passes as JSON.
     /// - Returns: Whether all of them do.
     func holds(_ present: [[UInt8]: Present], depthMax: Int) -> Bool {
@@ -121,7 +134,7 @@ struct Transaction {
     /// What the writes come to.
     ///
     /// - Parameters:
-    ///   - present: What is there.
+    ///   - present: What is there; values of those keys alone that ``valued`` tells.
     ///   - generations: Of the tags that are set, by the full name that the writes have them under.
     ///   - tagName: The name of a tag without prefix and namespace.
     /// - Returns: What is to be done, in order.
@@ -153,7 +166,8 @@ struct Transaction {
                 add(sum, write.name, life: life, isGiven: isGiven, &present, &plan)
             case .touch(let life):
                 guard let entry = present[write.name] else { break }
-                plan.steps.append(.life(name: write.name, entry, lifeInStore: life.map { $0 + entry.stale }))
+                let lifeInStore = life.map { $0 + entry.stale }
+                plan.steps.append(.life(name: write.name, entry.withoutValue, lifeInStore: lifeInStore))
             }
             plan.values.append(number)
         }
@@ -173,7 +187,9 @@ struct Transaction {
             entry.value = text
             present[name] = entry
             plan.steps.append(.keep(name: name, entry))
-            if isGiven { plan.steps.append(.life(name: name, entry, lifeInStore: life.map { $0 + entry.stale })) }
+            guard isGiven else { return }
+            let lifeInStore = life.map { $0 + entry.stale }
+            plan.steps.append(.life(name: name, entry.withoutValue, lifeInStore: lifeInStore))
         } else {
             let entry = Present(value: text, stale: 0, tags: [])
             present[name] = entry
