@@ -148,7 +148,7 @@ public final class StoreSafety {
         }
     }
 
-    /// A section of the server's `INFO`; empty where it does not tell, nil where it cannot be asked.
+    /// A section of the server's `INFO`; empty where it does not tell, nil where it cannot be asked, or not now.
     private func section(_ name: String, _ deadline: Instant) async -> [String: String]? {
         guard
             let reply = try? await link.call(
@@ -162,6 +162,7 @@ public final class StoreSafety {
                 }
             )
         else { return nil }
+        if case .error(let text) = reply, text.withByteView({ RPCError(refusal: $0, .read).isRetryable }) { return nil }
         var fields: [String: String] = [:]
         for line in (reply.text ?? "").split(whereSeparator: \.isNewline) {
             guard let colon = line.firstIndex(of: ":") else { continue }
