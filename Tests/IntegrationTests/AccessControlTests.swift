@@ -9,6 +9,8 @@ import Testing
 struct AccessControlTests {
     private static let password = "squire's own"
     private static let unknown = String(repeating: "0", count: 64)
+    /// The channel by which the server tells of changes.
+    private static let tracking = "&__redis__:invalidate"
 
     /// The text of the file as the server's configuration, with the user's password.
     private static func configuration() async throws -> String {
@@ -26,16 +28,32 @@ struct AccessControlTests {
         return (line ?? "").split(separator: " ").filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) }
     }
 
-    /// Runs `body` with a server that has the user, and an agent that is it.
-    private func with(_ kind: ServerKind, _ body: (ValkeyServer, Daemon) async throws -> Void) async throws {
+    /// The channels that the file says to name, beside those of clients, where not all are granted.
+    private static func agentChannels() async throws -> [String] {
+        let line = try await configuration().split(separator: "\n").first { $0.hasPrefix("# &__") }
+        return try #require(line).split(separator: " ").dropFirst().map(String.init)
+    }
+
+    /// Runs `body` with a server that has the user, and an agent that is it and names keys with `prefix`.
+    private func with(
+        _ kind: ServerKind,
+        prefix: String = "",
+        _ body: (ValkeyServer, Daemon) async throws -> Void
+    ) async throws {
         try await withTemporaryDirectory { directory in
-            try File.write(try await Self.configuration(), to: "\(directory)/valkey.conf")
+            var text = try await Self.configuration()
+            if !prefix.isEmpty {
+                text = text.replacing(" ~", with: " ~\(prefix)")
+                    .replacing(" &* ", with: " &\(prefix)* \(Self.tracking) ")
+            }
+            try File.write(text, to: "\(directory)/valkey.conf")
             try File.write("\(Self.password)\n", to: "\(directory)/password")
             try await withValkeyServer(kind, configuration: "\(directory)/valkey.conf") { server in
                 try await withDaemon(
                     arguments: ["--valkey", "unix://\(server.socketPath)"],
                     environment: [
                         "SQUIRE_VALKEY_USER": "squire", "SQUIRE_VALKEY_PASSWORD_FILE": "\(directory)/password",
+                        "SQUIRE_VALKEY_PREFIX": prefix,
                     ]
                 ) { agent in
                     try await agent.becomeConnected()
@@ -145,6 +163,55 @@ struct AccessControlTests {
             let users = try server.command("CLIENT", "LIST").text ?? ""
             #expect(users.contains("user=squire"))
             #expect(!agent.log.contains(Self.password))
+        }
+    }
+
+    @Test("with a prefix they suffice too, beside it the channel by which the server tells of changes")
+    func prefixed() async throws {
+        try await with(.preferred, prefix: "shop:") { server, agent in
+            // Patterns of clients have to be granted as they are written.
+            try server.command("ACL", "SETUSER", "squire", "&shop:orders.*", "&shop:c*")
+            try await callEverything(agent)
+            try await keepCopy(agent)
+            #expect(try server.command("ACL", "LOG") == .array([]))
+        }
+    }
+
+    @Test("where clients may use some channels only, those that the file names suffice, and none can be missing")
+    func someChannels() async throws {
+        let ours = try await Self.agentChannels()
+        #expect(ours.count > 3 && ours.contains(Self.tracking))
+        try await with(.preferred) { server, agent in
+            try grant(ours, server)
+            try await callEverything(agent)
+            try await keepCopy(agent)
+            #expect(try server.command("ACL", "LOG") == .array([]))
+            for channel in ours {
+                try grant(ours.filter { $0 != channel }, server)
+                try server.command("ACL", "LOG", "RESET")
+                // What is subscribed to once for all is subscribed to anew.
+                try server.command("CLIENT", "KILL", "USER", "squire")
+                try await waitUntil("\(channel) is refused") {
+                    try await callEverything(agent)
+                    return try server.command("ACL", "LOG").elements?.isEmpty == false
+                }
+            }
+        }
+    }
+
+    /// Grants these channels, those of the clients in ``callEverything(_:)``, and no others.
+    private func grant(_ channels: [String], _ server: ValkeyServer) throws {
+        let words =
+            ["ACL", "SETUSER", "squire", "resetchannels", "&news", "&alerts", "&orders.*", "&c", "&c*"] + channels
+        #expect(try server.connect().command(words.map { Array($0.utf8) }) == .simple("OK"))
+    }
+
+    /// Waits until the agent keeps a copy of what was read, for which it has to be told of changes.
+    private func keepCopy(_ agent: Daemon) async throws {
+        try await waitUntil("what was read is kept") {
+            _ = try await agent.call("cache.set", #"{"key":"copied","value":1}"#)
+            _ = try await agent.call("cache.get", #"{"key":"copied"}"#)
+            return try await agent.call("cache.get", #"{"key":"copied"}"#)?.object?["source"]?.string == "near"
         }
     }
 
