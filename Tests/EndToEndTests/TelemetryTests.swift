@@ -163,6 +163,9 @@ struct TelemetryTests {
             let families = try await monitor.metrics().families.keys
             #expect(Set(listed.map(String.init)) == Set(families))
             #expect(listed.count == families.count)
+            let samples = try await monitor.metrics().samples.keys
+            let besides = samples.count { !$0.contains("method=\"") }
+            #expect(try File.text("docs/reference/metrics.md").contains("and \(besides) besides"))
         }
     }
 
