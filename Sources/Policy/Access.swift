@@ -72,9 +72,9 @@ public final class Access: Sendable {
         let granting = rules.filter { $0.methods.contains(method) }
         guard !granting.isEmpty else {
             let nobody = "no rule grants \(method.name) to uid \(caller.userID) on socket \(caller.socket)"
-            return .refused(
-                reason: method.isOperator ? nobody + "; it is for operators, whom policy.file names" : nobody
-            )
+            guard method.isOperator else { return .refused(reason: nobody) }
+            let way = method.isOnlyGrantedByName ? "name it" : "name it or set operator, \(Access.example)"
+            return .refused(reason: nobody + "; it is for operators: a rule of policy.file must \(way)")
         }
         guard let scope else { return .granted(rule: granting[0].name) }
         var reason = ""
@@ -85,10 +85,14 @@ public final class Access: Sendable {
         return .refused(reason: reason)
     }
 
+    /// Where it is to be seen how a rule names operators.
+    private static var example: String { "as config/policy.json does" }
+
     /// Why `rule` does not grant a call of a method that it grants; nil where it does.
     private static func fault(of scope: Scope, _ method: Method, under rule: Rule) -> String? {
         if let parameter = scope.operatorParameter, !rule.operatorMethods.contains(method) {
-            return "\(method.name) with \(parameter) is for operators: a rule must grant \(method.name):\(parameter)"
+            return "\(method.name) with \(parameter) is for operators: a rule of policy.file must name "
+                + "\(method.name):\(parameter) or set operator, \(example)"
         }
         if let allowed = rule.namespaces, let namespace = scope.namespace,
             !allowed.contains(where: { $0.matches(namespace) })

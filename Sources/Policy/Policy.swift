@@ -30,7 +30,4 @@ extension Method {
     static let operators = Set(allCases.filter { $0.isOperator && !$0.isOnlyGrantedByName })
     /// Methods that are an operator's with some parameter.
     static let withOperatorParameters = Set(allCases.filter { !$0.operatorParameters.isEmpty })
-
-    /// Whether not even the rule for operators grants the method: it goes past everything that the agent sees to.
-    var isOnlyGrantedByName: Bool { name.isSame("valkey.call") }
 }

@@ -500,10 +500,18 @@ public enum Method: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// Whether only those may call it whom a policy grants it by name.
+    /// Whether only operators may call it, whom a policy names.
     public var isOperator: Bool {
         switch self {
         case .agentBreaker, .agentConfig, .agentLogLevel, .lockBreak, .sessionKeys, .sessionRekey, .valkeyCall: true
+        default: false
+        }
+    }
+
+    /// Whether a policy grants it to none but those rules that name the method.
+    public var isOnlyGrantedByName: Bool {
+        switch self {
+        case .valkeyCall: true
         default: false
         }
     }

@@ -78,13 +78,13 @@ extension OpenRPC {
     private static let agentBreaker: StaticString = #"""
         {"name":"agent.breaker","summary":"Tells or sets the state of a store's circuit breaker.",\#
         "description":"`open` turns every call of the store away until further notice, `close` lets them pass \#
-        whatever happens, `auto` hands the decision back to what happens. Meant for operators: a policy may forbid \#
-        it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store","description":"Which store.",\#
-        "required":false,"schema":{"type":"string","enum":["cache","state"],"default":"cache"}},{"name":"action",\#
-        "description":"What to do; without it nothing changes.","required":false,"schema":{"type":"string",\#
-        "enum":["open","close","auto"]}}],"result":{"name":"result","description":"The breaker, after the action.",\#
-        "schema":{"type":"object","required":["store","state","mode","failures","calls","openings"],\#
-        "properties":{"store":{"description":"Which store.","type":"string","enum":["cache","state"]},\#
+        whatever happens, `auto` hands the decision back to what happens. For operators: without a policy that grants \#
+        it nobody may call it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store",\#
+        "description":"Which store.","required":false,"schema":{"type":"string","enum":["cache","state"],\#
+        "default":"cache"}},{"name":"action","description":"What to do; without it nothing changes.","required":false,\#
+        "schema":{"type":"string","enum":["open","close","auto"]}}],"result":{"name":"result","description":"The \#
+        breaker, after the action.","schema":{"type":"object","required":["store","state","mode","failures","calls",\#
+        "openings"],"properties":{"store":{"description":"Which store.","type":"string","enum":["cache","state"]},\#
         "state":{"description":"`closed`: calls pass; `open`: they do not; `half_open`: a probe is under way.",\#
         "type":"string","enum":["closed","open","half_open"]},"mode":{"description":"`auto`, or what an operator \#
         decided.","type":"string","enum":["auto","open","closed"]},"failures":{"description":"Failures in the last \#
@@ -106,19 +106,20 @@ extension OpenRPC {
 
     private static let agentConfig: StaticString = #"""
         {"name":"agent.config","summary":"Returns the configuration in force and where each value comes from.",\#
-        "description":"Every option is listed with its name in the configuration file; secrets are masked. Meant for \#
-        operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"Every option.","schema":{"type":"object","required":["values"],\#
-        "properties":{"values":{"type":"array","items":{"type":"object","required":["name","value","origin"],\#
-        "properties":{"name":{"description":"The option's name, with a dot between levels.","type":"string"},\#
-        "value":{"description":"Its value; the secret parts are replaced by `***`."},"origin":{"description":"Where \#
-        the value comes from, the strongest last.","type":"string","enum":["default","file","environment",\#
-        "flag"]}}}}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
-        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
-        says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
-        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
-        agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
-        the agent drains."}}],"examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
+        "description":"Every option is listed with its name in the configuration file; secrets are masked. For \#
+        operators: without a policy that grants it nobody may call it. Valkey is not asked.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"Every option.",\#
+        "schema":{"type":"object","required":["values"],"properties":{"values":{"type":"array",\#
+        "items":{"type":"object","required":["name","value","origin"],"properties":{"name":{"description":"The \#
+        option's name, with a dot between levels.","type":"string"},"value":{"description":"Its value; the secret \#
+        parts are replaced by `***`."},"origin":{"description":"Where the value comes from, the strongest last.",\#
+        "type":"string","enum":["default","file","environment","flag"]}}}}}}},"errors":[{"code":-32602,"message":"A \#
+        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
+        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
+        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
+        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
+        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
+        "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
         "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
@@ -164,23 +165,24 @@ extension OpenRPC {
 
     private static let agentLogLevel: StaticString = #"""
         {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
-        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
-        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
-        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
-        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
-        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
-        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
-        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
-        "enum":["error","warning","notice","info","debug"]}}}},"errors":[{"code":-32602,"message":"A parameter is \#
-        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1004,"message":"The \#
-        policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group \#
-        may not make this call."}},{"code":1009,"message":"The agent is shutting down.",\#
-        "data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent drains."}}],\#
-        "examples":[{"name":"everything, for a while","params":[{"name":"level","value":"debug"}],\#
-        "result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to what is \#
-        configured","params":[{"name":"level","value":"info"}],"result":{"name":"result","value":{"level":"info",\#
-        "configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
+        until the agent ends or reloads its configuration (SIGHUP). For operators: without a policy that grants it \#
+        nobody may call it. Valkey is not asked.","paramStructure":"either","params":[{"name":"level",\#
+        "description":"Least grave level that is written from now on; without it nothing changes.","required":false,\#
+        "schema":{"type":"string","enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result",\#
+        "description":"What holds now.","schema":{"type":"object","required":["level","configured"],\#
+        "properties":{"level":{"description":"Least grave level that is written.","type":"string","enum":["error",\#
+        "warning","notice","info","debug"]},"configured":{"description":"The same by the configuration, as \#
+        `log.level` has it.","type":"string","enum":["error","warning","notice","info","debug"]}}}},\#
+        "errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
+        "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
+        says what it must be."}},{"code":1004,"message":"The policy does not allow it.","data":{"kind":"forbidden",\#
+        "retryable":false,"when":"The caller's user or group may not make this call."}},{"code":1009,"message":"The \#
+        agent is shutting down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while \#
+        the agent drains."}}],"examples":[{"name":"everything, for a while","params":[{"name":"level",\#
+        "value":"debug"}],"result":{"name":"result","value":{"level":"debug","configured":"info"}}},{"name":"back to \#
+        what is configured","params":[{"name":"level","value":"info"}],"result":{"name":"result",\#
+        "value":{"level":"info","configured":"info"}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let agentPing: StaticString = #"""
@@ -278,7 +280,7 @@ extension OpenRPC {
         "restricted":false,"rules":["standard"]}}},{"name":"a method that only a rule of its own grants",\#
         "params":[{"name":"method","value":"valkey.call"},{"name":"params","value":{"args":["PING"]}}],\#
         "result":{"name":"result","value":{"allowed":false,"method":"valkey.call","operator":true,"reason":"no rule \#
-        grants valkey.call to uid 1000 on socket main; it is for operators, whom policy.file names",\#
+        grants valkey.call to uid 1000 on socket main; it is for operators: a rule of policy.file must name it",\#
         "rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000}
         """#
 
@@ -585,22 +587,22 @@ extension OpenRPC {
         they mean the namespace that has no name. Entries that have any of the `tags` are gone with one round trip, \#
         however many there are; the memory that they take in Valkey is given back by their lives, by eviction, and by \#
         a slow sweep (`cache.sweep_keys_per_second`). A pattern, a namespace and all mean hashes too. `all` clears \#
-        every entry and hash of every namespace, nothing else, and stands alone; a policy may reserve it for \#
-        operators. For all but tags the keys are swept in bounded batches, so that other calls go on; what is written \#
-        while the sweep runs may stay. The deadline is 60 s by default; where it passes first, `data.done` of the \#
-        error says how many were deleted.","paramStructure":"either","params":[{"name":"pattern","description":"Glob \#
-        over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` before a character \#
-        that stands for itself.","required":false,"schema":{"description":"Glob over the whole key: `*` for anything, \#
-        `?` for one byte, `[a-z]` for one of several, `\\` before a character that stands for itself.",\#
-        "type":"string","minLength":1}},{"name":"namespace","description":"Namespace that the name belongs to; \#
-        without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"description":"Namespace that the name belongs to; without it, the one that has no name. Its class \#
-        gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},{"name":"all","description":"Clear \#
-        the whole cache.","required":false,"schema":{"type":"boolean","default":false}},{"name":"tags",\#
-        "description":"Tags, 1 to 1000 of them: every entry is meant that has any of them.","required":false,\#
-        "schema":{"description":"Tags, 1 to 1000 of them: every entry is meant that has any of them.","type":"array",\#
-        "items":{"type":"string","minLength":1},"minItems":1,"maxItems":1000}}],"result":{"name":"result",\#
-        "description":"How many were deleted.","schema":{"type":"object","required":[],\#
+        every entry and hash of every namespace, nothing else, stands alone, and is for operators: without a policy \#
+        that grants it nobody may call it so. For all but tags the keys are swept in bounded batches, so that other \#
+        calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes \#
+        first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
+        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
+        "schema":{"description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of \#
+        several, `\\` before a character that stands for itself.","type":"string","minLength":1}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"description":"Namespace that the name belongs to; without it, the \#
+        one that has no name. Its class gives the default life.","type":"string","pattern":"^[a-z0-9_.-]{1,64}$"}},\#
+        {"name":"all","description":"Clear the whole cache.","required":false,"schema":{"type":"boolean",\#
+        "default":false}},{"name":"tags","description":"Tags, 1 to 1000 of them: every entry is meant that has any of \#
+        them.","required":false,"schema":{"description":"Tags, 1 to 1000 of them: every entry is meant that has any \#
+        of them.","type":"array","items":{"type":"string","minLength":1},"minItems":1,"maxItems":1000}}],\#
+        "result":{"name":"result","description":"How many were deleted.","schema":{"type":"object","required":[],\#
         "properties":{"invalidated":{"description":"Entries and hashes deleted; not told of tags.","type":"integer",\#
         "minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must be.",\#
         "data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the message \#
@@ -1518,35 +1520,35 @@ extension OpenRPC {
 
     private static let lockBreak: StaticString = #"""
         {"name":"lock.break","summary":"Takes a lock from whoever holds it, in two steps.","description":"For \#
-        operators. The lease is marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` \#
-        with `broken`). The lock is granted again when the holder releases it or its connection ends, at the latest \#
-        when its life is over.","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: \#
-        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the default limit.",\#
-        "type":"string","minLength":1}}],"result":{"name":"result","description":"Whether somebody held it.",\#
-        "schema":{"type":"object","required":["broken"],"properties":{"broken":{"description":"False where nobody \#
-        held it, or its lease was revoked before.","type":"boolean"}}}},"errors":[{"code":-32602,"message":"A \#
-        parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
-        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
-        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
-        again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
-        "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
-        `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
-        idempotent."}},{"code":1003,"message":"Too much work is waiting.","data":{"kind":"overloaded",\#
-        "retryable":true,"when":"A limit on queued or running work is reached. Nothing was sent."}},{"code":1004,\#
-        "message":"The policy does not allow it.","data":{"kind":"forbidden","retryable":false,"when":"The caller's \#
-        user or group may not make this call."}},{"code":1005,"message":"A limit on size is exceeded.",\#
-        "data":{"kind":"too_large","retryable":false,"when":"A message, key, value or reply is larger than allowed; \#
-        `data.limit_bytes` is the limit."}},{"code":1006,"message":"It is not known whether it was done.",\#
-        "data":{"kind":"ambiguous","retryable":false,"when":"The link to Valkey broke after the command may have \#
-        left. `data.outcome` is `unknown`; read before repeating."}},{"code":1007,"message":"Valkey refused the \#
-        command.","data":{"kind":"valkey_error","retryable":false,"when":"Valkey answered with an error; \#
-        `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},{"code":1009,"message":"The agent is shutting \#
-        down.","data":{"kind":"shutting_down","retryable":true,"when":"New calls are refused while the agent \#
-        drains."}}],"examples":[{"name":"a free lock","params":[{"name":"name","value":"orders"}],\#
-        "result":{"name":"result","value":{"broken":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
-        "x-deadline_ms":5000,"x-operator":true}
+        operators: without a policy that grants it nobody may call it. The lease is marked as revoked: it is not \#
+        renewed any more, and its holder is told (`lock.lost` with `broken`). The lock is granted again when the \#
+        holder releases it or its connection ends, at the latest when its life is over.","paramStructure":"either",\#
+        "params":[{"name":"name","description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the \#
+        default limit.","required":true,"schema":{"description":"Name of the lock: text of at least one byte; 1 KiB \#
+        of UTF-8 is the default limit.","type":"string","minLength":1}}],"result":{"name":"result",\#
+        "description":"Whether somebody held it.","schema":{"type":"object","required":["broken"],\#
+        "properties":{"broken":{"description":"False where nobody held it, or its lease was revoked before.",\#
+        "type":"boolean"}}}},"errors":[{"code":-32602,"message":"A parameter is missing, unknown or not what it must \#
+        be.","data":{"kind":"invalid_params","retryable":false,"when":"`data.param` names the parameter and the \#
+        message says what it must be."}},{"code":1001,"message":"Valkey cannot be reached.",\#
+        "data":{"kind":"unavailable","retryable":true,"when":"The store is unreachable or its circuit breaker is \#
+        open. Nothing was sent; `data.retry_after_ms` says when to try again."}},{"code":1002,"message":"The deadline \#
+        passed first.","data":{"kind":"deadline_exceeded","retryable":true,"when":"The call did not end within \#
+        `_meta.deadline_ms` or its default. `data.outcome` is `not_applied` where nothing was sent, else `unknown`, \#
+        and then `data.retryable` is false unless the method is idempotent."}},{"code":1003,"message":"Too much work \#
+        is waiting.","data":{"kind":"overloaded","retryable":true,"when":"A limit on queued or running work is \#
+        reached. Nothing was sent."}},{"code":1004,"message":"The policy does not allow it.",\#
+        "data":{"kind":"forbidden","retryable":false,"when":"The caller's user or group may not make this call."}},\#
+        {"code":1005,"message":"A limit on size is exceeded.","data":{"kind":"too_large","retryable":false,"when":"A \#
+        message, key, value or reply is larger than allowed; `data.limit_bytes` is the limit."}},{"code":1006,\#
+        "message":"It is not known whether it was done.","data":{"kind":"ambiguous","retryable":false,"when":"The \#
+        link to Valkey broke after the command may have left. `data.outcome` is `unknown`; read before repeating."}},\#
+        {"code":1007,"message":"Valkey refused the command.","data":{"kind":"valkey_error","retryable":false,\#
+        "when":"Valkey answered with an error; `data.valkey` is its first word, such as `OOM` or `NOPERM`."}},\#
+        {"code":1009,"message":"The agent is shutting down.","data":{"kind":"shutting_down","retryable":true,\#
+        "when":"New calls are refused while the agent drains."}}],"examples":[{"name":"a free lock",\#
+        "params":[{"name":"name","value":"orders"}],"result":{"name":"result","value":{"broken":false}}}],\#
+        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true}
         """#
 
     private static let lockInspect: StaticString = #"""
@@ -2444,10 +2446,11 @@ extension OpenRPC {
         """#
 
     private static let sessionKeys: StaticString = #"""
-        {"name":"session.keys","summary":"Counts sessions by the key that encrypts them.","description":"Walks \#
-        through the state store in bounded steps. A key may be removed once no session is counted under it, and ten \#
-        minutes have passed in which requests may be remembered.","paramStructure":"either","params":[],\#
-        "result":{"name":"result","description":"The keys.","schema":{"type":"object","required":["keys"],\#
+        {"name":"session.keys","summary":"Counts sessions by the key that encrypts them.","description":"For \#
+        operators: without a policy that grants it nobody may call it. Walks through the state store in bounded \#
+        steps. A key may be removed once no session is counted under it, and ten minutes have passed in which \#
+        requests may be remembered.","paramStructure":"either","params":[],"result":{"name":"result",\#
+        "description":"The keys.","schema":{"type":"object","required":["keys"],\#
         "properties":{"keys":{"description":"Each key that the agent holds or a session names; the primary one \#
         first.","type":"array","items":{"type":"object","required":["id","primary","held","sessions"],\#
         "properties":{"id":{"description":"Name of the key, derived from it.","type":"string"},\#
@@ -2512,21 +2515,21 @@ extension OpenRPC {
         """#
 
     private static let sessionRekey: StaticString = #"""
-        {"name":"session.rekey","summary":"Encrypts every session under the primary key.","description":"Walks \#
-        through the state store in bounded steps and writes anew what another key than the primary one sealed; \#
-        sessions stay usable, with version, life and token. To be called after a new primary key was taken up, and \#
-        again until `session.keys` counts none under the old one. Where the deadline ends first, `data.done` says how \#
-        many were rewritten, and the next call goes on. Where none is left, the key by which subjects are hashed is \#
-        not kept any more under master keys that this agent does not hold: call it through an agent that holds all \#
-        keys that are in use.","paramStructure":"either","params":[],"result":{"name":"result","description":"What \#
-        was rewritten.","schema":{"type":"object","required":["rewritten","left"],\#
-        "properties":{"rewritten":{"description":"Sessions that are now under the primary key.","type":"integer",\#
-        "minimum":0},"left":{"description":"Sessions that are not, because this agent cannot decrypt them or they \#
-        changed all the time.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,"message":"A parameter is \#
-        missing, unknown or not what it must be.","data":{"kind":"invalid_params","retryable":false,\#
-        "when":"`data.param` names the parameter and the message says what it must be."}},{"code":1001,\#
-        "message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The store is \#
-        unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
+        {"name":"session.rekey","summary":"Encrypts every session under the primary key.","description":"For \#
+        operators: without a policy that grants it nobody may call it. Walks through the state store in bounded steps \#
+        and writes anew what another key than the primary one sealed; sessions stay usable, with version, life and \#
+        token. To be called after a new primary key was taken up, and again until `session.keys` counts none under \#
+        the old one. Where the deadline ends first, `data.done` says how many were rewritten, and the next call goes \#
+        on. Where none is left, the key by which subjects are hashed is not kept any more under master keys that this \#
+        agent does not hold: call it through an agent that holds all keys that are in use.","paramStructure":"either",\#
+        "params":[],"result":{"name":"result","description":"What was rewritten.","schema":{"type":"object",\#
+        "required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions that are now under the \#
+        primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are not, because this agent \#
+        cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},"errors":[{"code":-32602,\#
+        "message":"A parameter is missing, unknown or not what it must be.","data":{"kind":"invalid_params",\#
+        "retryable":false,"when":"`data.param` names the parameter and the message says what it must be."}},\#
+        {"code":1001,"message":"Valkey cannot be reached.","data":{"kind":"unavailable","retryable":true,"when":"The \#
+        store is unreachable or its circuit breaker is open. Nothing was sent; `data.retry_after_ms` says when to try \#
         again."}},{"code":1002,"message":"The deadline passed first.","data":{"kind":"deadline_exceeded",\#
         "retryable":true,"when":"The call did not end within `_meta.deadline_ms` or its default. `data.outcome` is \#
         `not_applied` where nothing was sent, else `unknown`, and then `data.retryable` is false unless the method is \#
@@ -3043,13 +3046,14 @@ extension OpenRPC {
     private static let topicTrim: StaticString = #"""
         {"name":"topic.trim","summary":"Removes the oldest messages of a topic.","description":"In bounded steps, \#
         between which others are served. Messages that a group has not handled stay, and all behind them, unless \#
-        `force` is true: then the group's subscribers are told by `topic.gap` (`trimmed`). Without a group nothing \#
-        holds messages back.","paramStructure":"either","params":[{"name":"topic","description":"Name of a topic: \#
-        text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with \#
-        `.dead` are those of dead letters.","required":true,"schema":{"description":"Name of a topic: text of at \#
-        least one byte without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are \#
-        those of dead letters.","type":"string","minLength":1}},{"name":"length_max","description":"Most messages \#
-        that stay.","required":false,"schema":{"description":"Most messages that stay.","type":"integer","minimum":0,\#
+        `force` is true: then the group's subscribers are told by `topic.gap` (`trimmed`). `force` is for operators: \#
+        without a policy that grants it nobody may call it so. Without a group nothing holds messages back.",\#
+        "paramStructure":"either","params":[{"name":"topic","description":"Name of a topic: text of at least one byte \#
+        without `{` and `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead \#
+        letters.","required":true,"schema":{"description":"Name of a topic: text of at least one byte without `{` and \#
+        `}`; 1 KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.",\#
+        "type":"string","minLength":1}},{"name":"length_max","description":"Most messages that stay.",\#
+        "required":false,"schema":{"description":"Most messages that stay.","type":"integer","minimum":0,\#
         "maximum":1000000000}},{"name":"age_max_ms","description":"Greatest age of those that stay, in milliseconds, \#
         by Valkey's clock.","required":false,"schema":{"description":"Greatest age of those that stay, in \#
         milliseconds, by Valkey's clock.","type":"integer","minimum":0,"maximum":3153600000000}},{"name":"force",\#
@@ -3102,9 +3106,9 @@ extension OpenRPC {
 
     private static let valkeyCall: StaticString = #"""
         {"name":"valkey.call","summary":"Sends one command to Valkey as it is.","description":"A way out for \#
-        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Not even the \#
-        rule for operators grants it: a rule of the policy must name it. It is sent once and never again. Commands \#
-        that block, or that change the connection which all callers share, are refused. One round trip.",\#
+        operators, past everything that the agent sees to: prefixes, encryption and copies in memory. Without a \#
+        policy that names it nobody may call it, operators neither. It is sent once and never again. Commands that \#
+        block, or that change the connection which all callers share, are refused. One round trip.",\#
         "paramStructure":"either","params":[{"name":"args","description":"The command's words.","required":true,\#
         "schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
         "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#

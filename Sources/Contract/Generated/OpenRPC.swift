@@ -11,10 +11,10 @@ public enum OpenRPC {
         order listed; `_meta` is allowed on every method, by name only. Results gain members over time: ignore those \#
         you do not know."},"methods":[{"name":"agent.breaker","summary":"Tells or sets the state of a store's circuit \#
         breaker.","description":"`open` turns every call of the store away until further notice, `close` lets them \#
-        pass whatever happens, `auto` hands the decision back to what happens. Meant for operators: a policy may \#
-        forbid it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store","description":"Which \#
-        store.","required":false,"schema":{"type":"string","enum":["cache","state"],"default":"cache"}},\#
-        {"name":"action","description":"What to do; without it nothing changes.","required":false,\#
+        pass whatever happens, `auto` hands the decision back to what happens. For operators: without a policy that \#
+        grants it nobody may call it. Valkey is not asked.","paramStructure":"either","params":[{"name":"store",\#
+        "description":"Which store.","required":false,"schema":{"type":"string","enum":["cache","state"],\#
+        "default":"cache"}},{"name":"action","description":"What to do; without it nothing changes.","required":false,\#
         "schema":{"type":"string","enum":["open","close","auto"]}}],"result":{"name":"result","description":"The \#
         breaker, after the action.","schema":{"type":"object","required":["store","state","mode","failures","calls",\#
         "openings"],"properties":{"store":{"description":"Which store.","type":"string","enum":["cache","state"]},\#
@@ -33,26 +33,26 @@ public enum OpenRPC {
         "retry_after_ms":1000}}}],"x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,\#
         "x-operator":true},{"name":"agent.config","summary":"Returns the configuration in force and where each value \#
         comes from.","description":"Every option is listed with its name in the configuration file; secrets are \#
-        masked. Meant for operators: a policy may forbid it. Valkey is not asked.","paramStructure":"either",\#
-        "params":[],"result":{"name":"result","description":"Every option.","schema":{"type":"object",\#
-        "required":["values"],"properties":{"values":{"type":"array","items":{"type":"object","required":["name",\#
-        "value","origin"],"properties":{"name":{"description":"The option's name, with a dot between levels.",\#
-        "type":"string"},"value":{"description":"Its value; the secret parts are replaced by `***`."},\#
-        "origin":{"description":"Where the value comes from, the strongest last.","type":"string","enum":["default",\#
-        "file","environment","flag"]}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/shutting_down"}],\#
-        "examples":[{"name":"an excerpt","params":[],"result":{"name":"result",\#
-        "value":{"values":[{"name":"limits.key_bytes_max","value":1024,"origin":"default"}]}}}],\#
-        "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},{"name":"agent.health",\#
-        "summary":"Tells whether the agent and its stores are well.","description":"Answered from what the agent \#
-        knows already; Valkey is not asked and never waited for. `live` is true as long as there is an answer at all. \#
-        `ready` says that calls are taken, `degraded` that a store is away: reads then miss and writes are \#
-        `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result","description":"State of the \#
-        agent.","schema":{"type":"object","required":["live","ready","degraded","stores","warnings"],\#
-        "properties":{"live":{"description":"The event loop runs.","type":"boolean"},"ready":{"description":"Calls \#
-        are taken.","type":"boolean"},"degraded":{"description":"At least one store cannot be reached.",\#
-        "type":"boolean"},"stores":{"description":"State of each link, by the role of its store.","type":"object",\#
-        "required":["cache","state"],"properties":{"cache":{"$ref":"#/components/schemas/store"},\#
+        masked. For operators: without a policy that grants it nobody may call it. Valkey is not asked.",\#
+        "paramStructure":"either","params":[],"result":{"name":"result","description":"Every option.",\#
+        "schema":{"type":"object","required":["values"],"properties":{"values":{"type":"array",\#
+        "items":{"type":"object","required":["name","value","origin"],"properties":{"name":{"description":"The \#
+        option's name, with a dot between levels.","type":"string"},"value":{"description":"Its value; the secret \#
+        parts are replaced by `***`."},"origin":{"description":"Where the value comes from, the strongest last.",\#
+        "type":"string","enum":["default","file","environment","flag"]}}}}}}},\#
+        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"an excerpt","params":[],\#
+        "result":{"name":"result","value":{"values":[{"name":"limits.key_bytes_max","value":1024,\#
+        "origin":"default"}]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000,"x-operator":true},\#
+        {"name":"agent.health","summary":"Tells whether the agent and its stores are well.","description":"Answered \#
+        from what the agent knows already; Valkey is not asked and never waited for. `live` is true as long as there \#
+        is an answer at all. `ready` says that calls are taken, `degraded` that a store is away: reads then miss and \#
+        writes are `unavailable`.","paramStructure":"either","params":[],"result":{"name":"result",\#
+        "description":"State of the agent.","schema":{"type":"object","required":["live","ready","degraded","stores",\#
+        "warnings"],"properties":{"live":{"description":"The event loop runs.","type":"boolean"},\#
+        "ready":{"description":"Calls are taken.","type":"boolean"},"degraded":{"description":"At least one store \#
+        cannot be reached.","type":"boolean"},"stores":{"description":"State of each link, by the role of its store.",\#
+        "type":"object","required":["cache","state"],"properties":{"cache":{"$ref":"#/components/schemas/store"},\#
         "state":{"$ref":"#/components/schemas/store"}}},"warnings":{"description":"What the operator should look at, \#
         one sentence each.","type":"array","items":{"type":"string"}}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
@@ -62,14 +62,14 @@ public enum OpenRPC {
         "version":"8.0.1"},"state":{"connected":true,"breaker":"closed","mode":"standalone","server":"valkey",\#
         "version":"8.0.1"}},"warnings":[]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
         {"name":"agent.log_level","summary":"Tells or sets how much the agent logs.","description":"What is set holds \#
-        until the agent ends or reloads its configuration (SIGHUP). Meant for operators: a policy may forbid it. \#
-        Valkey is not asked.","paramStructure":"either","params":[{"name":"level","description":"Least grave level \#
-        that is written from now on; without it nothing changes.","required":false,"schema":{"type":"string",\#
-        "enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result","description":"What holds \#
-        now.","schema":{"type":"object","required":["level","configured"],"properties":{"level":{"description":"Least \#
-        grave level that is written.","type":"string","enum":["error","warning","notice","info","debug"]},\#
-        "configured":{"description":"The same by the configuration, as `log.level` has it.","type":"string",\#
-        "enum":["error","warning","notice","info","debug"]}}}},\#
+        until the agent ends or reloads its configuration (SIGHUP). For operators: without a policy that grants it \#
+        nobody may call it. Valkey is not asked.","paramStructure":"either","params":[{"name":"level",\#
+        "description":"Least grave level that is written from now on; without it nothing changes.","required":false,\#
+        "schema":{"type":"string","enum":["error","warning","notice","info","debug"]}}],"result":{"name":"result",\#
+        "description":"What holds now.","schema":{"type":"object","required":["level","configured"],\#
+        "properties":{"level":{"description":"Least grave level that is written.","type":"string","enum":["error",\#
+        "warning","notice","info","debug"]},"configured":{"description":"The same by the configuration, as \#
+        `log.level` has it.","type":"string","enum":["error","warning","notice","info","debug"]}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"everything, for a while",\#
         "params":[{"name":"level","value":"debug"}],"result":{"name":"result","value":{"level":"debug",\#
@@ -139,33 +139,34 @@ public enum OpenRPC {
         "method":"cache.get","operator":false,"rule":"standard","restricted":false,"rules":["standard"]}}},{"name":"a \#
         method that only a rule of its own grants","params":[{"name":"method","value":"valkey.call"},{"name":"params",\#
         "value":{"args":["PING"]}}],"result":{"name":"result","value":{"allowed":false,"method":"valkey.call",\#
-        "operator":true,"reason":"no rule grants valkey.call to uid 1000 on socket main; it is for operators, whom \#
-        policy.file names","rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},\#
-        {"name":"cache.delete","summary":"Deletes one entry or several.","description":"One round trip. Memory is \#
-        freed in the background of Valkey. In several keys, each is deleted by itself.","paramStructure":"either",\#
-        "params":[{"name":"key","description":"Name of an entry or a hash: text of at least one byte; 1 KiB of UTF-8 \#
-        is the default limit.","required":false,"schema":{"$ref":"#/components/schemas/key"}},{"name":"keys",\#
-        "description":"Names of entries, 1 to 1000 of them.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"How many \#
-        entries there were.","schema":{"type":"object","required":["deleted"],\#
-        "properties":{"deleted":{"description":"Entries that existed and are gone.","type":"integer","minimum":0}}}},\#
-        "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
-        {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
-        {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
-        {"$ref":"#/components/errors/ambiguous"},{"$ref":"#/components/errors/valkey_error"},\#
-        {"$ref":"#/components/errors/shutting_down"}],"examples":[{"name":"one entry","params":[{"name":"key",\#
-        "value":"user:42"}],"result":{"name":"result","value":{"deleted":1}}},{"name":"several, of which one is not \#
-        there","params":[{"name":"keys","value":["a","b","c"]}],"result":{"name":"result","value":{"deleted":2}}}],\#
-        "x-idempotency":"idempotent","x-since":"0.1.0","x-deadline_ms":5000,"x-rules":[{"exactly_one":["key",\#
-        "keys"]}]},{"name":"cache.exists","summary":"Tells whether an entry exists.","description":"One round trip; \#
-        the value does not travel.","paramStructure":"either","params":[{"name":"key","description":"Name of an entry \#
-        or a hash: text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/key"}},{"name":"namespace","description":"Namespace that the name \#
-        belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
-        "schema":{"$ref":"#/components/schemas/namespace"}}],"result":{"name":"result","description":"Whether the \#
-        entry exists.","schema":{"type":"object","required":["exists"],"properties":{"exists":{"type":"boolean"}}}},\#
+        "operator":true,"reason":"no rule grants valkey.call to uid 1000 on socket main; it is for operators: a rule \#
+        of policy.file must name it","rules":["standard"]}}}],"x-idempotency":"read","x-since":"0.1.0",\#
+        "x-deadline_ms":5000},{"name":"cache.delete","summary":"Deletes one entry or several.","description":"One \#
+        round trip. Memory is freed in the background of Valkey. In several keys, each is deleted by itself.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":false,\#
+        "schema":{"$ref":"#/components/schemas/key"}},{"name":"keys","description":"Names of entries, 1 to 1000 of \#
+        them.","required":false,"schema":{"$ref":"#/components/schemas/keys"}},{"name":"namespace",\#
+        "description":"Namespace that the name belongs to; without it, the one that has no name. Its class gives the \#
+        default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        "result":{"name":"result","description":"How many entries there were.","schema":{"type":"object",\#
+        "required":["deleted"],"properties":{"deleted":{"description":"Entries that existed and are gone.",\#
+        "type":"integer","minimum":0}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
+        {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
+        {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
+        {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
+        "examples":[{"name":"one entry","params":[{"name":"key","value":"user:42"}],"result":{"name":"result",\#
+        "value":{"deleted":1}}},{"name":"several, of which one is not there","params":[{"name":"keys","value":["a",\#
+        "b","c"]}],"result":{"name":"result","value":{"deleted":2}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
+        "x-deadline_ms":5000,"x-rules":[{"exactly_one":["key","keys"]}]},{"name":"cache.exists","summary":"Tells \#
+        whether an entry exists.","description":"One round trip; the value does not travel.",\#
+        "paramStructure":"either","params":[{"name":"key","description":"Name of an entry or a hash: text of at least \#
+        one byte; 1 KiB of UTF-8 is the default limit.","required":true,"schema":{"$ref":"#/components/schemas/key"}},\#
+        {"name":"namespace","description":"Namespace that the name belongs to; without it, the one that has no name. \#
+        Its class gives the default life.","required":false,"schema":{"$ref":"#/components/schemas/namespace"}}],\#
+        "result":{"name":"result","description":"Whether the entry exists.","schema":{"type":"object",\#
+        "required":["exists"],"properties":{"exists":{"type":"boolean"}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -291,12 +292,12 @@ public enum OpenRPC {
         Without `namespace`, they mean the namespace that has no name. Entries that have any of the `tags` are gone \#
         with one round trip, however many there are; the memory that they take in Valkey is given back by their lives,\#
          by eviction, and by a slow sweep (`cache.sweep_keys_per_second`). A pattern, a namespace and all mean hashes \#
-        too. `all` clears every entry and hash of every namespace, nothing else, and stands alone; a policy may \#
-        reserve it for operators. For all but tags the keys are swept in bounded batches, so that other calls go on; \#
-        what is written while the sweep runs may stay. The deadline is 60 s by default; where it passes first, \#
-        `data.done` of the error says how many were deleted.","paramStructure":"either","params":[{"name":"pattern",\#
-        "description":"Glob over the whole key: `*` for anything, `?` for one byte, `[a-z]` for one of several, `\\` \#
-        before a character that stands for itself.","required":false,\#
+        too. `all` clears every entry and hash of every namespace, nothing else, stands alone, and is for operators: \#
+        without a policy that grants it nobody may call it so. For all but tags the keys are swept in bounded batches,\#
+         so that other calls go on; what is written while the sweep runs may stay. The deadline is 60 s by default; \#
+        where it passes first, `data.done` of the error says how many were deleted.","paramStructure":"either",\#
+        "params":[{"name":"pattern","description":"Glob over the whole key: `*` for anything, `?` for one byte, \#
+        `[a-z]` for one of several, `\\` before a character that stands for itself.","required":false,\#
         "schema":{"$ref":"#/components/schemas/pattern"}},{"name":"namespace","description":"Namespace that the name \#
         belongs to; without it, the one that has no name. Its class gives the default life.","required":false,\#
         "schema":{"$ref":"#/components/schemas/namespace"}},{"name":"all","description":"Clear the whole cache.",\#
@@ -816,14 +817,14 @@ public enum OpenRPC {
         "value":{"acquired":false,"holder":{"label":"nightly report","host":"app-1","since_at_ms":1763625600000},\#
         "retry_after_ms":30000}}}],"x-idempotency":"non_idempotent","x-since":"0.1.0","x-deadline_ms":5000},\#
         {"name":"lock.break","summary":"Takes a lock from whoever holds it, in two steps.","description":"For \#
-        operators. The lease is marked as revoked: it is not renewed any more, and its holder is told (`lock.lost` \#
-        with `broken`). The lock is granted again when the holder releases it or its connection ends, at the latest \#
-        when its life is over.","paramStructure":"either","params":[{"name":"name","description":"Name of the lock: \#
-        text of at least one byte; 1 KiB of UTF-8 is the default limit.","required":true,\#
-        "schema":{"$ref":"#/components/schemas/lock_name"}}],"result":{"name":"result","description":"Whether \#
-        somebody held it.","schema":{"type":"object","required":["broken"],\#
-        "properties":{"broken":{"description":"False where nobody held it, or its lease was revoked before.",\#
-        "type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        operators: without a policy that grants it nobody may call it. The lease is marked as revoked: it is not \#
+        renewed any more, and its holder is told (`lock.lost` with `broken`). The lock is granted again when the \#
+        holder releases it or its connection ends, at the latest when its life is over.","paramStructure":"either",\#
+        "params":[{"name":"name","description":"Name of the lock: text of at least one byte; 1 KiB of UTF-8 is the \#
+        default limit.","required":true,"schema":{"$ref":"#/components/schemas/lock_name"}}],\#
+        "result":{"name":"result","description":"Whether somebody held it.","schema":{"type":"object",\#
+        "required":["broken"],"properties":{"broken":{"description":"False where nobody held it, or its lease was \#
+        revoked before.","type":"boolean"}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/too_large"},{"$ref":"#/components/errors/ambiguous"},\#
@@ -1301,15 +1302,16 @@ public enum OpenRPC {
         "result":{"name":"result","value":{"found":false}}},{"name":"text that cannot be a token",\#
         "params":[{"name":"token","value":"hello"}],"result":{"name":"result","value":{"found":false}}}],\#
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.keys","summary":"Counts \#
-        sessions by the key that encrypts them.","description":"Walks through the state store in bounded steps. A key \#
-        may be removed once no session is counted under it, and ten minutes have passed in which requests may be \#
-        remembered.","paramStructure":"either","params":[],"result":{"name":"result","description":"The keys.",\#
-        "schema":{"type":"object","required":["keys"],"properties":{"keys":{"description":"Each key that the agent \#
-        holds or a session names; the primary one first.","type":"array","items":{"type":"object","required":["id",\#
-        "primary","held","sessions"],"properties":{"id":{"description":"Name of the key, derived from it.",\#
-        "type":"string"},"primary":{"description":"Whether new writes use it.","type":"boolean"},\#
-        "held":{"description":"Whether this agent has it.","type":"boolean"},"sessions":{"description":"Sessions \#
-        under it.","type":"integer","minimum":0}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
+        sessions by the key that encrypts them.","description":"For operators: without a policy that grants it nobody \#
+        may call it. Walks through the state store in bounded steps. A key may be removed once no session is counted \#
+        under it, and ten minutes have passed in which requests may be remembered.","paramStructure":"either",\#
+        "params":[],"result":{"name":"result","description":"The keys.","schema":{"type":"object","required":["keys"],\#
+        "properties":{"keys":{"description":"Each key that the agent holds or a session names; the primary one \#
+        first.","type":"array","items":{"type":"object","required":["id","primary","held","sessions"],\#
+        "properties":{"id":{"description":"Name of the key, derived from it.","type":"string"},\#
+        "primary":{"description":"Whether new writes use it.","type":"boolean"},"held":{"description":"Whether this \#
+        agent has it.","type":"boolean"},"sessions":{"description":"Sessions under it.","type":"integer",\#
+        "minimum":0}}}}}}},"errors":[{"$ref":"#/components/errors/invalid_params"},\#
         {"$ref":"#/components/errors/unavailable"},{"$ref":"#/components/errors/deadline_exceeded"},\#
         {"$ref":"#/components/errors/overloaded"},{"$ref":"#/components/errors/forbidden"},\#
         {"$ref":"#/components/errors/valkey_error"},{"$ref":"#/components/errors/shutting_down"}],\#
@@ -1338,16 +1340,17 @@ public enum OpenRPC {
         "created_at_ms":1767225600000,"seen_at_ms":1767225600000,"expires_at_ms":1769817600000}]}}},{"name":"nobody",\#
         "params":[{"name":"subject","value":"user:43"}],"result":{"name":"result","value":{"sessions":[]}}}],\#
         "x-idempotency":"read","x-since":"0.1.0","x-deadline_ms":5000},{"name":"session.rekey","summary":"Encrypts \#
-        every session under the primary key.","description":"Walks through the state store in bounded steps and \#
-        writes anew what another key than the primary one sealed; sessions stay usable, with version, life and token. \#
-        To be called after a new primary key was taken up, and again until `session.keys` counts none under the old \#
-        one. Where the deadline ends first, `data.done` says how many were rewritten, and the next call goes on. \#
-        Where none is left, the key by which subjects are hashed is not kept any more under master keys that this \#
-        agent does not hold: call it through an agent that holds all keys that are in use.","paramStructure":"either",\#
-        "params":[],"result":{"name":"result","description":"What was rewritten.","schema":{"type":"object",\#
-        "required":["rewritten","left"],"properties":{"rewritten":{"description":"Sessions that are now under the \#
-        primary key.","type":"integer","minimum":0},"left":{"description":"Sessions that are not, because this agent \#
-        cannot decrypt them or they changed all the time.","type":"integer","minimum":0}}}},\#
+        every session under the primary key.","description":"For operators: without a policy that grants it nobody \#
+        may call it. Walks through the state store in bounded steps and writes anew what another key than the primary \#
+        one sealed; sessions stay usable, with version, life and token. To be called after a new primary key was \#
+        taken up, and again until `session.keys` counts none under the old one. Where the deadline ends first, \#
+        `data.done` says how many were rewritten, and the next call goes on. Where none is left, the key by which \#
+        subjects are hashed is not kept any more under master keys that this agent does not hold: call it through an \#
+        agent that holds all keys that are in use.","paramStructure":"either","params":[],"result":{"name":"result",\#
+        "description":"What was rewritten.","schema":{"type":"object","required":["rewritten","left"],\#
+        "properties":{"rewritten":{"description":"Sessions that are now under the primary key.","type":"integer",\#
+        "minimum":0},"left":{"description":"Sessions that are not, because this agent cannot decrypt them or they \#
+        changed all the time.","type":"integer","minimum":0}}}},\#
         "errors":[{"$ref":"#/components/errors/invalid_params"},{"$ref":"#/components/errors/unavailable"},\#
         {"$ref":"#/components/errors/deadline_exceeded"},{"$ref":"#/components/errors/overloaded"},\#
         {"$ref":"#/components/errors/forbidden"},{"$ref":"#/components/errors/too_large"},\#
@@ -1610,9 +1613,10 @@ public enum OpenRPC {
         "x-since":"0.1.0","x-deadline_ms":5000},{"name":"topic.trim","summary":"Removes the oldest messages of a \#
         topic.","description":"In bounded steps, between which others are served. Messages that a group has not \#
         handled stay, and all behind them, unless `force` is true: then the group's subscribers are told by \#
-        `topic.gap` (`trimmed`). Without a group nothing holds messages back.","paramStructure":"either",\#
-        "params":[{"name":"topic","description":"Name of a topic: text of at least one byte without `{` and `}`; 1 \#
-        KiB of UTF-8 is the default limit. Names that end with `.dead` are those of dead letters.","required":true,\#
+        `topic.gap` (`trimmed`). `force` is for operators: without a policy that grants it nobody may call it so. \#
+        Without a group nothing holds messages back.","paramStructure":"either","params":[{"name":"topic",\#
+        "description":"Name of a topic: text of at least one byte without `{` and `}`; 1 KiB of UTF-8 is the default \#
+        limit. Names that end with `.dead` are those of dead letters.","required":true,\#
         "schema":{"$ref":"#/components/schemas/topic"}},{"name":"length_max","description":"Most messages that stay.",\#
         "required":false,"schema":{"description":"Most messages that stay.","type":"integer","minimum":0,\#
         "maximum":1000000000}},{"name":"age_max_ms","description":"Greatest age of those that stay, in milliseconds, \#
@@ -1644,11 +1648,11 @@ public enum OpenRPC {
         "result":{"name":"result","value":{"unsubscribed":false}}}],"x-idempotency":"idempotent","x-since":"0.1.0",\#
         "x-deadline_ms":5000},{"name":"valkey.call","summary":"Sends one command to Valkey as it is.",\#
         "description":"A way out for operators, past everything that the agent sees to: prefixes, encryption and \#
-        copies in memory. Not even the rule for operators grants it: a rule of the policy must name it. It is sent \#
-        once and never again. Commands that block, or that change the connection which all callers share, are \#
-        refused. One round trip.","paramStructure":"either","params":[{"name":"args","description":"The command's \#
-        words.","required":true,"schema":{"description":"The command's words.","type":"array","minItems":1,\#
-        "maxItems":1024,"items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
+        copies in memory. Without a policy that names it nobody may call it, operators neither. It is sent once and \#
+        never again. Commands that block, or that change the connection which all callers share, are refused. One \#
+        round trip.","paramStructure":"either","params":[{"name":"args","description":"The command's words.",\#
+        "required":true,"schema":{"description":"The command's words.","type":"array","minItems":1,"maxItems":1024,\#
+        "items":{"type":"string"}}},{"name":"store","description":"Which store.","required":false,\#
         "schema":{"type":"string","enum":["cache","state"],"default":"cache"}}],"result":{"name":"result",\#
         "description":"The reply.","schema":{"type":"object","required":["reply"],\#
         "properties":{"reply":{"description":"A string, a number, null or an array of these; bytes that are not UTF-8 \#

@@ -93,14 +93,11 @@ struct MethodSource {
     }
 
     private func writeOperators(_ source: inout SourceText) {
-        source.documentation("Whether only those may call it whom a policy grants it by name.")
-        source.block("public var isOperator: Bool") { source in
-            let members = methods.filter(\.isOperator).map { ".\(SwiftName.member($0.name))" }
-            source.line("switch self {")
-            source.switchCase("case \(members.joined(separator: ", ")):", "true")
-            source.line("default: false")
-            source.line("}")
-        }
+        source.documentation("Whether only operators may call it, whom a policy names.")
+        writeTruth("isOperator", of: methods.filter(\.isOperator), &source)
+        source.line()
+        source.documentation("Whether a policy grants it to none but those rules that name the method.")
+        writeTruth("isOnlyGrantedByName", of: methods.filter(\.isOnlyGrantedByName), &source)
         source.line()
         source.documentation("Boolean parameters that, where one is true, make a call one of an operator.")
         source.block("public var operatorParameters: [StaticString]") { source in
@@ -110,6 +107,17 @@ struct MethodSource {
                 source.line("case .\(SwiftName.member(method.name)): [\(names)]")
             }
             source.line("default: []")
+            source.line("}")
+        }
+    }
+
+    /// Writes a property that is true of some methods, of one at least.
+    private func writeTruth(_ name: String, of methods: [MethodFile], _ source: inout SourceText) {
+        source.block("public var \(name): Bool") { source in
+            let members = methods.map { ".\(SwiftName.member($0.name))" }
+            source.line("switch self {")
+            source.switchCase("case \(members.joined(separator: ", ")):", "true")
+            source.line("default: false")
             source.line("}")
         }
     }

@@ -51,12 +51,7 @@ struct ReferencePages {
         var text = "## `\(method.name)`\n\n\(method.summary) \(method.description)\n\n"
         text += "Since \(method.since) · \(Self.words(method.idempotency))"
         text += " · deadline \(method.deadlineMilliseconds) ms unless `_meta` says otherwise\n\n"
-        if method.isOperator {
-            text += "For operators: a rule of the policy must grant it by its name.\n\n"
-        } else if !method.operatorParameters.isEmpty {
-            let names = method.operatorParameters.map { "`\($0)`" }.joined(separator: " or ")
-            text += "With \(names) it is for operators: a rule of the policy must grant it by its name.\n\n"
-        }
+        text += Self.grant(of: method)
         if method.fields.parameters.isEmpty {
             text += "No parameters.\n"
         } else {
@@ -109,6 +104,18 @@ extension ReferencePages {
         case .idempotent: "doing it twice is doing it once"
         case .nonIdempotent: "doing it twice is not doing it once"
         }
+    }
+
+    /// What grants a method of operators: a paragraph; nothing of other methods.
+    private static func grant(of method: MethodFile) -> String {
+        let rule = "a rule of the [policy](../explanation/identity.md) grants it, by "
+        let trust = " or by `\"operator\": true`.\n\n"
+        if method.isOnlyGrantedByName { return "For operators: \(rule)its name alone.\n\n" }
+        if method.isOperator { return "For operators: \(rule)its name\(trust)" }
+        guard !method.operatorParameters.isEmpty else { return "" }
+        let names = method.operatorParameters.map { "`\($0)`" }.joined(separator: " or ")
+        let grants = method.operatorParameters.map { "`\(method.name):\($0)`" }.joined(separator: " or ")
+        return "With \(names) it is for operators: \(rule)\(grants)\(trust)"
     }
 
     private static func type(_ schema: Schema, _ definitions: Definitions) throws(ProtoFault) -> String {

@@ -25,8 +25,10 @@ struct MethodFile {
     let description: String
     /// What doing it twice means.
     let idempotency: Idempotency
-    /// Whether only those may call it whom a policy grants it by name.
+    /// Whether only operators may call it.
     let isOperator: Bool
+    /// Whether only those of them may call it to whom a policy grants it by its name.
+    let isOnlyGrantedByName: Bool
     /// Boolean parameters that, where they are true, make a call one of an operator.
     let operatorParameters: [String]
     /// Bound on a call that brings none, in milliseconds.
@@ -68,7 +70,8 @@ struct MethodFile {
             throw try member("idempotency").fault("must be read, idempotent or non_idempotent")
         }
         self.idempotency = idempotency
-        isOperator = members["operator"]?.document == true
+        isOnlyGrantedByName = members["operator"]?.document == "by_name"
+        isOperator = isOnlyGrantedByName || members["operator"]?.document == true
         operatorParameters = isOperator ? [] : try members["operator"]?.names() ?? []
         deadlineMilliseconds = try members["deadline_ms"]?.integer() ?? Self.deadlineDefault
         fields = try Fields(params: try member("params"), rules: members["rules"], definitions)
