@@ -98,7 +98,7 @@ struct Execution {
         do throws(CommandError) {
             // The lock may have been waited for: its life did not begin when it was asked for.
             if holding.deadlines.isWorn(at: .now) { try holding.renew() }
-            running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(fence)"])
+            running = try ProtectedCommand.start(command, variables: ["\(CommandUsage.fenceVariable)=\(fence)"])
         } catch {
             holding.release()
             throw error
@@ -146,7 +146,7 @@ struct Execution {
             if news.method == "leader.elected" { term = news.params?["term"]?.integer }
         }
         let life = params.value("ttl_ms")?.integer ?? 15_000
-        let running = try ProtectedCommand.start(command, variables: ["SQUIRE_FENCE=\(term ?? 0)"])
+        let running = try ProtectedCommand.start(command, variables: ["\(CommandUsage.fenceVariable)=\(term ?? 0)"])
         var end: Instant?
         while running.mustBeWaitedFor(isAsked: end != nil) {
             let now = Instant.now

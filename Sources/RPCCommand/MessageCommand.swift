@@ -6,14 +6,9 @@ import RPCUsage
 
 /// A shell command that handles messages: one process for each, with the message on its standard input.
 ///
-/// Its output is this program's. `SQUIRE_MESSAGE_ID`, `SQUIRE_DELIVERIES`, `SQUIRE_ORDER_KEY` and `SQUIRE_CHANNEL` say in
-/// its environment what the message's members of these names say, where it has them.
+/// Its output is this program's. What the message says of itself is in its environment
+/// (``CommandUsage/messageVariables``).
 struct MessageCommand {
-    private static let variables = [
-        ("id", "SQUIRE_MESSAGE_ID"), ("deliveries", "SQUIRE_DELIVERIES"), ("order_key", "SQUIRE_ORDER_KEY"),
-        ("channel", "SQUIRE_CHANNEL"),
-    ]
-
     private let text: String
     private let output: ResultOutput
 
@@ -62,7 +57,7 @@ struct MessageCommand {
     }
 
     private func command(_ message: JSONFragment, input: Int32) -> ChildProcess.Command {
-        let values = Self.variables.compactMap { member, variable in
+        let values = CommandUsage.messageVariables.compactMap { member, variable, _ in
             message[member].map { "\(variable)=\($0.string ?? $0.text)" }
         }
         // A text with a NUL cannot be handed to a program.

@@ -26,6 +26,18 @@ public enum CommandUsage {
         ("name=@FILE", "the content of a file, name=- of standard input; name:=@FILE and name:=- as JSON"),
     ]
 
+    /// What the command of `--exec` finds in its environment: a member of the message, the variable that says the same
+    /// where the message has it, and what it is.
+    public static let messageVariables: [(member: String, variable: String, meaning: String)] = [
+        ("id", "SQUIRE_MESSAGE_ID", "the message's id, of a topic"),
+        ("deliveries", "SQUIRE_DELIVERIES", "how often the message was delivered by now, of a topic"),
+        ("order_key", "SQUIRE_ORDER_KEY", "the message's order key, of a topic"),
+        ("channel", "SQUIRE_CHANNEL", "the channel that the message came over, of a channel or a pattern"),
+    ]
+
+    /// The variable with the fence under which a command of `lock.exec` or `leader.exec` runs.
+    public static let fenceVariable = "SQUIRE_FENCE"
+
     /// What to know of every call: a paragraph each.
     public static let notes = [
         "Each call has a connection of its own, and what belongs to a connection ends with it: a lock that lock.acquire "

@@ -3,7 +3,7 @@
 /// The numbers are part of the contract.
 public enum ExitStatus: Int32, CaseIterable, Sendable {
     case done = 0
-    /// The agent answered with an error, or the answer has no such member.
+    /// The agent answered with an error, the answer has no such member, or a message's command failed.
     case errorReply = 1
     /// No agent could be reached, or it went away.
     case unreachable = 2
@@ -39,7 +39,9 @@ public enum ExitStatus: Int32, CaseIterable, Sendable {
     public var meaning: String {
         switch self {
         case .done: "The call was carried out, and its answer is not no."
-        case .errorReply: "The agent answered with an error, or the answer has no such member."
+        case .errorReply:
+            "The agent answered with an error, the answer has no such member, or a command of `--exec` ended with another "
+                + "status than 0."
         case .unreachable: "No agent can be reached, or it went away."
         case .usage: "The command line makes no sense."
         case .answerIsNo:

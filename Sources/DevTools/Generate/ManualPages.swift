@@ -50,11 +50,21 @@ struct ManualPages {
         for method in contract.methods { page.definition(method.name, method.summary) }
         page.section("exit status")
         for status in ExitStatus.allCases { page.definition("\(status.rawValue)", status.meaning) }
+        page.paragraph(
+            "Where `lock.exec` or `leader.exec` ran its command, the status is the command's, or 128 and the number of the "
+                + "signal that ended it."
+        )
         page.section("environment")
         page.definition(
             "SQUIRE_SOCKET",
             "Path of the agent's socket. \(Self.sockets); then that of the host's own agent."
         )
+        page.paragraph("A command that `--exec` runs finds in its own environment what the message says of itself:")
+        for (_, variable, meaning) in CommandUsage.messageVariables {
+            page.definition(variable, Self.sentence(meaning))
+        }
+        page.paragraph("One that `lock.exec` or `leader.exec` runs finds there:")
+        page.definition(CommandUsage.fenceVariable, "The fence of the lock, or the term of the lead.")
         page.section("examples")
         page.example(CommandUsage.examples)
         page.paragraph("Completion of command lines, for bash:")
