@@ -50,8 +50,7 @@ struct ConfigurationReader {
     ) {
         do throws(Refusal) {
             let document = try value()
-            // Where the default depends on the host, null in the file means that nothing was given.
-            if document.isNull, option.defaultRule != nil { return }
+            if document.isNull, option.isNullAbsent { return }
             try option.set(document, in: &configuration)
             configuration.origins[option.name] = origin
             faulty.remove(option.name)

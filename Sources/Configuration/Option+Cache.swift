@@ -74,17 +74,19 @@ extension Option {
     /// The options of a namespace, its life first.
     public static func all(ofNamespace name: String) -> [Option] {
         [
-            life(ofNamespace: name),
+            life(ofNamespace: name, defaultRule: common("ttl_ms")),
             Option(
                 "namespaces.\(name).tier",
                 \.cache[tierIn: name],
                 .choice(tiers),
+                defaultRule: common("tier"),
                 "Where cache entries in the namespace `\(name)` are kept."
             ),
             Option(
                 "namespaces.\(name).degraded",
                 \.cache[degradedIn: name],
                 .choice(degradedModes),
+                defaultRule: common("degraded"),
                 "What a read in the namespace `\(name)` is while Valkey is away."
             ),
             Option(
@@ -100,30 +102,40 @@ extension Option {
                 "namespaces.\(name).ttl_jitter_percent",
                 \.cache[jitterIn: name],
                 .count(0...50),
+                defaultRule: common("ttl_jitter_percent"),
                 "By how much lives in the namespace `\(name)` are shortened at random, at most."
             ),
             Option(
                 "namespaces.\(name).compress_bytes",
                 \.cache[compressBytesIn: name],
                 .count(0...64 << 20),
+                defaultRule: common("compress_bytes"),
                 "Size from which values in the namespace `\(name)` are compressed; 0 for never."
             ),
             Option(
                 "namespaces.\(name).encrypt",
                 \.cache[isEncryptedIn: name],
                 .boolean,
+                defaultRule: common("encrypt"),
                 "Whether values in the namespace `\(name)` are encrypted in Valkey."
             ),
         ]
     }
 
-    /// The life of entries in a namespace.
-    static func life(ofNamespace name: String, variables: [Variable] = []) -> Option {
+    /// The default of what a namespace may have of its own, in words.
+    private static func common(_ level: String) -> String {
+        "that of `cache.\(level)`"
+    }
+
+    /// The life of entries in a namespace; `null` is one without an end.
+    static func life(ofNamespace name: String, variables: [Variable] = [], defaultRule: String? = nil) -> Option {
         Option(
             "namespaces.\(name).ttl_ms",
             \.cache[lifeIn: name],
             .life,
             variables: variables,
+            defaultRule: defaultRule,
+            isNullAbsent: false,
             "Life of a cache entry in the namespace `\(name)` whose writer names none."
         )
     }

@@ -2,8 +2,25 @@ import JSON
 import Linux
 
 extension Option {
-    /// Who is served, and on which sockets.
-    static let identity: [Option] = [
+    /// On which sockets clients are served.
+    static let listening: [Option] = [
+        Option(
+            "socket.path",
+            \.socket.path,
+            .absolutePath(bytesMax: Socket.pathBytesMax),
+            flag: .socket,
+            variables: [Variable("SQUIRE_SOCKET")],
+            defaultRule: "`/run/squire/squire.sock` as root or under systemd, else `squire/squire.sock` in "
+                + "`$XDG_RUNTIME_DIR`, else `/tmp/squire-<uid>/squire.sock`",
+            "The Unix socket on which clients are served."
+        ),
+        Option(
+            "socket.mode",
+            \.socket.mode,
+            .mode,
+            defaultRule: "`0660` as root, else `0600`",
+            "Permissions of the socket: who may write to it may connect."
+        ),
         Option(
             "socket.group",
             \.socket.group,
@@ -19,6 +36,10 @@ extension Option {
             "Further sockets, such as one for each tenant: objects with `name`, `path` and, unlike those of the main one "
                 + "named `main`, `mode` and `group`. Rules of the policy can speak of a socket by its name."
         ),
+    ]
+
+    /// Who is served.
+    static let policy: [Option] = [
         Option(
             "policy.file",
             \.policy.file,
@@ -27,7 +48,7 @@ extension Option {
                 "the standard policy: root, the agent's user and the socket's group may call everything but the "
                 + "methods of operators",
             "Who may call what; only root or the agent's user may be able to write to it. Read again on SIGHUP."
-        ),
+        )
     ]
 }
 

@@ -4,8 +4,8 @@ import Linux
 extension Option {
     /// Every option, in the order of the reference and of the example.
     public static let all: [Option] =
-        host + identity + audit + stores + access + embedded + entries + sessions + messages + connectionLimits
-        + agentLimits + [
+        listening + host + policy + audit + stores + access + embedded + entries + sessions + messages
+        + connectionLimits + agentLimits + [
             Option(
                 "shutdown.grace_ms",
                 \.shutdown.grace,
@@ -15,23 +15,6 @@ extension Option {
         ]
 
     private static let host: [Option] = [
-        Option(
-            "socket.path",
-            \.socket.path,
-            .absolutePath(bytesMax: Socket.pathBytesMax),
-            flag: .socket,
-            variables: [Variable("SQUIRE_SOCKET")],
-            defaultRule: "`/run/squire/squire.sock` as root or under systemd, else `squire/squire.sock` in "
-                + "`$XDG_RUNTIME_DIR`, else `/tmp/squire-<uid>/squire.sock`",
-            "The Unix socket on which clients are served."
-        ),
-        Option(
-            "socket.mode",
-            \.socket.mode,
-            .mode,
-            defaultRule: "`0660` as root, else `0600`",
-            "Permissions of the socket: who may write to it may connect."
-        ),
         Option(
             "state_directory",
             \.stateDirectory,

@@ -12,8 +12,10 @@ public struct Option: Sendable {
     public let variables: [Variable]
     /// The flag that sets it.
     public let flag: Flag?
-    /// What holds without a value, in words, where that depends on the host: in the file it is then `null`.
+    /// What holds without a value, in words, where that depends on the host or on another option.
     public let defaultRule: String?
+    /// Whether `null` in the file says the same as no value; else it is a value like others, if it is one at all.
+    let isNullAbsent: Bool
     /// Whether a variable or a flag holds a text; else it holds a number or `null`.
     let isText: Bool
     private let kindSchema: DocumentObject
@@ -28,6 +30,7 @@ public struct Option: Sendable {
         flag: Flag? = nil,
         variables: [Variable] = [],
         defaultRule: String? = nil,
+        isNullAbsent: Bool? = nil,
         _ summary: String
     ) {
         self.name = name
@@ -35,6 +38,7 @@ public struct Option: Sendable {
         self.flag = flag
         self.variables = [.own(of: name)] + variables
         self.defaultRule = defaultRule
+        self.isNullAbsent = isNullAbsent ?? (defaultRule != nil)
         expectation = kind.expectation
         isText = kind.isText
         kindSchema = kind.schema
@@ -64,8 +68,8 @@ public struct Option: Sendable {
         var schema = DocumentObject()
         schema["description"] = .string(summary + (defaultRule.map { " By default \($0)." } ?? ""))
         for member in kindSchema { schema[member.name] = member.value }
-        if defaultRule != nil, let type = schema["type"] { schema["type"] = [type, "null"] }
-        if defaultRule != nil, let choices = schema["enum"]?.array { schema["enum"] = .array(choices + [.null]) }
+        if isNullAbsent, let type = schema["type"] { schema["type"] = [type, "null"] }
+        if isNullAbsent, let choices = schema["enum"]?.array { schema["enum"] = .array(choices + [.null]) }
         schema["default"] = defaultValue
         return .object(schema)
     }

@@ -40,7 +40,7 @@ extension OptionKind where Value == TelemetryAddress {
     /// A port of the loopback interface, or the path of a Unix socket.
     static var telemetryAddress: OptionKind {
         OptionKind(
-            expectation: "127.0.0.1:PORT, [::1]:PORT or the absolute path of a Unix socket",
+            expectation: "127.0.0.1:PORT, [::1]:PORT, localhost:PORT or the absolute path of a Unix socket",
             schema: DocumentObject([
                 ("type", "string"), ("pattern", "^(/|(127\\.0\\.0\\.1|localhost|\\[::1\\]):[0-9]{1,5}$)"),
             ]),

@@ -23,7 +23,12 @@ struct FaultTests {
             (#"{"log": {"slow_ms": -1}}"#, "log.slow_ms must be an integer from 0 to 3600000"),
             (
                 #"{"telemetry": {"listen": "0.0.0.0:80"}}"#,
-                "telemetry.listen must be 127.0.0.1:PORT, [::1]:PORT or the absolute path of a Unix socket"
+                "telemetry.listen must be 127.0.0.1:PORT, [::1]:PORT, localhost:PORT or the absolute path of a Unix "
+                    + "socket"
+            ),
+            (
+                #"{"namespaces": {"a": {"class": null}}}"#,
+                #"namespaces.a.class must be "public", "internal", "confidential" or "restricted""#
             ),
             (#"{"log": {"level": 3}}"#, #"log.level must be "error", "warning", "notice", "info" or "debug""#),
             (

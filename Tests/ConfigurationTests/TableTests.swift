@@ -87,6 +87,18 @@ struct TableTests {
         for flag in Flag.allCases { #expect(page.contains("| `\(flag.usage)` |")) }
     }
 
+    @Test("Options of a section stand together, so that reference and manual have each once")
+    func sections() throws {
+        let levels = Option.all.map { String($0.name.prefix { $0 != "." }) }
+        var sections: [String] = []
+        for level in levels where sections.last != level { sections.append(level) }
+        #expect(Set(sections).count == sections.count, "\(sections)")
+        for (path, mark) in [("docs/reference/configuration.md", "## "), ("docs/man/squire.json.5", ".SS ")] {
+            let headings = try File.text(Self.path(path)).split(separator: "\n").filter { $0.hasPrefix(mark) }
+            #expect(headings.count > 10 && Set(headings).count == headings.count, "\(path)")
+        }
+    }
+
     @Test("null is taken where the default is told in words, and for lives, as the reference says")
     func null() async throws {
         for option in Option.all {
@@ -98,6 +110,27 @@ struct TableTests {
         }
         let page = try File.text(Self.path("docs/reference/configuration.md"))
         #expect(page.contains("every other option refuses it"))
+    }
+
+    @Test("null in a namespace is what holds for all entries, and for its life no end")
+    func nullInNamespaces() async throws {
+        let text = """
+            {"cache": {"tier": "valkey", "degraded": "error", "ttl_jitter_percent": 5, "compress_bytes": 6, "encrypt": true},
+             "namespaces": {"a": {"tier": null, "degraded": null, "ttl_jitter_percent": null, "compress_bytes": null,
+              "encrypt": null, "ttl_ms": null}}}
+            """
+        let configuration = try await Loading.configuration(text)
+        let cache = configuration.cache
+        #expect(cache[tierIn: "a"] == "valkey" && cache[degradedIn: "a"] == "error")
+        #expect(cache[jitterIn: "a"] == 5 && cache[compressBytesIn: "a"] == 6 && cache[isEncryptedIn: "a"])
+        #expect(cache[lifeIn: "a"] == nil && cache[lifeIn: "b"] == .seconds(300))
+        #expect(configuration.shown("namespaces.a.tier") == nil)
+        #expect(configuration.shown("namespaces.a.ttl_ms") == "null file")
+        for option in Option.all(ofNamespace: "a") {
+            let level = option.name.split(separator: ".").last ?? ""
+            let faults = try await Loading.faults(#"{"namespaces": {"a": {"\#(level)": null}}}"#)
+            #expect(faults.isEmpty == (option.defaultRule != nil), "\(option.name)")
+        }
     }
 
     @Test(

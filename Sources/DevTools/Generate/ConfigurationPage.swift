@@ -11,7 +11,7 @@ struct ConfigurationPage {
         `squired` needs none: without any it serves on its default socket and starts Valkey servers of its own. What is
         to be different stands in one JSON file, in environment variables or in flags; flags beat variables, variables
         beat the file, the file beats the defaults. `squired --print-config` shows every option, its value and where
-        that comes from, as does the method `agent.config`; `squired --check-config` says what is wrong and ends.
+        that comes from, as `agent.config` tells operators; `squired --check-config` says what is wrong and ends.
 
         [`config/squire.json`](../../config/squire.json) holds every option at its default, and
         [`config/squire.schema.json`](../../config/squire.schema.json) is its schema, for editors. A file needs only
@@ -56,22 +56,16 @@ struct ConfigurationPage {
         var text = "\n## `\(section)`\n\n"
         if let summary = Section.all.first(where: { $0.name == section })?.summary { text += summary + "\n\n" }
         text += "| option | must be | default | meaning |\n|---|---|---|---|\n"
-        for option in Option.all where Self.section(of: option) == section { text += row(option, value(of: option)) }
+        for option in Option.all where Self.section(of: option) == section { text += row(option) }
         if section == "namespaces" {
-            for option in Option.all(ofNamespace: "<name>") {
-                let level = option.name.split(separator: ".").last ?? ""
-                text += row(option, level == "class" ? "`\"internal\"`" : "that of `cache.\(level)`")
-            }
+            for option in Option.all(ofNamespace: "<name>") { text += row(option) }
         }
         return text
     }
 
-    private func row(_ option: Option, _ value: String) -> String {
-        "| `\(option.name)` | \(Self.cell(option.expectation)) | \(value) | \(Self.cell(option.summary)) |\n"
-    }
-
-    private func value(of option: Option) -> String {
-        option.defaultRule ?? "`\(option.defaultValue.text(style: .compact))`"
+    private func row(_ option: Option) -> String {
+        let value = option.defaultRule ?? "`\(option.defaultValue.text(style: .compact))`"
+        return "| `\(option.name)` | \(Self.cell(option.expectation)) | \(value) | \(Self.cell(option.summary)) |\n"
     }
 
     private var relations: String {

@@ -92,8 +92,8 @@ struct ManualPages {
         var section = ""
         for option in Option.all {
             let name = String(option.name.prefix { $0 != "." })
-            if name != section { page.part(heading(name)) }
-            section = name
+            if heading(name) != section { page.part(heading(name)) }
+            section = heading(name)
             page.definition(option.name, describe(option))
             // What any namespace may have of its own stands behind the lives of those that are known by name.
             guard name == "namespaces",
@@ -124,7 +124,7 @@ struct ManualPages {
     }
 
     private func heading(_ name: String) -> String {
-        Section.all.first { $0.name == name }.map { String($0.summary.dropLast()) } ?? "Files"
+        Section.all.first { $0.name == name }.map { String($0.summary.dropLast()) } ?? "On the first level of the file"
     }
 
     private func describe(_ option: Option) -> String {
