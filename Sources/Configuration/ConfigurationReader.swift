@@ -156,6 +156,19 @@ extension ConfigurationReader {
                 try option.value(of: text, isInSeconds: variable.isInSeconds)
             }
         }
+        refuseNamespaceVariables()
+    }
+
+    /// Finds variables that would set what only the file can: whoever gives one believes that it counts.
+    private mutating func refuseNamespaceVariables() {
+        let known = Set(Option.all.flatMap(\.variables).map(\.name))
+        let names = Option.all.map { $0.name.split(separator: ".") }.filter { $0.first == "namespaces" }.map { $0[1] }
+        let list = names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+        let reason = "sets nothing: of namespaces only ttl_ms of \(list) has a variable, all else is in the file"
+        for name in configuration.sources.environment.names(withPrefix: Variable.own(of: "namespaces.").name)
+        where !known.contains(name) {
+            faults.append(ConfigurationFault("\(Printable.text(name)) \(reason)"))
+        }
     }
 
     private mutating func readFlags() {

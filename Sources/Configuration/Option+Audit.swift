@@ -49,6 +49,7 @@ extension OptionKind where Value == [String] {
                 ("type", "array"), ("uniqueItems", true),
                 ("items", ["type": "string", "enum": .array(known.map { .string($0) })]),
             ]),
+            listForm: "with commas between its words",
             decode: { (document) throws(Refusal) in
                 // A variable gives a text.
                 let listed = document.string.map { text in

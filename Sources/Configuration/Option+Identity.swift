@@ -106,6 +106,7 @@ extension OptionKind where Value == [Configuration.TenantSocket] {
                     ]
                 ),
             ]),
+            listForm: "as JSON",
             decode: { (document) throws(Refusal) in
                 // A variable gives a text.
                 let listed = document.string.flatMap { try? Document.parse($0) }

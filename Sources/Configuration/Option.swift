@@ -12,6 +12,8 @@ public struct Option: Sendable {
     public let variables: [Variable]
     /// The flag that sets it.
     public let flag: Flag?
+    /// How a variable gives a list, as it goes behind "is given"; nil where the option takes none.
+    public let listForm: String?
     /// What holds without a value, in words, where that depends on the host or on another option.
     public let defaultRule: String?
     /// Whether `null` in the file says the same as no value; else it is a value like others, if it is one at all.
@@ -40,6 +42,7 @@ public struct Option: Sendable {
         self.defaultRule = defaultRule
         self.isNullAbsent = isNullAbsent ?? (defaultRule != nil)
         expectation = kind.expectation
+        listForm = kind.listForm
         isText = kind.isText
         kindSchema = kind.schema
         read = { configuration in kind.encode(configuration[keyPath: member]) }

@@ -99,6 +99,7 @@ extension OptionKind where Value == [String] {
             schema: DocumentObject([
                 ("type", "array"), ("items", .object(path.schema)), ("maxItems", .integer(Int64(count))),
             ]),
+            listForm: "with colons between its paths",
             decode: { (document) throws(Refusal) in
                 // A variable gives a text.
                 let listed = document.string.map { text in

@@ -8,6 +8,8 @@ struct OptionKind<Value: Sendable>: Sendable {
     let schema: DocumentObject
     /// Whether a variable or flag holds a text; else it holds a number or `null`, as JSON has them.
     let isText: Bool
+    /// How a variable gives a list, as it goes behind "is given"; nil where a value is none.
+    let listForm: String?
     /// Reads a value from the file.
     let decode: @Sendable (Document) throws(Refusal) -> Value
     /// Shows a value, without what is secret in it.
@@ -18,12 +20,14 @@ struct OptionKind<Value: Sendable>: Sendable {
         expectation: String,
         schema: DocumentObject,
         isText: Bool = true,
+        listForm: String? = nil,
         decode: @escaping @Sendable (Document) throws(Refusal) -> Value,
         encode: @escaping @Sendable (Value) -> Document
     ) {
         self.expectation = expectation
         self.schema = schema
         self.isText = isText
+        self.listForm = listForm
         self.decode = decode
         self.encode = encode
     }
@@ -37,6 +41,7 @@ struct OptionKind<Value: Sendable>: Sendable {
             expectation: expectation,
             schema: schema,
             isText: isText,
+            listForm: listForm,
             decode: { [decode] (document) throws(Refusal) in try other(try decode(document)) },
             encode: { [encode] value in encode(original(value)) }
         )
@@ -48,6 +53,7 @@ struct OptionKind<Value: Sendable>: Sendable {
             expectation: expectation,
             schema: schema,
             isText: isText,
+            listForm: listForm,
             decode: { [decode] (document) throws(Refusal) in try decode(document) },
             encode: { [encode] value in value.map(encode) ?? .null }
         )

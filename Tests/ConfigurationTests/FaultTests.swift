@@ -93,6 +93,23 @@ struct FaultTests {
         )
     }
 
+    @Test("A variable for what a namespace has in the file alone is a fault, others that no option has are not read")
+    func namespaceVariables() async throws {
+        let variables = [
+            "SQUIRE_NAMESPACES_RESPONSE_TTL_MS": "5", "SQUIRE_NAMESPACES_RESPONSE_ENCRYPT": "true",
+            "SQUIRE_NAMESPACES_PEOPLE_CLASS": "confidential", "SQUIRE_NAMESPACES_PEOPLE_TIER": "",
+            "SQUIRE_CHANNEL": "news", "SQUIRE_FENCE": "1", "SQUIRE_NAMESPACE": "people",
+        ]
+        let reason =
+            "sets nothing: of namespaces only ttl_ms of response, session, context and metadata has a variable, all else "
+            + "is in the file"
+        #expect(
+            try await Loading.faults(variables: variables) == [
+                "SQUIRE_NAMESPACES_PEOPLE_CLASS \(reason)", "SQUIRE_NAMESPACES_RESPONSE_ENCRYPT \(reason)",
+            ]
+        )
+    }
+
     @Test("All faults are told, and none that follows from another")
     func all() async throws {
         let text = """

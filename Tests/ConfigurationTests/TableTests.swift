@@ -99,6 +99,22 @@ struct TableTests {
         }
     }
 
+    @Test("A variable gives a list in the form that the reference says")
+    func lists() async throws {
+        let variables = [
+            "SQUIRE_SESSIONS_KEY_FILES": "/a:/b", "SQUIRE_AUDIT_CLASSES": "denials,cache",
+            "SQUIRE_SOCKETS": #"[{"name": "a", "path": "/s"}]"#,
+        ]
+        let lists = Option.all.filter { $0.listForm != nil }
+        #expect(Set(lists.map { $0.variables[0].name }) == Set(variables.keys))
+        let configuration = try await Loading.configuration(variables: variables)
+        #expect(configuration.sessions.keyFiles == ["/a", "/b"])
+        #expect(configuration.audit.classes == ["denials", "cache"])
+        #expect(configuration.sockets.map(\.path) == ["/s"])
+        let page = try File.text(Self.path("docs/reference/configuration.md"))
+        for option in lists { #expect(page.contains("\(option.listForm ?? "") (`\(option.variables[0].name)`)")) }
+    }
+
     @Test("null is taken where the default is told in words, and for lives, as the reference says")
     func null() async throws {
         for option in Option.all {

@@ -80,9 +80,13 @@ struct ConfigurationPage {
             ## Environment variables
 
             Every option has one: `SQUIRE_` and its name in capitals with `_` for each dot, such as
-            `SQUIRE_LIMITS_DEPTH_MAX`. Only namespaces beside the four above are named in the file alone. Beside them
-            there are those that other programs know too; where both are set, the one of the option's name counts. An
-            empty variable is none.
+            `SQUIRE_LIMITS_DEPTH_MAX`. Of namespaces only the four lives have one that are listed above by name; all else is
+            in the file alone, and any other variable that begins with `SQUIRE_NAMESPACES_` is a fault. An empty variable is
+            none. A list is given
+            \(Self.lists(separator: "\n")).
+
+            Beside them there are those that other programs know too; where both are set, the one of the option's name
+            counts.
 
             | variable | sets |
             |---|---|
@@ -98,6 +102,14 @@ struct ConfigurationPage {
             }
         }
         return text
+    }
+
+    /// How variables give lists: "as JSON (`SQUIRE_…`), …", with `separator` between the forms.
+    static func lists(separator: String) -> String {
+        let forms = Option.all.compactMap { option in
+            option.listForm.map { "\($0) (`\(option.variables[0].name)`)" }
+        }
+        return forms.dropLast().joined(separator: ",\(separator)") + " or\(separator)\(forms.last ?? "")"
     }
 
     private var flags: String {

@@ -103,9 +103,11 @@ struct ManualPages {
         }
         page.section("environment")
         page.paragraph(
-            "Every option has a variable, lists with commas between their words and `SQUIRE_SOCKETS` as JSON: "
-                + "`SQUIRE_` and its name in capitals with `_` for each dot, such as "
-                + "`SQUIRE_LIMITS_DEPTH_MAX`. An empty variable is none. Others that are read:"
+            "Every option has a variable: `SQUIRE_` and its name in capitals with `_` for each dot, such as "
+                + "`SQUIRE_LIMITS_DEPTH_MAX`. Of namespaces only the four lives have one that are listed above by name; all "
+                + "else is in the file alone, and any other variable that begins with `SQUIRE_NAMESPACES_` is a fault. An "
+                + "empty variable is none. A list is given "
+                + "\(ConfigurationPage.lists(separator: " ")). Others that are read:"
         )
         page.definition(
             "\(ServerVariables.host), \(ServerVariables.port)",
@@ -164,7 +166,7 @@ struct ManualPages {
         page.definition("/run/squire/squire.sock", "The socket of the host's own agent.")
         page.definition("/var/lib/squire", "What is kept over restarts: the data of its own servers, and keys.")
         page.section("environment")
-        page.paragraph("Every option of the configuration has a variable: see `squire.json(5)`. Beside them:")
+        page.paragraph("Options of the configuration have variables: see `squire.json(5)`. Beside them:")
         page.definition("SQUIRE_SOCKET", "Path of the socket. \(Self.sockets).")
         page.definition(
             "CREDENTIALS_DIRECTORY",
