@@ -76,7 +76,13 @@ extension Agent {
         if isOtherPolicy, !changed.contains("policy.file") { changed.append("policy.file") }
         // What proves who a server is belongs to the server: with another URL it waits for the restart too.
         let isSameServer = changed.allSatisfy { !$0.hasSuffix("_url") }
-        let waiting = changed.filter { !Agent.isReloadable($0) && !(isSameServer && Agent.isAccess($0)) }
+        let waiting = changed.filter { option in
+            switch Option.adoption(of: option) {
+            case .reload: false
+            case .reloadOfSameServer: !isSameServer
+            case .restart: true
+            }
+        }
         configuration.log = next.log
         configuration.audit.classes = next.audit.classes
         configuration.audit.whenFull = next.audit.whenFull
@@ -91,7 +97,7 @@ extension Agent {
         configuration.valkey.acceptsEviction = next.valkey.acceptsEviction
         configuration.limits.deadline = next.limits.deadline
         configuration.limits.sweepDeadline = next.limits.sweepDeadline
-        configuration.adoptOrigins(of: next, where: Agent.isReloadable)
+        configuration.adoptOrigins(of: next, where: { Option.adoption(of: $0) == .reload })
         if isSameServer {
             configuration.adoptAccess(of: next)
             stores.adoptCredentials(configuration)
@@ -110,20 +116,5 @@ extension Agent {
                 "needs_restart": waiting.joined(separator: ","),
             ]
         )
-    }
-
-    private static func isReloadable(_ option: String) -> Bool {
-        let memory = ["cache.near_bytes", "cache.local_bytes"]
-        return option.hasPrefix("log.") || option.hasPrefix("policy.")
-            || ["audit.classes", "audit.when_full"].contains(option)
-            || option.hasPrefix("cache.") && !memory.contains(option)
-            || option.hasPrefix("sessions.") || option.hasPrefix("namespaces.")
-            || option.hasPrefix("channels.") || option.hasPrefix("topics.")
-            || ["limits.deadline_ms", "limits.sweep_deadline_ms", "valkey.accept_eviction"].contains(option)
-    }
-
-    /// Whether an option says as whom the agent speaks to Valkey, or how it knows that it is Valkey.
-    private static func isAccess(_ option: String) -> Bool {
-        option.hasPrefix("valkey.tls.") || ["valkey.user", "valkey.password_file"].contains(option)
     }
 }

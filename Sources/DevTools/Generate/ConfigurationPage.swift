@@ -22,7 +22,11 @@ struct ConfigurationPage {
         `squire/squire.json` in `$XDG_CONFIG_HOME`, else `~/.config/squire/squire.json`.
 
         Whatever is wrong is said before the agent starts, one line for each fault, and the exit status is 78. Members
-        that are unknown are faults. On SIGHUP the same file is read again; a faulty one changes nothing.
+        that are unknown are faults.
+
+        On SIGHUP the same file is read again; a faulty one changes nothing. The column `reload` says what then becomes of
+        another value: `yes`, it is taken up; `restart`, it waits for one, and the log names it (`needs_restart`);
+        `with the same URLs`, it is taken up unless the URL of a store is another one too.
 
         A dot in a name stands for a level of the file: `limits.depth_max` is `{"limits": {"depth_max": 64}}`. `null`
         is taken where the default is told in words, and means that there is no value, and for lives, where it means that
@@ -55,7 +59,7 @@ struct ConfigurationPage {
     private func table(_ section: String) -> String {
         var text = "\n## `\(section)`\n\n"
         if let summary = Section.all.first(where: { $0.name == section })?.summary { text += summary + "\n\n" }
-        text += "| option | must be | default | meaning |\n|---|---|---|---|\n"
+        text += "| option | must be | default | reload | meaning |\n|---|---|---|---|---|\n"
         for option in Option.all where Self.section(of: option) == section { text += row(option) }
         if section == "namespaces" {
             for option in Option.all(ofNamespace: "<name>") { text += row(option) }
@@ -65,7 +69,19 @@ struct ConfigurationPage {
 
     private func row(_ option: Option) -> String {
         let value = option.defaultRule ?? "`\(option.defaultValue.text(style: .compact))`"
-        return "| `\(option.name)` | \(Self.cell(option.expectation)) | \(value) | \(Self.cell(option.summary)) |\n"
+        let cells = [
+            "`\(option.name)`", Self.cell(option.expectation), value, Self.reload(of: option),
+            Self.cell(option.summary),
+        ]
+        return "| \(cells.joined(separator: " | ")) |\n"
+    }
+
+    private static func reload(of option: Option) -> String {
+        switch option.adoption {
+        case .reload: "yes"
+        case .reloadOfSameServer: "with the same URLs"
+        case .restart: "restart"
+        }
     }
 
     private var relations: String {

@@ -86,7 +86,7 @@ struct ManualPages {
         page.paragraph(
             "`squired --check-config` says what is wrong, one line for each fault; unknown members are faults. "
                 + "`squired --print-config` shows every option, its value and where that comes from. On SIGHUP the file is "
-                + "read again; a faulty one changes nothing."
+                + "read again; a faulty one changes nothing, and the log names what waits for a restart (`needs_restart`)."
         )
         page.section("options")
         var section = ""
@@ -131,7 +131,15 @@ struct ManualPages {
 
     private func describe(_ option: Option) -> String {
         let value = option.defaultRule ?? "`\(option.defaultValue.text(style: .compact))`"
-        return "\(option.summary) It must be \(option.expectation); the default is \(value)."
+        return "\(option.summary) It must be \(option.expectation); the default is \(value). \(adoption(of: option))"
+    }
+
+    private func adoption(of option: Option) -> String {
+        switch option.adoption {
+        case .reload: "SIGHUP takes another value up."
+        case .reloadOfSameServer: "SIGHUP takes another value up, unless the URL of a store is another one too."
+        case .restart: "Another value needs a restart."
+        }
     }
 
     private var daemon: String {
@@ -155,7 +163,11 @@ struct ManualPages {
             "SIGTERM, SIGINT",
             "Ends in order: running calls are answered first. A second SIGINT ends at once."
         )
-        page.definition("SIGHUP", "Reads the configuration, keys and certificates again; faulty ones change nothing.")
+        page.definition(
+            "SIGHUP",
+            "Reads the configuration, keys and certificates again; faulty ones change nothing. `squire.json(5)` says of each "
+                + "option whether it is taken up, and the log what waits for a restart."
+        )
         page.section("exit status")
         page.definition("0", "It ended as it was told to.")
         page.definition("64", "The command line makes no sense.")
