@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 public import EventLoop
 public import JSONRPC
