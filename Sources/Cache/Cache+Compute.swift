@@ -17,7 +17,9 @@ extension Cache {
         if isLocal(namespace) { return failLocal(parameters, key, context) }
         let token = parameters.lease.copy()
         let leased = leases[near.name(namespace, key).copy()]
-        if leased?.holder?.token == token { leases.ending[context.call] = leased }
+        if let leased, let holder = leased.holder, holder.token == token {
+            leases.ending[context.call] = (leased, holder)
+        }
         sendWrite(.fail, .idempotentWrite, context, namespace, key) { command in
             command.append(callOf: CacheScripts.fail, keys: 1, arguments: 2)
             keyspace.append(to: &command, .cache, namespace, key)
@@ -45,7 +47,8 @@ extension Cache {
                 ? context.deadline : context.deadline.advanced(milliseconds: parameters.waitMilliseconds),
             until: until,
             leaseMilliseconds: lease,
-            isPatient: parameters.waitMilliseconds > 0
+            isPatient: parameters.waitMilliseconds > 0,
+            isFresh: parameters.fresh
         )
     }
 }

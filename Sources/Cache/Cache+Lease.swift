@@ -14,7 +14,7 @@ import Valkey
 /// key, which its lease, its value, and its removal are.
 extension Cache {
     /// How often Valkey is asked where it does not tell of changes.
-    static let untrackedInterval = Duration.milliseconds(50)
+    private static let untrackedInterval = Duration.milliseconds(50)
 
     /// Has a call wait for an entry, or compute it.
     func join(_ name: [UInt8], _ namespace: UInt16, _ wish: LeaseWish) {
@@ -37,6 +37,7 @@ extension Cache {
         let isKnown = key.holder.map { $0.end > .now && ($0.isLocal || !isDoubtful) } ?? false
         if key.asked == nil, !isKnown, key.foreignEnd == .distantFuture || isDoubtful { return ask(key) }
         if key.asked == nil { dismissLate(key) }
+        awaitTurn(key)
         arm(key)
     }
 
@@ -58,7 +59,9 @@ extension Cache {
         var wish = wish
         wish.isPatient = false
         key.waiters.append(wish)
-        if key.asked == nil { ask(key) }
+        if key.asked == nil { return ask(key) }
+        awaitTurn(key)
+        arm(key)
     }
 
     /// Takes note of news of a key.
@@ -101,10 +104,17 @@ extension Cache {
 
     // MARK: Waiting
 
-    /// Answers all who wait, and forgets the key.
-    func answerAll(_ key: LeasedKey, _ answer: (CallID) -> Void) {
-        let waiters = key.waiters
-        key.waiters = []
+    /// Answers all who wait, and forgets the key where nobody computes it.
+    ///
+    /// - Parameters:
+    ///   - key: The entry.
+    ///   - isEntry: Whether they are answered with what was there when Valkey was asked: then it is asked again for those
+    ///     who began to wait behind a change since.
+    ///   - answer: Answers a call.
+    func answerAll(_ key: LeasedKey, isEntry: Bool = false, _ answer: (CallID) -> Void) {
+        let late = isEntry ? key.waiters.filter { isLate($0, key) } : []
+        let waiters = late.isEmpty ? key.waiters : key.waiters.filter { !isLate($0, key) }
+        key.waiters = late
         for waiter in waiters {
             // Many may wait over one connection for a large value.
             if waiter.peer.output.count >= calls.limits.outputBytesHigh { calls.flush(waiter.peer) }
@@ -115,7 +125,15 @@ extension Cache {
                 answer(waiter.call)
             }
         }
-        forgetIfIdle(key)
+        // Flushing may end a connection, whose leases are passed on at once.
+        if !late.isEmpty, key.asked == nil { return ask(key) }
+        arm(key)
+    }
+
+    /// Whether a call began to wait after Valkey was asked, and so may have been told meanwhile that what was there then
+    /// is there no longer.
+    func isLate(_ wish: LeaseWish, _ key: LeasedKey) -> Bool {
+        !wish.isAsked && (wish.isFresh || key.isDoubtful || key.isNews || !isTold(key.namespace))
     }
 
     /// Answers those with a miss who would rather not wait on, and those with an error whose deadline comes first.
@@ -141,18 +159,22 @@ extension Cache {
         key.waiters.removeAll { $0.call == call }
         calls.fail(call, .cancelled())
         // What Valkey is being asked for is passed on or given back when it answers.
-        if key.asked == nil { arm(key) }
+        arm(key)
         return true
     }
 
     /// Sets the timer for whatever comes first: the lease's end, or that of a waiter's patience.
+    ///
+    /// Every change of who holds, waits or is asked ends here or in ``ask(_:)``: a key without its timer is never
+    /// forgotten.
     func arm(_ key: LeasedKey) {
+        if key.waiters.isEmpty { endAwaiting(key) }
         guard !key.waiters.isEmpty || key.holder != nil else { return forgetIfIdle(key) }
         let isAsked = key.asked != nil
         let patience = key.waiters.map { $0.end(isAsked: isAsked) }.min() ?? .distantFuture
-        var next = key.asked == nil ? min(key.holder?.end ?? key.foreignEnd, patience) : patience
+        var next = min(key.holder?.end ?? (isAsked ? .distantFuture : key.foreignEnd), patience)
         // A lease that Valkey does not know of ends by its holder alone.
-        let mayBeOver = key.asked == nil && !key.waiters.isEmpty && key.holder?.isLocal != true
+        let mayBeOver = !isAsked && !key.waiters.isEmpty && key.holder?.isLocal != true
         if mayBeOver, !isTold(key.namespace), !isLocal(key.namespace) {
             next = min(next, Instant.now.advanced(by: Cache.untrackedInterval))
         }
@@ -173,9 +195,9 @@ extension Cache {
 
     private func timeCame(for key: LeasedKey) {
         dismissLate(key)
-        guard key.asked == nil else { return arm(key) }
         let isOver = (key.holder?.end ?? key.foreignEnd) <= .now
         if isOver { key.holder = nil }
+        guard key.asked == nil else { return arm(key) }
         if isOver || !isTold(key.namespace) && !isLocal(key.namespace) { return ask(key) }
         arm(key)
     }
@@ -190,6 +212,7 @@ extension Cache {
         guard key.waiters.isEmpty, key.holder == nil, key.asked == nil else { return }
         if let timer = key.timer { EventLoop.reactor.timers.cancel(timer) }
         key.timer = nil
+        key.timerInstant = .distantFuture
         leases.remove(key)
     }
 }

@@ -150,8 +150,8 @@ extension Cache {
         var stored = ByteBuffer()
         append(stored: value, name: write.name, stale: write.stale, tags: tags, write.namespace, to: &stored)
         let leased = write.lease == nil ? nil : leases[write.name]
-        let isOwn = leased?.holder?.token == write.lease
-        if isOwn { leases.ending[context.call] = leased }
+        let holder = leased?.holder.flatMap { $0.token == write.lease ? $0 : nil }
+        if let leased, let holder { leases.ending[context.call] = (leased, holder) }
         let isConditional = write.condition != nil || write.lease != nil || write.fence != nil
         // What is conditional answers with its own first effect where it is sent twice.
         sendWrite(
@@ -165,7 +165,7 @@ extension Cache {
                 append(
                     write,
                     stored.view,
-                    isLocal: isOwn && leased?.holder?.isLocal == true,
+                    isLocal: holder?.isLocal == true,
                     context.deadline,
                     to: &command
                 )

@@ -252,7 +252,9 @@ extension Cache {
         switch operation {
         case .life: return answerLife(completion, reply)
         case .lease: return answerLease(completion.detail, reply)
-        case .unattended: return
+        case .unattended:
+            leases.releases[completion.detail] = nil
+            return
         case .setLeased: return answerSetLeased(call, reply, WriteDetail(rawValue: completion.detail).namespace)
         default: break
         }
@@ -293,7 +295,8 @@ extension Cache {
         // A cache that is away is a cache that misses: the application goes on.
         let isAway = failure.code == .unavailable
         switch operation {
-        case .life, .unattended: return
+        case .life: return
+        case .unattended: return unattendedFailed(completion.detail)
         case .lease: return failedLease(completion.detail, failure)
         case .getMany where isAway && settings(ofNumber: batches[Int(completion.detail)].namespace).missesWhileAway:
             return answerManyDegraded(call, Int(completion.detail))

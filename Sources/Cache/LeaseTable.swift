@@ -20,6 +20,10 @@ struct LeaseWish {
     /// Whether it said for how long it would wait, which then counts while Valkey is being asked too; who would wait for
     /// nobody, or has a stale value at hand, waits for that answer.
     var isPatient: Bool
+    /// Whether it must not be answered with what was there before it came, whoever asked for that.
+    var isFresh = false
+    /// Whether Valkey was asked, last, when it waited already.
+    var isAsked = false
 
     /// When it is answered at the latest.
     ///
@@ -38,6 +42,8 @@ final class LeasedKey {
         let lane: Int
         /// When the lease would be over, were it given now.
         let end: Instant
+        /// For how long it was asked, in milliseconds: as whoever had waited longest wished.
+        let leaseMilliseconds: Int64
         /// Whether the lease may be given although nobody was told, by this question or one before it.
         var mayBeGiven = false
     }
@@ -50,8 +56,26 @@ final class LeasedKey {
         /// clock, for an entry of this host alone nanoseconds by the host's own; 0 where nobody knows.
         let begun: Int64
         let end: Instant
-        /// Whether the lease was given while Valkey was away, and is unknown there.
+        /// Whether the lease was given while Valkey was away.
         let isLocal: Bool
+        /// Whether it may be known in Valkey, and is to be ended there.
+        let mayBeKnown: Bool
+    }
+
+    /// Waits until an entry may be kept that was there, and whose tags must be asked for; see ``SecondSteps``.
+    struct AwaitedTurn {
+        /// Which of the waits of the key it is.
+        let number: Int
+        /// How much is to be kept.
+        let bytes: Int
+        /// The connections whose turn is awaited: the first that comes is taken.
+        var peers: Set<ObjectIdentifier> = []
+    }
+
+    /// A connection's turn that has come: Valkey is asked anew.
+    struct Turn {
+        let peer: Peer
+        let bytes: Int
     }
 
     /// Full name of the entry's key.
@@ -79,6 +103,12 @@ final class LeasedKey {
     var asked: Question?
     /// The last question that got no answer: Valkey may give its lease yet, or has.
     var unanswered: Question?
+    /// The turn that is awaited, while the question rests.
+    var awaited: AwaitedTurn?
+    /// How many turns were awaited.
+    var turnsAwaited = 0
+    /// The turn that the question has.
+    var turn: Turn?
     /// Whether there was news since Valkey was asked.
     var isNews = false
     /// Who waits, the longest first.
@@ -106,8 +136,11 @@ struct LeaseTable: ~Copyable {
     private var numbers: [UInt32: LeasedKey] = [:]
     private var stripes: [Int: [LeasedKey]] = [:]
     private var last: UInt32 = 0
-    /// Keys by the calls that end their leases.
-    var ending: [CallID: LeasedKey] = [:]
+    /// The leases that calls end.
+    var ending: [CallID: (key: LeasedKey, holder: LeasedKey.Holder)] = [:]
+    /// What Valkey is being told of the end of, by number.
+    var releases: [UInt32: LeaseRelease] = [:]
+    private var lastRelease: UInt32 = 0
     /// Leases given since the start.
     var granted: UInt64 = 0
 
@@ -135,6 +168,15 @@ struct LeaseTable: ~Copyable {
         return key
     }
 
+    /// Takes note of a lease that Valkey is told of the end of.
+    ///
+    /// - Returns: Its number among ``releases``, never 0.
+    mutating func begin(_ release: LeaseRelease) -> UInt32 {
+        repeat { lastRelease &+= 1 } while lastRelease == 0 || releases[lastRelease] != nil
+        releases[lastRelease] = release
+        return lastRelease
+    }
+
     mutating func remove(_ key: LeasedKey) {
         // Another may have come in its place, while a call that ends its lease ran.
         if keys[key.name] === key { keys[key.name] = nil }
@@ -142,4 +184,17 @@ struct LeaseTable: ~Copyable {
         stripes[key.stripe]?.removeAll { $0 === key }
         if stripes[key.stripe]?.isEmpty == true { stripes[key.stripe] = nil }
     }
+}
+
+/// A lease that Valkey is to end.
+struct LeaseRelease {
+    /// Full name of the entry's key.
+    let name: [UInt8]
+    let token: [UInt8]
+    /// Whose commands are executed in the order sent.
+    let lane: Int
+    /// When it is over by itself.
+    let end: Instant
+    /// How long to wait before Valkey is told again, where it could not be told.
+    var delay = Duration.milliseconds(50)
 }

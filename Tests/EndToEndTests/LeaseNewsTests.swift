@@ -102,4 +102,22 @@ struct LeaseNewsTests {
             #expect(message["error"]?["data"]?["retryable"] == true)
         }
     }
+
+    @Test("that is stale and computed elsewhere by now end the lease that it was missing for")
+    func stale() async throws {
+        try await withTwoAgents { first, second in
+            let (computer, other, far) = (try first.connect(), try first.connect(), try second.connect())
+            _ = try await lease(computer)
+            _ = try await far.result(of: "cache.set", #"{"key":"k","value":1,"ttl_ms":1,"stale_ms":600000}"#)
+            try await waitUntil("its life is over, and another computes it anew") {
+                try await far.result(of: "cache.get", #"{"key":"k","lease_ms":600000}"#)["lease"] != nil
+            }
+            // Nobody waits for what is there.
+            for _ in 0..<3 {
+                let wish = #"{"key":"k","lease_ms":1000,"wait_ms":2000}"#
+                let result = try await other.result(of: "cache.get", wish)
+                #expect(result["hit"] == true && result["stale"] == true, "\(result)")
+            }
+        }
+    }
 }

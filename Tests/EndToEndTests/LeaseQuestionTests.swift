@@ -132,4 +132,60 @@ struct LeaseQuestionTests {
             #expect(try await client.result(of: "cache.get", next)["lease"] != nil)
         }
     }
+
+    @Test("is waited for no longer than its caller said, also by the only one for whom it is asked")
+    func ownPatience() async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"valkey"}}"#) { agent in
+            let computer = try agent.connect()
+            let client = try agent.connect()
+            #expect(try await computer.result(of: "cache.get", #"{"key":"k","lease_ms":60000}"#)["lease"] != nil)
+            try agent.server.pause()
+            let wish = #"{"key":"k","lease_ms":1000,"wait_ms":200,"_meta":{"deadline_ms":60000}}"#
+            // Answered while the server is paused still.
+            #expect(try await client.result(of: "cache.get", wish) == ["hit": false])
+        }
+    }
+
+    @Test("is waited for no longer than each deadline says, by those who have a stale value too")
+    func staleDeadlines() async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"valkey"}}"#) { agent in
+            let client = try agent.connect()
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":1,"ttl_ms":1,"stale_ms":600000}"#)
+            try await waitUntil("its life is over") {
+                try await client.result(of: "cache.get", #"["k"]"#)["stale"] == true
+            }
+            _ = try agent.server.command("CLIENT", "PAUSE", "60000", "WRITE")
+            // Both are read before anything is asked.
+            let lines = [60_000, 300].map { deadline in
+                let params = #"{"key":"k","lease_ms":1000,"_meta":{"deadline_ms":\#(deadline)}}"#
+                return #"{"jsonrpc":"2.0","id":\#(deadline),"method":"cache.get","params":\#(params)}"#
+            }
+            try await client.send(lines)
+            let late = try Document.parse(try await client.receive())
+            #expect(late["id"] == 300 && late["error"]?["data"]?["kind"] == "deadline_exceeded")
+            _ = try agent.server.command("CLIENT", "UNPAUSE")
+            #expect(try Document.parse(try await client.receive())["result"]?["lease"] != nil)
+        }
+    }
+
+    @Test("ends with a lease as long as its holder wishes, also where it was asked for somebody who has gone")
+    func next() async throws {
+        try await withAgent { agent in
+            let (client, other) = (try agent.connect(), try agent.connect())
+            _ = try await client.result(of: "cache.get", #"["k"]"#)
+            _ = try agent.server.command("CLIENT", "PAUSE", "60000", "WRITE")
+            let long = #"{"key":"k","lease_ms":3600000,"wait_ms":30000}"#
+            try await client.send(#"{"jsonrpc":"2.0","id":1,"method":"cache.get","params":\#(long)}"#)
+            try await waitUntil("it is asked") { try await waiting(agent) == 1 }
+            let short = #"{"key":"k","lease_ms":60000,"wait_ms":30000}"#
+            try await other.send(#"{"jsonrpc":"2.0","id":2,"method":"cache.get","params":\#(short)}"#)
+            try await waitUntil("both wait") { try await waiting(agent) == 2 }
+            try await client.send(#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}"#)
+            try await waitUntil("one waits") { try await waiting(agent) == 1 }
+            _ = try agent.server.command("CLIENT", "UNPAUSE")
+            #expect(try Document.parse(try await other.receive())["result"]?["lease"] != nil)
+            let life = try agent.server.command("PTTL", "cache:k").integer ?? 0
+            #expect((1...60_000).contains(life), "\(life)")
+        }
+    }
 }

@@ -109,6 +109,40 @@ struct SecondStepTests {
         }
     }
 
+    @Test("and come to all who wait for entries that are written at once take no more memory either")
+    func waiting() async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"valkey"}}"#) { agent in
+            let (client, other) = (try agent.connect(), try agent.connect())
+            let (value, count) = (String(repeating: "v", count: 1_000_000), 40)
+            for key in 0..<count {
+                let entry = #"{"key":"k\#(key)","value":"\#(value)","tags":["t"]}"#
+                _ = try await other.result(of: "cache.set", entry)
+            }
+            func rename(_ from: String, _ to: String) throws {
+                let script = "for i = 0, \(count - 1) do redis.call('RENAME', '\(from)' .. i, '\(to)' .. i) end"
+                try agent.server.command("EVAL", script, "0")
+            }
+            try rename("cache:k", "aside")
+            for key in 0..<count {
+                let lease = #"{"key":"k\#(key)","lease_ms":600000}"#
+                #expect(try await other.result(of: "cache.get", lease)["lease"] != nil)
+            }
+            try await client.send((0..<count).map { read($0, "k\($0)", #","lease_ms":600000,"wait_ms":60000"#) })
+            try await waitUntil("all wait") {
+                try await other.result(of: "cache.stats")["leases"]?["waiting"]?.integer == Int64(count)
+            }
+            let before = try agent.residentBytesPeak
+            try rename("aside", "cache:k")
+            for _ in 0..<count {
+                let reply = try Document.parse(try await client.receive())
+                let isWhole = reply["result"]?["value"]?.string == value
+                #expect(isWhole, "\(reply["error"] ?? .null)")
+            }
+            let grown = try agent.residentBytesPeak - before
+            #expect(grown < 20 << 20, "\(grown) bytes")
+        }
+    }
+
     @Test("are given up with a connection that is owed much and goes")
     func gone() async throws {
         try await withAgent { agent in

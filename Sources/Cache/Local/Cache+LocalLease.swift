@@ -49,7 +49,8 @@ extension Cache {
             peer: first.peer,
             begun: Instant.now.nanoseconds,
             end: Instant.now.advanced(milliseconds: first.leaseMilliseconds),
-            isLocal: true
+            isLocal: true,
+            mayBeKnown: false
         )
         key.isRefresh = stale != nil
         countMiss(key.namespace)
