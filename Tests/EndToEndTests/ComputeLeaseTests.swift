@@ -40,7 +40,7 @@ struct ComputeLeaseTests {
     /// Has the first of two clients hold the lease of `k` when its time passes, with its write on the way behind large
     /// replies, and the other wait for it; then the server goes on.
     private func outlive(_ agent: RunningAgent, _ first: AgentClient, _ next: AgentClient) async throws {
-        let held = try await first.result(of: "cache.get", #"{"key":"k","lease_ms":1500}"#)
+        let held = try await first.result(of: "cache.get", #"{"key":"k","lease_ms":2500}"#)
         let lease = try #require(held["lease"]?.string)
         try await next.send(call("next", "cache.get", #"{"key":"k","lease_ms":600000,"wait_ms":30000}"#))
         try await waitUntil("the next waits") { try await leases(agent, "waiting") == 1 }
@@ -138,7 +138,7 @@ struct ComputeLeaseTests {
             try await writeLarge(agent)
             let (computer, waiter, client) = (try agent.connect(), try agent.connect(), try agent.connect())
             for each in [computer, waiter, client] { _ = try await each.result(of: "agent.ping") }
-            let held = #"{"key":"k","lease_ms":1500}"#
+            let held = #"{"key":"k","lease_ms":2500}"#
             #expect(try await computer.result(of: "cache.get", held)["lease"] != nil)
             try await waiter.send(call("next", "cache.get", #"{"key":"k","lease_ms":1000,"wait_ms":30000}"#))
             try await waitUntil("the next waits") { try await leases(agent, "waiting") == 1 }
