@@ -139,7 +139,7 @@ extension Cache {
         do throws(LinkFailure) {
             let isOutdated = try await isOutdated(stored, waiter.deadline, waiter.lane)
             key.asked = nil
-            if isOutdated { return ask(key) }
+            if isOutdated { return wasRemoved(key, question) }
             stored.withByteView { stored in
                 guard let head = EntryHead(stored) else { preconditionFailure("the head was read before") }
                 deliver(key, question, answer, head)
@@ -147,6 +147,17 @@ extension Cache {
         } catch {
             failed(key, question, error, isGranted: answer.word == 5)
         }
+    }
+
+    /// Asks anew for an entry that was to be removed because its tags have moved on; where it is still there after many
+    /// times, as Valkey refuses to remove it, those who wait are answered with a miss.
+    private func wasRemoved(_ key: LeasedKey, _ question: LeasedKey.Question) {
+        key.removals += 1
+        guard key.removals > Cache.attemptsMax else { return ask(key) }
+        key.removals = 0
+        if question.mayBeGiven { key.unanswered = question }
+        giveBackUnanswered(key)
+        answerAll(key) { answerMiss($0, key.namespace) }
     }
 
     // MARK: Turns

@@ -95,6 +95,8 @@ final class LeasedKey {
     var isDoubtful = false
     /// Whether an entry that cannot be read has been removed from the lease's place.
     var hasPurged = false
+    /// Times that the entry was to be removed because its tags had moved on.
+    var removals = 0
     /// Whether the holder computes what is there already, and may be served until it is done.
     var isRefresh = false
     /// When the lease ends that runs elsewhere.

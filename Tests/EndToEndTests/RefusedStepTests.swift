@@ -78,6 +78,20 @@ struct RefusedStepTests {
         }
     }
 
+    @Test("and an entry whose tags have moved on that it refuses to remove is a miss, and not asked for without end")
+    func removal() async throws {
+        try await withAgent(configuration: #"{"cache":{"tier":"valkey","sweep_keys_per_second":0}}"#) { agent in
+            let client = try agent.connect()
+            _ = try await client.result(of: "cache.set", #"{"key":"k","value":5,"tags":["t"]}"#)
+            try agent.server.command("DEL", "cache-tag:t")
+            try agent.server.command("ACL", "SETUSER", "default", "-unlink")
+            let waiting = #"{"key":"k","lease_ms":60000,"wait_ms":60000,"_meta":{"deadline_ms":60000}}"#
+            #expect(try await client.result(of: "cache.get", waiting) == ["hit": false])
+            try agent.server.command("ACL", "SETUSER", "default", "+unlink")
+            #expect(try await client.result(of: "cache.get", waiting)["lease"] != nil)
+        }
+    }
+
     @Test("of what is too much to be taken in", arguments: [true, false])
     func tooLarge(exists: Bool) async throws {
         try await withAgent { agent in
