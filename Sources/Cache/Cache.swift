@@ -253,6 +253,8 @@ extension Cache {
         case .life: return answerLife(completion, reply)
         case .lease: return answerLease(completion.detail, reply)
         case .unattended:
+            // What is refused now may be taken later.
+            if reply.kind == .error { return unattendedFailed(completion.detail) }
             leases.releases[completion.detail] = nil
             return
         case .setLeased: return answerSetLeased(call, reply, WriteDetail(rawValue: completion.detail).namespace)

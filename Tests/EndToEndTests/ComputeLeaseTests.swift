@@ -127,6 +127,27 @@ struct ComputeLeaseTests {
         }
     }
 
+    @Test("is passed on where the computer goes while Valkey takes no writes")
+    func goneWhileRefused() async throws {
+        try await withAgent { agent in
+            var computer: AgentClient? = try agent.connect()
+            let client = try agent.connect()
+            #expect(try await computer?.result(of: "cache.get", #"{"key":"k","lease_ms":3600000}"#)["lease"] != nil)
+            try agent.server.command("CONFIG", "RESETSTAT")
+            try agent.server.command("CONFIG", "SET", "min-replicas-to-write", "1")
+            computer = nil
+            // More often than a command is sent again by itself.
+            try await waitUntil("the end of the lease was refused") {
+                let statistics = try agent.server.command("INFO", "errorstats").text ?? ""
+                let refused = statistics.firstMatch(of: /errorstat_NOREPLICAS:count=(\d+)/)
+                return refused.flatMap { Int($0.1) } ?? 0 > 8
+            }
+            try agent.server.command("CONFIG", "SET", "min-replicas-to-write", "0")
+            let wish = #"{"key":"k","lease_ms":1000,"wait_ms":15000}"#
+            #expect(try await client.result(of: "cache.get", wish)["lease"] != nil)
+        }
+    }
+
     @Test(
         "is asked for again by those who came behind a removal of what was there when it was asked for",
         arguments: ["near+valkey", "valkey"],
