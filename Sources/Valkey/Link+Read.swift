@@ -20,15 +20,6 @@ extension Link {
 }
 
 extension ReplyValue {
-    /// What an error begins with that stands for an array larger than the limit.
-    static let tooLargeMark: StaticString = "TOOLARGE "
-
-    /// Whether the text of an error stands for an array larger than the limit.
-    ///
-    /// - Parameter text: Text of ``ReplyValue/error(_:)``.
-    /// - Returns: Whether it does; else it is Valkey's own.
-    public static func isTooLarge(_ text: ByteView) -> Bool { text.hasPrefix(tooLargeMark) }
-
     /// Why the reply to a read is none: it is an error, or one of its elements is; nil where it is what was asked for.
     fileprivate var refusal: LinkFailure? {
         switch self {

@@ -117,6 +117,15 @@ public enum ReplyValue: Equatable, Sendable {
     case null
     case array([ReplyValue])
 
+    /// What an error begins with that stands for an array larger than the limit.
+    static let tooLargeMark: StaticString = "TOOLARGE "
+
+    /// Whether the text of an error stands for an array larger than the limit.
+    ///
+    /// - Parameter text: Text of ``ReplyValue/error(_:)``.
+    /// - Returns: Whether it does; else it is Valkey's own.
+    public static func isTooLarge(_ text: ByteView) -> Bool { text.hasPrefix(tooLargeMark) }
+
     /// The bytes of a bulk reply, or nil.
     public var bytes: [UInt8]? {
         if case .bulk(let bytes) = self { bytes } else { nil }
